@@ -1,0 +1,5 @@
+std = "lua54"
+max_line_length = 100
+exclude_files = { "build" }
+files["spec/**/*_spec.lua"] = { std = "+busted" }
+files["config/*.lua"] = { allow_defined_top = true }
