@@ -35,6 +35,9 @@ if(SANITIZE)
     endif()
     add_compile_options(-fsanitize=${SANITIZE} -fno-sanitize-recover=all -fno-omit-frame-pointer
                         -O1 -g)
+    if(CMAKE_C_COMPILER_ID STREQUAL "GNU")
+        add_compile_options(-Wno-stack-usage) # red zones around locals count, and say nothing
+    endif()
     add_link_options(-fsanitize=${SANITIZE})
 elseif(COVERAGE)
     add_compile_options(--coverage -O0 -g)
