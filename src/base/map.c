@@ -38,13 +38,15 @@ static uint64_t fold(uint64_t a, uint64_t b)
     return (uint64_t)product ^ (uint64_t)(product >> 64);
 }
 
-/* Two rounds, the second with a secret factor: which keys collide depends on the seed. */
+/* The pair becomes one number with a secret factor, so that which pairs collide depends on the
+ * seed; then two rounds spread it. One is not enough: it leaves ids in sequence in clumps. */
 static size_t slot_of(const struct map *map, uint64_t a, uint64_t b)
 {
-    uint64_t factor = map->seed * UINT64_C(0xd6e8feb86659fd93) + UINT64_C(0x9e3779b97f4a7c15);
-    uint64_t mixed = fold(a ^ map->seed, UINT64_C(0xa0761d6478bd642f)) + b;
+    uint64_t factor = (map->seed ^ UINT64_C(0x9e3779b97f4a7c15)) | 1;
+    uint64_t pair = (a * factor + b) ^ map->seed;
+    uint64_t once = fold(pair, UINT64_C(0xa0761d6478bd642f));
 
-    return (size_t)fold(mixed, factor | 1) & map->mask;
+    return (size_t)fold(once, UINT64_C(0xe7037ed1a0b428db)) & map->mask;
 }
 
 void map_init(struct map *map, uint64_t seed)
