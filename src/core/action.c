@@ -1,0 +1,66 @@
+/* action.c -- the outbox: a growing array of actions.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/action.h"
+
+#include "base/mem.h"
+
+void outbox_init(struct outbox *out)
+{
+    *out = (struct outbox){0};
+}
+
+void outbox_clear(struct outbox *out)
+{
+    for (size_t i = 0; i < out->count; i++)
+        if (out->actions[i].type == ACT_SEND)
+            blob_drop(out->actions[i].blob);
+    out->count = 0;
+}
+
+void outbox_fini(struct outbox *out)
+{
+    outbox_clear(out);
+    mem_free(out->actions);
+    *out = (struct outbox){0};
+}
+
+static struct action *append(struct outbox *out)
+{
+    if (UNLIKELY(out->count == out->cap)) {
+        out->cap = out->cap == 0 ? 64 : out->cap * 2;
+        out->actions = mem_grow(out->actions, out->cap * sizeof *out->actions);
+    }
+    return &out->actions[out->count++];
+}
+
+void outbox_send(struct outbox *out, uint64_t peer, struct blob *blob, enum send_kind kind,
+                 uint64_t key)
+{
+    *append(out) = (struct action){
+        .type = ACT_SEND, .kind = (uint8_t)kind, .peer = peer, .blob = blob, .key = key};
+}
+
+void outbox_joined(struct outbox *out, uint64_t peer, uint64_t session)
+{
+    *append(out) = (struct action){.type = ACT_JOINED, .peer = peer, .key = session};
+}
+
+void outbox_release(struct outbox *out, uint64_t peer)
+{
+    *append(out) = (struct action){.type = ACT_RELEASE, .peer = peer};
+}
+
+void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const char *words)
+{
+    *append(out) = (struct action){
+        .type = ACT_CLOSE, .close_code = (uint16_t)code, .peer = peer, .words = words};
+}
+
+void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
+                 const char *words)
+{
+    *append(out) = (struct action){
+        .type = ACT_NOTE, .kind = (uint8_t)note, .peer = peer, .words = words, .key = session};
+}

@@ -1,0 +1,58 @@
+/* action.h -- what a core may ask for, and the outbox that collects it.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_ACTION_H
+#define NEXUS_CORE_ACTION_H
+
+#include "base/blob.h"
+#include "wire/transport.h"
+
+enum action_type {
+    ACT_SEND,    /* send `blob` (owned by the action) to the peer */
+    ACT_JOINED,  /* the peer has a session now; its queue limits are the realm's */
+    ACT_RELEASE, /* the peer's session is over; it may say HELLO again, to any realm */
+    ACT_CLOSE,   /* write what is queued, then close the peer with `close_code` */
+    ACT_NOTE,    /* log this fact */
+};
+
+enum note {
+    NOTE_JOINED,    /* session, words: authid */
+    NOTE_LEFT,      /* session, words: reason URI */
+    NOTE_REFUSED,   /* no session; words: reason URI and text */
+    NOTE_VIOLATION, /* session or 0; words: what the peer did */
+};
+
+struct action {
+    uint8_t type; /* enum action_type */
+    uint8_t kind; /* ACT_SEND: enum send_kind; ACT_NOTE: enum note */
+    uint16_t close_code;
+    uint64_t peer;
+    union {
+        struct blob *blob; /* ACT_SEND: counted */
+        const char *words; /* ACT_NOTE, ACT_CLOSE: valid until the next step; may be NULL */
+    };
+    uint64_t key; /* ACT_SEND: topic key of an EVENT, id of an INVOCATION; ACT_NOTE: session */
+};
+
+struct outbox {
+    struct action *actions; /* array owned; in the order in which they are to be carried out */
+    size_t count, cap;
+};
+
+void outbox_init(struct outbox *out);
+void outbox_fini(struct outbox *out);
+
+/* Forgets all actions; those not carried out give back their blobs. */
+void outbox_clear(struct outbox *out);
+
+/* Appends one action. The blob's reference moves into the action. */
+void outbox_send(struct outbox *out, uint64_t peer, struct blob *blob, enum send_kind kind,
+                 uint64_t key);
+void outbox_joined(struct outbox *out, uint64_t peer, uint64_t session);
+void outbox_release(struct outbox *out, uint64_t peer);
+void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const char *words);
+void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
+                 const char *words);
+
+#endif

@@ -1,0 +1,195 @@
+/* core.c -- one realm: makes it, steps it, checks it. See core.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/core.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "core/calls.h"
+#include "core/core_priv.h"
+#include "core/limits.h"
+#include "wire/errors.h"
+
+void core_defaults(struct core_options *options)
+{
+    *options = (struct core_options){.anonymous_role = "anonymous",
+                                     .ppt_compat = true,
+                                     .request_id_check = REQUEST_IDS_LENIENT,
+                                     .max_subscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
+                                     .max_registrations = DEFAULT_MAX_REGISTRATIONS,
+                                     .max_pending_calls = DEFAULT_MAX_PENDING_CALLS,
+                                     .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS};
+}
+
+static const char *copy_of(const char *text)
+{
+    return text == NULL ? NULL : mem_copy(text, strlen(text));
+}
+
+struct core *core_new(const struct core_options *options)
+{
+    struct core *core = mem_zero(1, sizeof *core);
+
+    CHECK(options->realm != NULL && options->random != NULL && options->anonymous_role != NULL);
+    core->options = *options;
+    core->options.realm = copy_of(options->realm);
+    core->options.agent = copy_of(options->agent);
+    core->options.anonymous_role = copy_of(options->anonymous_role);
+    rng_init(&core->rng, options->random, options->random_ctx);
+    intern_init(&core->intern, rng_u64(&core->rng), rng_u64(&core->rng));
+    map_init(&core->by_peer, rng_u64(&core->rng));
+    map_init(&core->by_id, rng_u64(&core->rng));
+    broker_init(core);
+    dealer_init(core);
+    deadlines_init(&core->deadlines);
+    arena_init(&core->scratch);
+    return core;
+}
+
+/* Sessions that are left end without a word to anybody. */
+static void end_sessions(struct core *core)
+{
+    struct outbox out;
+    size_t i = 0;
+    const struct map_entry *at;
+
+    outbox_init(&out);
+    core->out = &out;
+    while ((at = map_next(&core->by_peer, &i)) != NULL) {
+        session_on_closed(core, at->value);
+        i = 0; /* the map has changed */
+    }
+    outbox_fini(&out);
+}
+
+void core_free(struct core *core)
+{
+    if (core == NULL)
+        return;
+    end_sessions(core);
+    broker_fini(core);
+    dealer_fini(core);
+    deadlines_fini(&core->deadlines);
+    map_fini(&core->by_peer);
+    map_fini(&core->by_id);
+    intern_fini(&core->intern);
+    arena_fini(&core->scratch);
+    mem_free((void *)(uintptr_t)core->options.realm);
+    mem_free((void *)(uintptr_t)core->options.agent);
+    mem_free((void *)(uintptr_t)core->options.anonymous_role);
+    mem_free(core);
+}
+
+/* GOODBYE to every session. The map does not change: sessions stay in it until they close. */
+static void close_realm(struct core *core, const char *reason)
+{
+    size_t i = 0;
+    const struct map_entry *at;
+
+    while ((at = map_next(&core->by_peer, &i)) != NULL) {
+        struct session *session = at->value;
+
+        if (session->state == SESSION_ESTABLISHED)
+            session_shut_down(core, session, reason, (struct slice){0});
+    }
+}
+
+static void run_deadlines(struct core *core)
+{
+    struct deadline *due;
+
+    while ((due = deadlines_due(&core->deadlines, core->now)) != NULL)
+        session_on_deadline(core, container_of(due, struct session, deadline));
+}
+
+void core_step(struct core *core, const struct event *ev, struct outbox *out)
+{
+    struct session *session = NULL;
+
+    arena_reset(&core->scratch);
+    core->now = ev->now;
+    core->wall = ev->wall;
+    core->out = out;
+    if (UNLIKELY(deadlines_next(&core->deadlines) <= ev->now))
+        run_deadlines(core);
+    if (ev->type != EV_TICK && ev->type != EV_CLOSE_REALM && ev->type != EV_HELLO) {
+        session = map_get(&core->by_peer, ev->peer, 0);
+        if (session == NULL)
+            return; /* it ended while this was on its way */
+    }
+    switch (ev->type) {
+    case EV_MESSAGE:
+        session_on_message(core, session, ev->msg);
+        break;
+    case EV_HELLO:
+        CHECK(map_get(&core->by_peer, ev->peer, 0) == NULL);
+        session_on_hello(core, ev);
+        break;
+    case EV_FAULT:
+        session_on_fault(core, session, ev->fault);
+        break;
+    case EV_CLOSED:
+        session_on_closed(core, session);
+        break;
+    case EV_UNSENT:
+        calls_unsent(core, session, ev->invocation);
+        break;
+    case EV_CLOSE_REALM:
+        close_realm(core, ev->reason);
+        break;
+    case EV_TICK:
+        break;
+    }
+}
+
+uint64_t core_wake_at(const struct core *core)
+{
+    return deadlines_next(&core->deadlines);
+}
+
+const struct core_counters *core_counters(const struct core *core)
+{
+    return &core->counters;
+}
+
+static void check_session(const struct core *core, const struct session *session)
+{
+    bool is_open = session->state == SESSION_ESTABLISHED;
+    uint32_t members = 0, callees = 0, calls = 0;
+
+    CHECK(is_open == (map_get(&core->by_id, session->id, 0) == session));
+    CHECK(is_open != deadline_is_set(&session->deadline));
+    list_each (&session->members, node, after)
+        members++;
+    list_each (&session->callees, node, after)
+        callees++;
+    list_each (&session->calls, node, after)
+        calls++;
+    CHECK(members == session->subscription_count);
+    CHECK(callees == session->registration_count);
+    CHECK(calls == session->call_count);
+    CHECK(is_open ||
+          (members == 0 && callees == 0 && calls == 0 && list_is_empty(&session->invocations)));
+    for (uint32_t i = 0; i < session->tag_count; i++)
+        CHECK(session->tags[i].key != INTERN_NONE && session->tags[i].value != INTERN_NONE);
+}
+
+void core_check(const struct core *core)
+{
+    const struct map_entry *at;
+    size_t i = 0, open = 0, closing = 0;
+
+    while ((at = map_next(&core->by_peer, &i)) != NULL) {
+        const struct session *session = at->value;
+
+        CHECK(session->peer == at->a);
+        check_session(core, session);
+        *(session->state == SESSION_ESTABLISHED ? &open : &closing) += 1;
+    }
+    CHECK(open == core->by_id.count && open == core->counters.sessions);
+    CHECK(closing == core->deadlines.count);
+    broker_check(core);
+    dealer_check(core);
+    calls_check(core);
+}

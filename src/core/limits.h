@@ -1,0 +1,31 @@
+/* limits.h -- every bound a peer can reach inside the core, with its reason.
+ *
+ * Bounds of the configuration are in struct core_options; those of the network
+ * in net/net.h; those of the grammar in wire/codec.h and wire/uri.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_LIMITS_H
+#define NEXUS_CORE_LIMITS_H
+
+/* HELLO attributes are kept as long as the session lives: a peer must not make us store more. */
+#define MAX_ATTRIBUTES     32
+#define MAX_ATTRIBUTE_LEN  4096
+#define MAX_ATTRIBUTES_LEN 16384
+
+/* A list in `eligible*` or `exclude*` costs time in every publication. */
+#define MAX_FILTER_VALUES 10000
+#define MAX_FILTERS       32
+
+/* Text of a peer that is quoted in a fault or a log line. */
+#define MAX_QUOTED_LEN 80
+
+/* Late chunks of finished progressive calls are told from new calls by remembering those. */
+#define MAX_FINISHED_CALLS 64
+
+#define DEFAULT_MAX_SUBSCRIPTIONS  100000
+#define DEFAULT_MAX_REGISTRATIONS  100000
+#define DEFAULT_MAX_PENDING_CALLS  10000
+#define DEFAULT_GOODBYE_TIMEOUT_MS 5000
+
+#endif

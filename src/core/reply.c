@@ -1,0 +1,244 @@
+/* reply.c -- see reply.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/reply.h"
+
+#include "core/features.h"
+
+/* Room for the head of a message: a code, two ids and the Details that are usual. */
+#define HEAD_LEN 64
+
+static void start(struct encoder *e, enum codec codec, enum msg_type type, size_t count,
+                  size_t hint)
+{
+    encode_start(e, codec, hint);
+    encode_list(e, count);
+    encode_uint(e, (uint64_t)type);
+}
+
+static void put_text(struct encoder *e, const char *key, struct slice value)
+{
+    encode_text(e, slice_of(key));
+    encode_text(e, value);
+}
+
+static struct blob *finish(struct encoder *e)
+{
+    encode_end(e);
+    return encode_finish(e);
+}
+
+struct blob *reply_abort(enum codec codec, const char *reason, const char *words)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_ABORT, 3, 256);
+    encode_map(&e, words == NULL ? 0 : 1);
+    if (words != NULL)
+        put_text(&e, "message", slice_of(words));
+    encode_end(&e);
+    encode_text(&e, slice_of(reason));
+    return finish(&e);
+}
+
+struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice words)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_GOODBYE, 3, HEAD_LEN + words.len);
+    encode_map(&e, words.len == 0 ? 0 : 1);
+    if (words.len != 0)
+        put_text(&e, "message", words);
+    encode_end(&e);
+    encode_text(&e, slice_of(reason));
+    return finish(&e);
+}
+
+struct blob *reply_error(enum codec codec, enum msg_type request_type, uint64_t request,
+                         const char *uri, const char *words)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_ERROR, words == NULL ? 5 : 6, 192);
+    encode_uint(&e, (uint64_t)request_type);
+    encode_uint(&e, request);
+    encode_map(&e, 0);
+    encode_end(&e);
+    encode_text(&e, slice_of(uri));
+    if (words != NULL) {
+        encode_list(&e, 1);
+        encode_text(&e, slice_of(words));
+        encode_end(&e);
+    }
+    return finish(&e);
+}
+
+struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, uint64_t id)
+{
+    struct encoder e;
+
+    start(&e, codec, type, id == 0 ? 2 : 3, HEAD_LEN);
+    encode_uint(&e, request);
+    if (id != 0)
+        encode_uint(&e, id);
+    return finish(&e);
+}
+
+/* One role of the router with its features. */
+static void encode_role(struct encoder *e, const char *role, const char *const *names,
+                        const bool *only_compat, size_t count, bool ppt_compat)
+{
+    encode_text(e, slice_of(role));
+    encode_map(e, 1);
+    encode_text(e, SLICE("features"));
+    encode_map(e, COUNT_UNKNOWN);
+    for (size_t i = 0; i < count; i++) {
+        if (names[i] == NULL || (only_compat[i] && !ppt_compat))
+            continue;
+        encode_text(e, slice_of(names[i]));
+        encode_bool(e, true);
+    }
+    encode_end(e);
+    encode_end(e);
+}
+
+static void encode_roles(struct encoder *e, bool ppt_compat)
+{
+    enum router_role { broker, dealer };
+#define BROKER_NAME(role, name, compat) role == broker ? name : NULL,
+#define DEALER_NAME(role, name, compat) role == dealer ? name : NULL,
+#define COMPAT(role, name, compat)      compat,
+    static const char *const brokers[] = {FEATURES_GIVEN(BROKER_NAME)};
+    static const char *const dealers[] = {FEATURES_GIVEN(DEALER_NAME)};
+    static const bool only_compat[] = {FEATURES_GIVEN(COMPAT)};
+#undef BROKER_NAME
+#undef DEALER_NAME
+#undef COMPAT
+
+    encode_text(e, SLICE("roles"));
+    encode_map(e, 2);
+    encode_role(e, "broker", brokers, only_compat, ARRAY_LEN(brokers), ppt_compat);
+    encode_role(e, "dealer", dealers, only_compat, ARRAY_LEN(dealers), ppt_compat);
+    encode_end(e);
+}
+
+struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_WELCOME, 3, 640);
+    encode_uint(&e, welcome->session);
+    encode_map(&e, welcome->agent.len == 0 ? 6 : 7);
+    put_text(&e, "realm", welcome->realm);
+    put_text(&e, "authid", welcome->authid);
+    put_text(&e, "authrole", welcome->authrole);
+    put_text(&e, "authmethod", welcome->authmethod);
+    put_text(&e, "authprovider", welcome->authprovider);
+    if (welcome->agent.len != 0)
+        put_text(&e, "agent", welcome->agent);
+    encode_roles(&e, welcome->ppt_compat);
+    encode_end(&e);
+    return finish(&e);
+}
+
+static size_t forward_hint(const struct forward *f)
+{
+    return HEAD_LEN + f->uri.len + (f->options->passed == 0 ? 0 : 128) + payload_len(f->payload);
+}
+
+static void encode_details(struct encoder *e, const struct forward *f)
+{
+    size_t count = options_passed_count(f->options);
+
+    encode_map(e, count + (f->uri_key == NULL ? 0 : 1) + (f->progress ? 1 : 0));
+    if (f->uri_key != NULL)
+        put_text(e, f->uri_key, f->uri);
+    if (f->progress) {
+        encode_text(e, SLICE("progress"));
+        encode_bool(e, true);
+    }
+    if (count != 0)
+        options_encode_passed(e, f->options);
+    encode_end(e);
+}
+
+static struct blob *forward(const struct forward *f, enum msg_type type, bool has_second)
+{
+    struct encoder e;
+    size_t count = (has_second ? 4U : 3U) + payload_elements(f->payload);
+
+    start(&e, f->codec, type, count, forward_hint(f));
+    encode_uint(&e, f->id);
+    if (has_second)
+        encode_uint(&e, f->second);
+    encode_details(&e, f);
+    encode_payload(&e, f->payload, f->wrap_raw);
+    return finish(&e);
+}
+
+struct blob *reply_event(const struct forward *f)
+{
+    return forward(f, MSG_EVENT, true);
+}
+
+struct blob *reply_invocation(const struct forward *f)
+{
+    return forward(f, MSG_INVOCATION, true);
+}
+
+struct blob *reply_result(const struct forward *f)
+{
+    return forward(f, MSG_RESULT, false);
+}
+
+/* Custom keys (`_x...`, `x_...`) of a callee's ERROR.Details travel along. */
+static void encode_custom(struct encoder *e, const struct forward *f, struct arena *arena)
+{
+    struct dict_walk entry;
+
+    dict_walk(&entry, f->payload->codec, f->options->custom, arena);
+    while (dict_next(&entry)) {
+        if (entry.key.len < 3 ||
+            (entry.key.data[0] != '_' && !slice_starts_with(entry.key, SLICE("x_"))))
+            continue;
+        encode_text(e, entry.key);
+        encode_value(e, f->payload->codec, entry.value);
+    }
+}
+
+struct blob *reply_call_error(const struct forward *f)
+{
+    struct encoder e;
+    struct arena arena;
+
+    start(&e, f->codec, MSG_ERROR, 5 + payload_elements(f->payload),
+          forward_hint(f) + f->options->custom.len);
+    encode_uint(&e, MSG_CALL);
+    encode_uint(&e, f->id);
+    encode_map(&e, f->options->custom.len == 0 ? options_passed_count(f->options) : COUNT_UNKNOWN);
+    options_encode_passed(&e, f->options);
+    if (f->options->custom.len != 0) {
+        arena_init(&arena);
+        encode_custom(&e, f, &arena);
+        arena_fini(&arena);
+    }
+    encode_end(&e);
+    encode_text(&e, f->uri);
+    encode_payload(&e, f->payload, f->wrap_raw);
+    return finish(&e);
+}
+
+struct blob *reply_interrupt(enum codec codec, uint64_t invocation, const char *mode,
+                             const char *reason)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_INTERRUPT, 3, 128);
+    encode_uint(&e, invocation);
+    encode_map(&e, 2);
+    put_text(&e, "mode", slice_of(mode));
+    put_text(&e, "reason", slice_of(reason));
+    encode_end(&e);
+    return finish(&e);
+}

@@ -1,0 +1,57 @@
+/* reply.h -- the messages a router sends, one function each.
+ *
+ * Each returns a blob that the caller holds. Messages with a payload of somebody
+ * else take it as slices and transcode it only when the serializers differ.
+ *
+ * WAMP: "Messages".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_REPLY_H
+#define NEXUS_CORE_REPLY_H
+
+#include "core/options.h"
+#include "wire/msg.h"
+
+struct blob *reply_abort(enum codec codec, const char *reason, const char *words);
+struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice words);
+
+/* ERROR of our own: Arguments is [words] unless words is NULL. */
+struct blob *reply_error(enum codec codec, enum msg_type request_type, uint64_t request,
+                         const char *uri, const char *words);
+
+/* PUBLISHED, SUBSCRIBED, REGISTERED: a request and an id. UNSUBSCRIBED, UNREGISTERED: only the
+ * request (id 0). */
+struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, uint64_t id);
+
+/* What the WELCOME says of the session. */
+struct welcome {
+    uint64_t session;
+    struct slice agent, realm, authid, authrole, authmethod, authprovider; /* agent may be empty */
+    bool ppt_compat;
+};
+
+struct blob *reply_welcome(enum codec codec, const struct welcome *welcome);
+
+/* A message with a payload on its way from one session to another. */
+struct forward {
+    enum codec codec;              /* of the receiver */
+    uint64_t id, second;           /* as in struct msg; second is not used by RESULT and ERROR */
+    const char *uri_key;           /* "topic" or "procedure", NULL: not sent */
+    struct slice uri;              /* its value; for ERROR: the error URI */
+    bool progress;                 /* Details.progress */
+    const struct options *options; /* of the sender: what is passed on */
+    const struct payload *payload;
+    bool wrap_raw; /* the receiver does not know payload transparency */
+};
+
+struct blob *reply_event(const struct forward *f);
+struct blob *reply_invocation(const struct forward *f);
+struct blob *reply_result(const struct forward *f);
+
+/* ERROR(CALL) with a callee's URI and payload. */
+struct blob *reply_call_error(const struct forward *f);
+
+struct blob *reply_interrupt(enum codec codec, uint64_t invocation, const char *mode,
+                             const char *reason);
+
+#endif

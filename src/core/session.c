@@ -1,0 +1,468 @@
+/* session.c -- see session.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/session.h"
+
+#include "base/mem.h"
+#include "core/calls.h"
+#include "core/core_priv.h"
+#include "core/hello.h"
+#include "core/limits.h"
+#include "core/reply.h"
+#include "wire/errors.h"
+
+/* ---- sending ---- */
+
+void session_send(struct core *core, const struct session *session, struct blob *blob)
+{
+    outbox_send(core->out, session->peer, blob, SEND_REPLY, 0);
+}
+
+void session_send_error(struct core *core, const struct session *session,
+                        enum msg_type request_type, uint64_t request, const char *uri,
+                        const char *words)
+{
+    session_send(core, session, reply_error(session->codec, request_type, request, uri, words));
+}
+
+/* Text that a note may keep until the next step. */
+static const char *remember(struct core *core, struct slice text)
+{
+    size_t len = text.len < MAX_QUOTED_LEN ? text.len : MAX_QUOTED_LEN;
+    char *copy = arena_alloc(&core->scratch, len + 1);
+
+    if (len != 0)
+        memcpy(copy, text.data, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+/* ---- attributes ---- */
+
+/* While a session is made its tags collect here. */
+struct tags {
+    struct tag *tags;
+    uint32_t count, cap;
+};
+
+/* Takes over one count of both numbers. */
+static void add_tag(struct intern *intern, struct tags *tags, uint32_t key, uint32_t value)
+{
+    if (value == INTERN_NONE) {
+        intern_drop(intern, key);
+        return;
+    }
+    if (tags->count == tags->cap) {
+        tags->cap = tags->cap == 0 ? 8 : tags->cap * 2;
+        tags->tags = mem_grow(tags->tags, tags->cap * sizeof *tags->tags);
+    }
+    tags->tags[tags->count++] = (struct tag){key, value};
+}
+
+static void add_text_tag(struct intern *intern, struct tags *tags, const char *key,
+                         struct slice value)
+{
+    add_tag(intern, tags, intern_text(intern, slice_of(key)), intern_text(intern, value));
+}
+
+/* An attribute of the client's own making: a scalar, or a list of scalars. */
+static void add_attribute(struct core *core, struct tags *tags, enum codec codec,
+                          const struct hello_attribute *attribute)
+{
+    struct intern *intern = &core->intern;
+    struct fault fault;
+    struct reader reader;
+    struct token token;
+    struct dict_walk item;
+
+    reader_init(&reader, codec, attribute->value, &core->scratch, &fault);
+    if (reader_next(&reader, &token) < 0)
+        return;
+    if (token.type != TOKEN_LIST) {
+        add_tag(intern, tags, intern_text(intern, attribute->key), intern_token(intern, &token));
+        return;
+    }
+    list_walk(&item, codec, attribute->value, &core->scratch);
+    while (list_next(&item))
+        add_tag(intern, tags, intern_text(intern, attribute->key),
+                intern_token(intern, &item.token));
+}
+
+static void set_tags(struct core *core, struct session *session, const struct hello *hello,
+                     const struct welcome *welcome, enum codec codec)
+{
+    struct intern *intern = &core->intern;
+    struct tags tags = {0};
+
+    add_text_tag(intern, &tags, "authid", welcome->authid);
+    session->authid = tags.tags[0].value;
+    add_text_tag(intern, &tags, "authrole", welcome->authrole);
+    session->authrole = tags.tags[1].value;
+    add_text_tag(intern, &tags, "authmethod", welcome->authmethod);
+    add_text_tag(intern, &tags, "authprovider", welcome->authprovider);
+    add_text_tag(intern, &tags, "realm", welcome->realm);
+    for (unsigned i = 0; i < hello->attribute_count; i++)
+        add_attribute(core, &tags, codec, &hello->attributes[i]);
+    session->tags = mem_grow(tags.tags, tags.count * sizeof *tags.tags);
+    session->tag_count = tags.count;
+}
+
+bool session_has(const struct session *session, uint32_t key, uint32_t value)
+{
+    for (uint32_t i = 0; i < session->tag_count; i++)
+        if (session->tags[i].key == key && session->tags[i].value == value)
+            return true;
+    return false;
+}
+
+/* ---- the beginning ---- */
+
+/* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" of letters and digits that are not mistaken for each other. */
+static struct slice anonymous_authid(struct core *core)
+{
+    static const char letters[] = "345679ACEFGHJKLMNPQRSTUVWXY";
+    char *text = arena_alloc(&core->scratch, 29);
+
+    for (size_t i = 0; i < 29; i++)
+        text[i] = i % 5 == 4 ? '-' : letters[rng_below(&core->rng, sizeof letters - 1)];
+    return slice_make(text, 29);
+}
+
+static uint64_t fresh_session_id(struct core *core)
+{
+    const struct id_keeper *ids = &core->options.ids;
+
+    for (;;) {
+        uint64_t id = rng_wamp_id(&core->rng);
+
+        if (map_get(&core->by_id, id, 0) == NULL &&
+            (ids->claim == NULL || ids->claim(ids->ctx, id)))
+            return id;
+    }
+}
+
+static void refuse(struct core *core, const struct event *ev, const char *reason, const char *words)
+{
+    core->counters.refusals++;
+    outbox_note(core->out, NOTE_REFUSED, ev->peer, 0, reason);
+    outbox_send(core->out, ev->peer, reply_abort(ev->transport->codec, reason, words), SEND_REPLY,
+                0);
+    outbox_close(core->out, ev->peer, CLOSE_NORMAL, reason);
+}
+
+/* Why a HELLO is turned down, as the reason of an ABORT; NULL: it is not. */
+static const char *refusal_of(struct core *core, const struct hello *hello, const struct event *ev,
+                              const char **words)
+{
+    if (core->options.max_sessions != 0 && core->by_id.count >= core->options.max_sessions) {
+        *words = "the realm has as many sessions as it may (max_sessions)";
+        return WAMP_NOT_AUTHORIZED;
+    }
+    if (!hello_offers(hello, ev->msg->codec, SLICE("anonymous"), &core->scratch)) {
+        *words = "this realm offers the authentication method \"anonymous\" only";
+        return WAMP_NO_MATCHING_AUTH_METHOD;
+    }
+    if (hello->authrole.len != 0 &&
+        !slice_eq(hello->authrole, slice_of(core->options.anonymous_role))) {
+        *words = "HELLO.Details.authrole: the role is not one of an anonymous session";
+        return WAMP_NO_SUCH_ROLE;
+    }
+    return NULL;
+}
+
+static struct session *session_new(struct core *core, const struct event *ev,
+                                   const struct hello *hello, const struct welcome *welcome)
+{
+    struct session *session = mem_alloc(sizeof *session);
+
+    *session = (struct session){.id = welcome->session,
+                                .peer = ev->peer,
+                                .codec = ev->transport->codec,
+                                .features = hello->features,
+                                .send_max = ev->transport->send_max};
+    list_init(&session->members);
+    list_init(&session->callees);
+    list_init(&session->calls);
+    list_init(&session->invocations);
+    set_tags(core, session, hello, welcome, ev->msg->codec);
+    map_put(&core->by_peer, session->peer, 0, session);
+    map_put(&core->by_id, session->id, 0, session);
+    core->counters.sessions++;
+    core->counters.joins++;
+    return session;
+}
+
+void session_on_hello(struct core *core, const struct event *ev)
+{
+    struct hello hello;
+    struct fault fault;
+    const char *words;
+
+    if (hello_read(&hello, ev->msg, &core->scratch, &fault) < 0) {
+        refuse(core, ev, fault.uri, remember(core, slice_of(fault.words)));
+        return;
+    }
+
+    const char *reason = refusal_of(core, &hello, ev, &words);
+
+    if (reason != NULL) {
+        refuse(core, ev, reason, words);
+        return;
+    }
+
+    struct welcome welcome = {.session = fresh_session_id(core),
+                              .agent = slice_of(core->options.agent),
+                              .realm = slice_of(core->options.realm),
+                              .authid = anonymous_authid(core),
+                              .authrole = slice_of(core->options.anonymous_role),
+                              .authmethod = SLICE("anonymous"),
+                              .authprovider = SLICE("static"),
+                              .ppt_compat = core->options.ppt_compat};
+    struct session *session = session_new(core, ev, &hello, &welcome);
+
+    session_send(core, session, reply_welcome(session->codec, &welcome));
+    outbox_joined(core->out, session->peer, session->id);
+    outbox_note(core->out, NOTE_JOINED, session->peer, session->id, remember(core, welcome.authid));
+}
+
+/* ---- the end ---- */
+
+void session_free(struct core *core, struct session *session)
+{
+    for (uint32_t i = 0; i < session->tag_count; i++) {
+        intern_drop(&core->intern, session->tags[i].key);
+        intern_drop(&core->intern, session->tags[i].value);
+    }
+    mem_free(session->tags);
+    deadlines_cancel(&core->deadlines, &session->deadline);
+    map_remove(&core->by_peer, session->peer, 0);
+    mem_free(session);
+}
+
+/* The session lets go of everything, in the order that others are to see. */
+static void detach(struct core *core, struct session *session, const char *reason)
+{
+    broker_leave(core, session);
+    dealer_leave(core, session);
+    calls_leave(core, session);
+    map_remove(&core->by_id, session->id, 0);
+    core->counters.sessions--;
+    if (core->options.ids.give_back != NULL)
+        core->options.ids.give_back(core->options.ids.ctx, session->id);
+    outbox_note(core->out, NOTE_LEFT, session->peer, session->id, reason);
+}
+
+void session_shut_down(struct core *core, struct session *session, const char *reason,
+                       struct slice words)
+{
+    session_send(core, session, reply_goodbye(session->codec, reason, words));
+    detach(core, session, reason);
+    session->state = SESSION_SHUTTING_DOWN;
+    deadlines_set(&core->deadlines, &session->deadline,
+                  core->now + core->options.goodbye_timeout_ms);
+}
+
+static void violate(struct core *core, struct session *session, const struct fault *fault)
+{
+    bool bad_text = fault->err == ERR_UTF8 && codec_is_text(session->codec);
+    const char *words =
+        arena_copy(&core->scratch, slice_make(fault->words, strlen(fault->words) + 1)).data;
+
+    core->counters.violations++;
+    session_send(core, session, reply_abort(session->codec, fault->uri, fault->words));
+    outbox_note(core->out, NOTE_VIOLATION, session->peer, session->id, words);
+    detach(core, session, fault->uri);
+    outbox_close(core->out, session->peer, bad_text ? CLOSE_INVALID_TEXT : CLOSE_PROTOCOL_ERROR,
+                 fault->uri);
+    session_free(core, session);
+}
+
+void session_on_fault(struct core *core, struct session *session, const struct fault *fault)
+{
+    if (session->state == SESSION_SHUTTING_DOWN) {
+        outbox_close(core->out, session->peer, CLOSE_NORMAL, "not a message while closing");
+        session_free(core, session);
+        return;
+    }
+    violate(core, session, fault);
+}
+
+void session_on_closed(struct core *core, struct session *session)
+{
+    if (session->state == SESSION_ESTABLISHED)
+        detach(core, session, "wamp.close.transport_lost");
+    session_free(core, session);
+}
+
+void session_on_deadline(struct core *core, struct session *session)
+{
+    outbox_close(core->out, session->peer, CLOSE_NORMAL, "no GOODBYE in time");
+    session_free(core, session);
+}
+
+/* ---- messages ---- */
+
+static int check_roles(const struct session *session, const struct msg *msg,
+                       const struct options *options, struct fault *fault)
+{
+    uint32_t feature =
+        msg->type == MSG_CALL ? CALLER_PAYLOAD_PASSTHRU_MODE : PUBLISHER_PAYLOAD_PASSTHRU_MODE;
+
+    if (!options_is_ppt(options) || (session->features & feature) != 0)
+        return 0;
+    return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                     "%s.Options.ppt_scheme: the session did not announce payload_passthru_mode",
+                     msg_name(msg->type));
+}
+
+/* The six requests share one sequence of ids; knob request_id_check says how strictly. */
+static int check_request_id(struct core *core, struct session *session, const struct msg *msg,
+                            struct fault *fault)
+{
+    uint64_t expected = session->watermark == WAMP_ID_MAX ? 1 : session->watermark + 1;
+    bool is_any =
+        core->options.request_id_check == REQUEST_IDS_LENIENT ||
+        (core->options.request_id_check == REQUEST_IDS_SEQUENTIAL && session->watermark == 0);
+
+    if (msg->type == MSG_CALL && calls_is_pending(core, session, msg->id))
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "CALL.Request: call %llu is pending", (unsigned long long)msg->id);
+    if (!is_any && msg->id != expected)
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "%s.Request: expected %llu, found %llu", msg_name(msg->type),
+                         (unsigned long long)expected, (unsigned long long)msg->id);
+    session->watermark = msg->id;
+    return 0;
+}
+
+static int on_request(struct core *core, struct session *session, const struct msg *msg,
+                      struct fault *fault)
+{
+    struct options options;
+    int err = check_request_id(core, session, msg, fault);
+
+    if (err == 0)
+        err = options_read(&options, msg, &core->scratch, fault);
+    if (err < 0)
+        return err;
+    switch ((unsigned)msg->type) {
+    case MSG_PUBLISH:
+        err = check_roles(session, msg, &options, fault);
+        if (err == 0)
+            broker_publish(core, session, msg, &options);
+        break;
+    case MSG_SUBSCRIBE:
+        broker_subscribe(core, session, msg, &options);
+        break;
+    case MSG_UNSUBSCRIBE:
+        broker_unsubscribe(core, session, msg);
+        break;
+    case MSG_REGISTER:
+        dealer_register(core, session, msg, &options);
+        break;
+    case MSG_UNREGISTER:
+        dealer_unregister(core, session, msg);
+        break;
+    case MSG_CALL:
+        err = check_roles(session, msg, &options, fault);
+        if (err == 0)
+            calls_call(core, session, msg, &options);
+        break;
+    }
+    return err;
+}
+
+static int on_answer(struct core *core, struct session *session, const struct msg *msg,
+                     struct fault *fault)
+{
+    struct options options;
+    int err;
+
+    if (msg->type == MSG_ERROR && msg->request_type != MSG_INVOCATION)
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "ERROR.REQUEST.Type: a client may answer INVOCATION (68) only");
+    err = options_read(&options, msg, &core->scratch, fault);
+    if (err < 0)
+        return err;
+    return msg->type == MSG_YIELD ? calls_yield(core, session, msg, &options, fault)
+                                  : calls_error(core, session, msg, &options, fault);
+}
+
+static void on_goodbye(struct core *core, struct session *session, const struct msg *msg)
+{
+    if (session->state == SESSION_SHUTTING_DOWN) {
+        outbox_close(core->out, session->peer, CLOSE_NORMAL, WAMP_GOODBYE_AND_OUT);
+    } else {
+        session_send(core, session,
+                     reply_goodbye(session->codec, WAMP_GOODBYE_AND_OUT, (struct slice){0}));
+        detach(core, session, remember(core, msg->text));
+        outbox_release(core->out, session->peer);
+    }
+    session_free(core, session);
+}
+
+static void on_abort(struct core *core, struct session *session, const struct msg *msg)
+{
+    if (session->state == SESSION_ESTABLISHED)
+        detach(core, session, remember(core, msg->text));
+    outbox_close(core->out, session->peer, CLOSE_NORMAL, "ABORT");
+    session_free(core, session);
+}
+
+/* What the table in session.h says of a session that is ESTABLISHED. */
+static int on_established(struct core *core, struct session *session, const struct msg *msg,
+                          struct fault *fault)
+{
+    switch (msg->type) {
+    case MSG_PUBLISH:
+    case MSG_SUBSCRIBE:
+    case MSG_UNSUBSCRIBE:
+    case MSG_CALL:
+    case MSG_REGISTER:
+    case MSG_UNREGISTER:
+        return on_request(core, session, msg, fault);
+    case MSG_YIELD:
+    case MSG_ERROR:
+        return on_answer(core, session, msg, fault);
+    case MSG_CANCEL: {
+        struct options options;
+
+        return options_read(&options, msg, &core->scratch, fault);
+    }
+    case MSG_EVENT_RECEIVED:
+        return 0;
+    case MSG_GOODBYE:
+    case MSG_ABORT:
+    case MSG_NONE:
+    case MSG_HELLO:
+    case MSG_WELCOME:
+    case MSG_CHALLENGE:
+    case MSG_AUTHENTICATE:
+    case MSG_PUBLISHED:
+    case MSG_SUBSCRIBED:
+    case MSG_UNSUBSCRIBED:
+    case MSG_EVENT:
+    case MSG_RESULT:
+    case MSG_REGISTERED:
+    case MSG_UNREGISTERED:
+    case MSG_INVOCATION:
+    case MSG_INTERRUPT:
+        break;
+    }
+    return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                     "%s: not expected from a client in a session", msg_name(msg->type));
+}
+
+void session_on_message(struct core *core, struct session *session, const struct msg *msg)
+{
+    struct fault fault;
+
+    if (msg->type == MSG_GOODBYE)
+        on_goodbye(core, session, msg);
+    else if (msg->type == MSG_ABORT)
+        on_abort(core, session, msg);
+    else if (session->state == SESSION_ESTABLISHED &&
+             on_established(core, session, msg, &fault) < 0)
+        violate(core, session, &fault);
+}

@@ -1,0 +1,76 @@
+/* session.h -- the sessions of a realm: how they begin, what they may send, how they end.
+ *
+ *   state          HELLO   GOODBYE            ABORT          requests, YIELD, ERROR   anything else
+ *   (no session)   lobby.c: HELLO leads here, ABORT closes, all else is a violation
+ *   ESTABLISHED    PV      GOODBYE back, end  end, close     handled                  PV
+ *   SHUTTING_DOWN  ignore  close              close          ignore                   ignore
+ *
+ * PV is a protocol violation: ABORT, end, close. Session ids and peers both lead
+ * to the session; a session that is SHUTTING_DOWN holds nothing any more.
+ *
+ * WAMP: "Sessions", "Session Closing".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_SESSION_H
+#define NEXUS_CORE_SESSION_H
+
+#include "base/deadlines.h"
+#include "base/list.h"
+#include "core/core.h"
+#include "core/features.h"
+
+struct core;
+
+enum session_state { SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
+
+/* One value of one attribute, both interned. An attribute that is a list has several tags. */
+struct tag {
+    uint32_t key, value;
+};
+
+struct session {
+    uint64_t id;
+    uint64_t peer;
+    enum session_state state;
+    enum codec codec;
+    uint32_t features;         /* bit set of enum feature */
+    uint32_t send_max;         /* longest message the peer accepts */
+    uint64_t watermark;        /* last new request id; 0: none yet */
+    uint64_t last_invocation;  /* last INVOCATION id issued */
+    uint32_t authid, authrole; /* interned; counted by the tags */
+    uint32_t tag_count;
+    struct tag *tags;        /* owned; counted */
+    struct list members;     /* its subscriptions: struct member, owned by the broker */
+    struct list callees;     /* its registrations: struct callee, owned by the dealer */
+    struct list calls;       /* calls it waits for: struct call, owned by the dealer */
+    struct list invocations; /* calls it works on: the same */
+    uint32_t subscription_count, registration_count, call_count;
+    struct deadline deadline; /* goodbye_timeout */
+};
+
+/* Events of one session, from core_step. */
+void session_on_hello(struct core *core, const struct event *ev);
+void session_on_message(struct core *core, struct session *session, const struct msg *msg);
+void session_on_fault(struct core *core, struct session *session, const struct fault *fault);
+void session_on_closed(struct core *core, struct session *session);
+void session_on_deadline(struct core *core, struct session *session);
+
+/* Ends a session with GOODBYE: it lets go of everything at once, and its connection is closed
+ * when the peer answers or goodbye_timeout is over. */
+void session_shut_down(struct core *core, struct session *session, const char *reason,
+                       struct slice words);
+
+/* Sends a blob (the reference moves) to the session's peer. */
+void session_send(struct core *core, const struct session *session, struct blob *blob);
+
+/* ERROR to the session for one of its requests. */
+void session_send_error(struct core *core, const struct session *session,
+                        enum msg_type request_type, uint64_t request, const char *uri,
+                        const char *words);
+
+/* True when an attribute of the session has the value; both interned. */
+bool session_has(const struct session *session, uint32_t key, uint32_t value);
+
+void session_free(struct core *core, struct session *session);
+
+#endif

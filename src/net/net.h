@@ -1,0 +1,162 @@
+/* net.h -- the network of one worker: libuv and libwebsockets end here.
+ *
+ * A struct net is one uv loop, one lws context on it, listening sockets, and the
+ * connections accepted from them. It knows framing, queues, limits and
+ * heartbeats. It knows nothing of WAMP sessions, realms or routing: whole
+ * messages go up through the handler, blobs come down through net_send.
+ *
+ * All functions but net_post must be called on the worker's own thread. The
+ * handler is never called from inside net_send, net_close or net_pause.
+ *
+ * Connections are named by ids that are never reused: a late call with an old id
+ * finds nothing, and says so.
+ *
+ * WAMP: "WebSocket Transport", "RawSocket Transport".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_NET_NET_H
+#define NEXUS_NET_NET_H
+
+#include "base/err.h"
+#include "wire/transport.h"
+
+struct net;
+
+enum tls_mode {
+    TLS_OFF,
+    TLS_ON,
+    TLS_AUTO, /* by the first octet: 0x16 is TLS, anything else is not */
+};
+
+/* One address to listen on. It speaks WebSocket, RawSocket and HTTP. Borrowed strings live
+ * as long as the net. */
+struct listener_options {
+    const char *host;      /* "127.0.0.1", "::", NULL for a unix socket */
+    const char *port;      /* "8080"; "0": any free one */
+    const char *unix_path; /* NULL for TCP */
+    unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
+    enum tls_mode tls;
+    const char *tls_cert, *tls_key; /* PEM files */
+    const char *const *paths;       /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
+    const char *const *origins;     /* allowed Origins, NULL-terminated; NULL: any */
+    const char *cookie_name;        /* the tracking cookie; NULL: none */
+    uint32_t cookie_max_age_s;
+    const char *default_realm;  /* NULL: none */
+    unsigned codecs;            /* bit set of 1 << enum codec */
+    bool websocket, rawsocket;  /* which protocols are served */
+    bool deflate;               /* offer permessage-deflate (JSON only) */
+    uint32_t rawsocket_min_len; /* refuse peers that accept less; 0: any */
+};
+
+/* Bounds and times of all connections. Milliseconds and bytes. */
+struct net_limits {
+    uint32_t max_connections;             /* of this worker */
+    uint32_t max_connections_per_address; /* of this worker; 0: no bound */
+    uint32_t max_message_len;             /* a longer inbound message fails the connection */
+    uint32_t handshake_timeout_ms;        /* accept -> TLS and WebSocket or RawSocket handshake */
+    uint32_t hello_timeout_ms;            /* handshake -> net_set_joined(true) */
+    uint32_t rejoin_timeout_ms;           /* net_set_joined(false) -> joined again */
+    uint32_t ping_interval_ms;            /* nothing received that long: we PING; 0: never */
+    uint32_t ping_timeout_ms;             /* PING -> anything received */
+    uint32_t close_timeout_ms;            /* net_close -> the socket is closed, flushed or not */
+    uint32_t max_pings_per_s;             /* RawSocket PINGs of a peer */
+    struct queue_limits queue;            /* until net_set_queue says otherwise */
+};
+
+/* Where things go that happen. `user` is what on_open returned. */
+struct net_handler {
+    /* A handshake is complete. The id names the connection until on_close. */
+    void *(*on_open)(void *ctx, uint64_t conn, const struct transport *transport);
+    /* One whole message; the bytes are valid during the call only. */
+    void (*on_message)(void *ctx, void *user, struct slice bytes);
+    /* The connection is gone, whoever ended it. Called once for each on_open. */
+    void (*on_close)(void *ctx, void *user);
+    /* The loop turn ends: last chance to send before queues are written. */
+    void (*on_turn)(void *ctx);
+    /* Somebody called net_post. */
+    void (*on_post)(void *ctx);
+    /* The instant given to net_wake_at has come. */
+    void (*on_wake)(void *ctx);
+    /* An HTTP GET of "/" that is no upgrade: writes the status page, one JSON object when
+     * `as_json` (path "/status.json"), plain HTML otherwise. */
+    void (*on_status)(void *ctx, bool as_json, struct writer *page);
+};
+
+enum send_result {
+    SEND_QUEUED,
+    SEND_DROPPED, /* an EVENT did not fit; counted */
+    SEND_REFUSED, /* an INVOCATION did not fit, or the connection is being closed */
+    SEND_GONE,    /* no such connection (any more) */
+};
+
+struct net_counters {
+    uint64_t accepted, refused_full, refused_address, handshake_failed, closed;
+    uint64_t messages_in, bytes_in, messages_out, bytes_out, writes;
+    uint64_t dropped_newest, dropped_oldest, conflated, slow_closed, refused_invocations;
+    uint64_t too_big, bad_frames, timeouts_handshake, timeouts_hello, timeouts_ping;
+    uint64_t connections; /* open now */
+};
+
+/* Makes the network of worker number `worker` (0..255; part of every connection id).
+ * Contexts are made one at a time: callers need no lock. NULL when lws or uv fail. */
+struct net *net_new(unsigned worker, const struct net_limits *limits,
+                    const struct net_handler *handler, void *ctx);
+
+/* Opens one listening socket (SO_REUSEPORT, so every worker may open its own). Returns 0 or
+ * ERR_IN_USE, ERR_DENIED, ERR_TLS, ERR_INVALID, ERR_IO, with words for people in `words`.
+ * `bound` (may be NULL) gets the address really bound, e.g. "127.0.0.1:41234"; for port 0 the
+ * later workers pass that port. */
+int net_listen(struct net *net, const struct listener_options *options, char *bound,
+               size_t bound_len, char *words, size_t words_len) MUST_CHECK;
+
+/* Stops accepting; connections stay. */
+void net_stop_listening(struct net *net);
+
+/* Runs the loop until net_stop. */
+void net_run(struct net *net);
+
+/* Ends net_run after the current turn. */
+void net_stop(struct net *net);
+
+/* Closes what is left and frees. on_close is called for every open connection. */
+void net_free(struct net *net);
+
+/* Calls on_post on the worker's thread soon. The only function for other threads. */
+void net_post(struct net *net);
+
+/* Milliseconds of a monotonic clock, read once per loop turn. */
+uint64_t net_now(const struct net *net);
+
+/* Asks for on_wake at that instant (NEVER: not at all). One instant per net: the last call
+ * counts. Cheap when nothing changes. */
+void net_wake_at(struct net *net, uint64_t at);
+
+/* Queues a message; takes the reference to the blob in every case. `key` is compared by
+ * OVERFLOW_CONFLATE. */
+enum send_result net_send(struct net *net, uint64_t conn, struct blob *blob, enum send_kind kind,
+                          uint64_t key);
+
+/* Writes what is queued, then closes (with that code on a WebSocket). Nothing more is
+ * delivered to on_message. */
+void net_close(struct net *net, uint64_t conn, enum close_code code, const char *words);
+
+/* Stops or resumes reading from one peer. Messages that were read already are kept back too. */
+void net_pause(struct net *net, uint64_t conn, bool pause);
+
+/* Says whether a session lives on the connection: false starts a clock. */
+void net_set_joined(struct net *net, uint64_t conn, bool joined);
+
+void net_set_queue(struct net *net, uint64_t conn, const struct queue_limits *limits);
+
+/* True when no connection has bytes left to write. */
+bool net_is_flushed(const struct net *net);
+
+const struct net_counters *net_counters(const struct net *net);
+
+/* The worker number in a connection id. */
+static inline unsigned net_worker_of(uint64_t conn)
+{
+    return (unsigned)(conn >> 56);
+}
+
+#endif

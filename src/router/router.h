@@ -1,0 +1,70 @@
+/* router.h -- the pump, and the face for whoever runs a router in a program.
+ *
+ * A router is a set of workers (threads, each with a struct net) and of realms
+ * (each a struct core with one worker as its home). The pump turns what net
+ * reports into events, steps the core, and carries its actions out; between
+ * workers both travel through mailboxes, in batches.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_ROUTER_ROUTER_H
+#define NEXUS_ROUTER_ROUTER_H
+
+#include "core/core.h"
+#include "net/net.h"
+
+#define MAX_WORKERS 64
+
+struct realm_options {
+    struct core_options core; /* realm: its name; random and ids are filled in by the router */
+    struct queue_limits queue;
+};
+
+struct router_options {
+    unsigned workers;         /* 1 .. MAX_WORKERS */
+    struct net_limits limits; /* max_connections and per_address are of the whole router */
+    const struct listener_options *listeners;
+    size_t listener_count;
+    const struct realm_options *realms;
+    size_t realm_count;
+    const struct realm_options *realm_template; /* for any other realm; NULL: there is no other */
+    uint32_t max_template_realms;               /* how many may be made from it */
+    bool strict_uris;                           /* grammar of realm names in HELLO */
+    uint32_t shutdown_grace_ms;                 /* GOODBYE to all -> everything is closed anyway */
+};
+
+struct router;
+
+/* Makes the workers and realms and opens the listeners, in that order. All options are copied
+ * or used up. On failure returns NULL, with a line for people in `words`. */
+struct router *router_new(const struct router_options *options, char *words, size_t words_len);
+
+/* The address that listener number `index` was really bound to ("127.0.0.1:41234"). */
+const char *router_address(const struct router *router, size_t index);
+
+/* Starts the other workers and runs worker 0 in this thread until router_stop has done its
+ * work. Returns 0, or ERR_IO when the grace time ran out with bytes unwritten. */
+int router_run(struct router *router);
+
+/* Sends GOODBYE wamp.close.system_shutdown to all, writes everything out, ends router_run.
+ * May be called from any thread and from a signal handler; again: nothing more happens. */
+void router_stop(struct router *router);
+
+void router_free(struct router *router);
+
+/* ---- local peers: sessions of code in this process ---- */
+
+/* Called on the home worker's thread, with one WAMP message (MessagePack); returns nothing. */
+typedef void local_receive_fn(void *ctx, struct slice message);
+
+struct local_peer;
+
+/* A peer in this process: its messages go through local_send, answers come to `receive`.
+ * `worker` 0 only, before router_run or on its thread. It starts without a session: say HELLO.
+ * `on_close` tells that the router has closed it; local_close may still be called then. */
+struct local_peer *local_open(struct router *router, local_receive_fn *receive,
+                              void (*on_close)(void *ctx), void *ctx);
+void local_send(struct local_peer *peer, struct slice message);
+void local_close(struct local_peer *peer);
+
+#endif

@@ -1,0 +1,72 @@
+/* transport.h -- what both sides of the wire say about a connection.
+ *
+ * net makes connections and core routes between sessions; they never see each
+ * other, and these are the words they share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_WIRE_TRANSPORT_H
+#define NEXUS_WIRE_TRANSPORT_H
+
+#include "wire/codec.h"
+
+enum transport_type { TRANSPORT_WEBSOCKET, TRANSPORT_RAWSOCKET, TRANSPORT_LOCAL };
+
+/* Everything known about a connection when its first message arrives. Strings are borrowed
+ * for the time of the call; whoever needs them longer copies them. */
+struct transport {
+    enum transport_type type;
+    enum codec codec;
+    bool is_secure;
+    uint32_t send_max;         /* the longest message that the peer accepts; UINT32_MAX: no limit */
+    const char *protocol;      /* "wamp.2.json" */
+    const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
+    const char *cookie;        /* value of the tracking cookie, or NULL */
+    const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
+};
+
+/* "websocket", "rawsocket", "local". */
+static inline const char *transport_name(enum transport_type type)
+{
+    return type == TRANSPORT_WEBSOCKET   ? "websocket"
+           : type == TRANSPORT_RAWSOCKET ? "rawsocket"
+                                         : "local";
+}
+
+/* What a message is to its receiver's queue. */
+enum send_kind {
+    SEND_REPLY,      /* never dropped: past the hard bound the connection is closed */
+    SEND_EVENT,      /* dropped by the overflow policy when it does not fit */
+    SEND_INVOCATION, /* refused when it does not fit, so that the caller can be told */
+};
+
+/* What happens to an EVENT that does not fit into its receiver's queue. */
+enum overflow {
+    OVERFLOW_DROP_NEWEST, /* the event at hand is not queued */
+    OVERFLOW_DROP_OLDEST, /* the oldest queued event makes room */
+    OVERFLOW_CONFLATE,    /* a queued event of the same topic is replaced; else drop_oldest */
+    OVERFLOW_DISCONNECT,  /* the receiver is closed */
+};
+
+/* Bounds of one connection's out-queue. */
+struct queue_limits {
+    uint32_t max_messages;
+    uint32_t max_bytes;  /* soft: events and invocations stop here */
+    uint32_t hard_bytes; /* replies stop here, and the connection with them */
+    enum overflow overflow;
+};
+
+/* WebSocket close codes that we send (RFC 6455, 7.4.1). RawSocket just closes. */
+enum close_code {
+    CLOSE_NORMAL = 1000,
+    CLOSE_GOING_AWAY = 1001,
+    CLOSE_PROTOCOL_ERROR = 1002,
+    CLOSE_WRONG_FRAME_TYPE = 1003,
+    CLOSE_INVALID_TEXT = 1007,
+    CLOSE_POLICY = 1008,
+    CLOSE_TOO_BIG = 1009,
+    CLOSE_INTERNAL_ERROR = 1011,
+    CLOSE_OVERLOAD = 1013,
+};
+
+#endif
