@@ -9,11 +9,11 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MUST_CHECK                 __attribute__((warn_unused_result))
-#define PRINTF_LIKE(format, first) __attribute__((format(printf, format, first)))
-#define NO_RETURN                  __attribute__((noreturn))
-#define LIKELY(x)                  __builtin_expect(!!(x), 1)
-#define UNLIKELY(x)                __builtin_expect(!!(x), 0)
+#define MUST_CHECK                __attribute__((warn_unused_result))
+#define PRINTF_LIKE(words, first) __attribute__((format(printf, words, first)))
+#define NO_RETURN                 __attribute__((noreturn))
+#define LIKELY(x)                 __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)               __builtin_expect(!!(x), 0)
 
 #define ARRAY_LEN(a) (sizeof(a) / sizeof((a)[0]))
 
