@@ -2,8 +2,8 @@
  *
  * Invariant: between the slot that an entry's hash names and the slot it lives
  * in, every slot is taken. Removal keeps it by moving later entries back, so
- * there are no tombstones. At most 3/4 of the slots are taken; when fewer than
- * 1/8 are, the table is halved.
+ * there are no tombstones. At most half of the slots are taken: fuller tables are
+ * slower, mostly at removal. When fewer than 1/8 are, the table is halved.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -16,7 +16,7 @@
 
 static bool is_crowded(size_t count, size_t mask)
 {
-    return count > (mask + 1) / 4 * 3;
+    return count > (mask + 1) / 2;
 }
 
 static bool is_sparse(size_t count, size_t mask)
