@@ -35,8 +35,10 @@ void base64_encode(struct slice from, char *out)
     unsigned group = (unsigned)in[0] << 16 | (left == 2 ? (unsigned)in[1] << 8 : 0);
     out[0] = alphabet[group >> 18];
     out[1] = alphabet[(group >> 12) & 63];
-    out[2] = left == 2 ? alphabet[(group >> 6) & 63] : '=';
+    out[2] = '=';
     out[3] = '=';
+    if (left == 2)
+        out[2] = alphabet[(group >> 6) & 63];
 }
 
 /* The six bits of a character plus one; 0 for every character outside the alphabet. */
