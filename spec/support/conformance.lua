@@ -1,0 +1,152 @@
+--- Runs one suite over every transport and serializer, with one router for all of it.
+--
+--   conformance.everywhere("SUBSCRIBE", {}, function(peer)
+--     it("is answered by SUBSCRIBED", function()
+--       local alice = peer.join()
+--       ...
+--
+-- A `peer` makes connections of one kind; peer.uri() makes names that no other test uses, and
+-- peer.fresh_realm() moves the test to a realm of its own.
+-- SPDX-License-Identifier: MIT
+local busted = require "busted"
+local daemon = require "daemon"
+local wamp = require "wamp"
+
+local conformance = {}
+
+conformance.transports = { "ws", "rawsocket", "unix", "wss", "rawsocket_tls" }
+conformance.serializers = { "json", "msgpack", "cbor" }
+
+local TCP, TLS, UNIX = 1, 2, 3
+local listener_of = { ws = TCP, rawsocket = TCP, unix = UNIX, wss = TLS, rawsocket_tls = TLS }
+
+--- The configuration that the specs run on: three listeners, realm1, any other realm on demand.
+-- `changes` replaces entries at the top; `listener` and `realm` add to each listener and realm.
+function conformance.config(changes)
+  changes = changes or {}
+  local certificate = daemon.certificate()
+  local config = {
+    workers = tonumber(os.getenv("NEXUS_WORKERS") or 1),
+    listeners = {
+      { host = "127.0.0.1", port = 0 },
+      { host = "127.0.0.1", port = 0, tls = certificate },
+      { path = daemon.folder() .. "/" .. tostring(changes):match("%w+$") .. ".sock" },
+    },
+    realms = { { name = "realm1" } },
+    realm_template = {},
+  }
+  for k, v in pairs(changes) do
+    if k ~= "listener" and k ~= "realm" then
+      config[k] = v
+    end
+  end
+  for _, listener in ipairs(config.listeners) do
+    for k, v in pairs(changes.listener or {}) do
+      listener[k] = v
+    end
+  end
+  for _, realm in ipairs { config.realm_template or nil, table.unpack(config.realms) } do
+    for k, v in pairs(changes.realm or {}) do
+      realm[k] = v
+    end
+  end
+  return config
+end
+
+--- Starts a router with that configuration.
+function conformance.start(changes, environment)
+  return daemon.start { config = conformance.config(changes), environment = environment }
+end
+
+--- How to reach a running router over one transport.
+function conformance.target(nexusd, transport)
+  local index = listener_of[transport]
+  if index == UNIX then
+    return { path = (nexusd:address(UNIX):gsub("^unix:", "")) }
+  end
+  return { port = nexusd:port(index) }
+end
+
+local names = 0
+
+--- Makes a peer of one kind; `get` returns the running router.
+function conformance.peer(get, transport, serializer)
+  local peer = { transport = transport, serializer = serializer, realm = "realm1" }
+  peer.is_websocket = wamp.transports[transport].frames == "websocket"
+  peer.codec = wamp.serializers[serializer]
+
+  function peer.options(options)
+    local all = conformance.target(get(), transport)
+    all.transport, all.serializer = transport, serializer
+    for k, v in pairs(options or {}) do
+      all[k] = v
+    end
+    return all
+  end
+
+  function peer.connect(options)
+    return wamp.connect(peer.options(options))
+  end
+
+  function peer.try_connect(options)
+    return wamp.try_connect(peer.options(options))
+  end
+
+  function peer.join(details, options)
+    local connection = peer.connect(options)
+    connection:join(peer.realm, details)
+    return connection
+  end
+
+  function peer.uri(last)
+    names = names + 1
+    return ("spec.n%d.%s"):format(names, last or "x")
+  end
+
+  function peer.fresh_realm()
+    names = names + 1
+    peer.realm = ("spec.realm%d"):format(names)
+    return peer.realm
+  end
+
+  function peer.router()
+    return get()
+  end
+
+  return peer
+end
+
+--- A describe block with a router for all that is in it; `body` gets a function that returns it.
+function conformance.with_router(name, changes, body)
+  busted.describe(name, function()
+    local nexusd
+    busted.setup(function()
+      nexusd = conformance.start(changes, changes.environment)
+    end)
+    busted.teardown(function()
+      wamp.close_all()
+      nexusd:stop()
+    end)
+    busted.after_each(wamp.close_all)
+    body(function() return nexusd end)
+  end)
+end
+
+--- The suite over the given transports (default: all) with each serializer.
+function conformance.over(transports, name, changes, suite)
+  conformance.with_router(name, changes, function(get)
+    for _, transport in ipairs(transports) do
+      for _, serializer in ipairs(conformance.serializers) do
+        busted.describe(("over %s with %s:"):format(transport, serializer), function()
+          suite(conformance.peer(get, transport, serializer))
+        end)
+      end
+    end
+  end)
+end
+
+function conformance.everywhere(name, changes, suite)
+  conformance.over(conformance.transports, name, changes, suite)
+end
+
+return conformance
