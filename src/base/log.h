@@ -19,7 +19,7 @@ enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 struct log_options {
     enum log_level level;
     bool json;
-    int fd; /* where lines go; default 2 */
+    int fd; /* borrowed; where lines go (before log_setup: 2) */
 };
 
 /* Sets level, form and stream; may be called again. */
@@ -29,7 +29,8 @@ void log_setup(const struct log_options *options);
 bool log_is_on(enum log_level level);
 
 /* Writes one line. After the words follow pairs of key and value (both char *), then NULL.
- * A NULL value leaves its pair out. */
+ * A NULL value leaves its pair out. Everything is escaped, and cut after 4096 bytes, so values
+ * may come from a peer. Keys are not ts, level, id or msg: the JSON form has these already. */
 void log_line(enum log_level level, const char *id, const char *words, ...)
     __attribute__((sentinel));
 
