@@ -55,7 +55,7 @@ static void end_sessions(struct core *core)
     const struct map_entry *at;
 
     outbox_init(&out);
-    core->out = &out;
+    core->out = &out; /* cppcheck-suppress autoVariables ; core is freed next */
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         session_on_closed(core, at->value);
         i = 0; /* the map has changed */
