@@ -403,7 +403,8 @@ static void encode_token(struct encoder *e, const struct token *token, struct ar
         encode_list(e, token->count);
         break;
     case TOKEN_MAP:
-        encode_map(e, token->count);
+        /* Towards JSON entries may be dropped, so its count is not promised. */
+        encode_map(e, registry[e->codec]->has_closers ? COUNT_UNKNOWN : token->count);
         break;
     case TOKEN_END:
         encode_end(e);
