@@ -259,6 +259,8 @@ void session_shut_down(struct core *core, struct session *session, const char *r
     session_send(core, session, reply_goodbye(session->codec, reason, words));
     detach(core, session, reason);
     session->state = SESSION_SHUTTING_DOWN;
+    session->close_code =
+        strcmp(reason, WAMP_CLOSE_SYSTEM_SHUTDOWN) == 0 ? CLOSE_GOING_AWAY : CLOSE_NORMAL;
     deadlines_set(&core->deadlines, &session->deadline,
                   core->now + core->options.goodbye_timeout_ms);
 }
@@ -297,7 +299,7 @@ void session_on_closed(struct core *core, struct session *session)
 
 void session_on_deadline(struct core *core, struct session *session)
 {
-    outbox_close(core->out, session->peer, CLOSE_NORMAL, "no GOODBYE in time");
+    outbox_close(core->out, session->peer, session->close_code, "no GOODBYE in time");
     session_free(core, session);
 }
 
@@ -392,7 +394,7 @@ static int on_answer(struct core *core, struct session *session, const struct ms
 static void on_goodbye(struct core *core, struct session *session, const struct msg *msg)
 {
     if (session->state == SESSION_SHUTTING_DOWN) {
-        outbox_close(core->out, session->peer, CLOSE_NORMAL, WAMP_GOODBYE_AND_OUT);
+        outbox_close(core->out, session->peer, session->close_code, WAMP_GOODBYE_AND_OUT);
     } else {
         session_send(core, session,
                      reply_goodbye(session->codec, WAMP_GOODBYE_AND_OUT, (struct slice){0}));

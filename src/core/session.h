@@ -45,7 +45,8 @@ struct session {
     struct list calls;       /* calls it waits for: struct call, owned by the dealer */
     struct list invocations; /* calls it works on: the same */
     uint32_t subscription_count, registration_count, call_count;
-    struct deadline deadline; /* goodbye_timeout */
+    struct deadline deadline;   /* goodbye_timeout */
+    enum close_code close_code; /* when SHUTTING_DOWN: how its connection will be closed */
 };
 
 /* Events of one session, from core_step. */

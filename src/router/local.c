@@ -1,0 +1,145 @@
+/* local.c -- peers in this process.
+ *
+ * A local peer sends like a connection does. What is sent to it waits in its
+ * inbox and is delivered at the end of the loop turn, so that its code is never
+ * called in the middle of a step.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "router/router_priv.h"
+
+struct parcel {
+    struct parcel *next;
+    struct blob *blob; /* counted */
+};
+
+struct local_peer {
+    struct peer *peer; /* owned by worker 0; NULL: closed */
+    struct router *router;
+    local_receive_fn *receive;
+    void (*on_close)(void *ctx);
+    void *ctx;
+    struct parcel *inbox, **inbox_end; /* owned */
+    struct list ready;                 /* worker->local_peers, when there is something to deliver */
+    bool is_closed;                    /* by the router */
+    bool is_gone;                      /* local_close was called: freed at the next delivery */
+};
+
+struct local_peer *local_open(struct router *router, local_receive_fn *receive,
+                              void (*on_close)(void *ctx), void *ctx)
+{
+    struct local_peer *local = mem_zero(1, sizeof *local);
+    struct peer *peer = mem_zero(1, sizeof *peer);
+
+    *local = (struct local_peer){
+        .peer = peer, .router = router, .receive = receive, .on_close = on_close, .ctx = ctx};
+    local->inbox_end = &local->inbox;
+    list_init(&local->ready);
+    peer->id = ((uint64_t)LOCAL_WORKER << 56) | ++router->next_local;
+    peer->worker = &router->workers[0];
+    peer->local = local;
+    peer->waiting_end = &peer->waiting;
+    peer->transport = (struct transport){.type = TRANSPORT_LOCAL,
+                                         .codec = CODEC_MSGPACK,
+                                         .is_secure = true,
+                                         .send_max = UINT32_MAX,
+                                         .protocol = "wamp.2.msgpack",
+                                         .peer = mem_copy("local", sizeof "local")};
+    pump_open(peer->worker, peer);
+    return local;
+}
+
+static void ready(struct local_peer *local)
+{
+    struct worker *worker = &local->router->workers[0];
+
+    if (list_is_linked(&local->ready))
+        return;
+    list_append(&worker->local_peers, &local->ready);
+    net_post(worker->net);
+}
+
+void local_send(struct local_peer *local, struct slice message)
+{
+    if (local->peer != NULL)
+        pump_message(local->peer, message);
+}
+
+void local_receive(struct peer *peer, struct blob *blob)
+{
+    struct local_peer *local = peer->local;
+    struct parcel *parcel = mem_alloc(sizeof *parcel);
+
+    *parcel = (struct parcel){.blob = blob};
+    *local->inbox_end = parcel;
+    local->inbox_end = &parcel->next;
+    ready(local);
+}
+
+void local_closed(struct peer *peer)
+{
+    peer->local->is_closed = true;
+    ready(peer->local);
+}
+
+static struct blob *next_parcel(struct local_peer *local)
+{
+    struct parcel *parcel = local->inbox;
+    struct blob *blob;
+
+    if (parcel == NULL)
+        return NULL;
+    blob = parcel->blob;
+    local->inbox = parcel->next;
+    if (local->inbox == NULL)
+        local->inbox_end = &local->inbox;
+    mem_free(parcel);
+    return blob;
+}
+
+static void close_peer(struct local_peer *local)
+{
+    struct peer *peer = local->peer;
+
+    local->peer = NULL;
+    if (peer != NULL)
+        pump_close(peer);
+}
+
+void local_close(struct local_peer *local)
+{
+    close_peer(local);
+    local->is_gone = true;
+    ready(local);
+}
+
+static void deliver(struct local_peer *local)
+{
+    struct blob *blob;
+
+    while ((blob = next_parcel(local)) != NULL) {
+        if (!local->is_gone)
+            local->receive(local->ctx, blob_slice(blob));
+        blob_drop(blob);
+    }
+    if (local->is_closed && local->peer != NULL) {
+        close_peer(local);
+        if (!local->is_gone && local->on_close != NULL)
+            local->on_close(local->ctx);
+    }
+    if (local->is_gone) {
+        list_remove(&local->ready);
+        mem_free(local);
+    }
+}
+
+void local_deliver(struct worker *worker)
+{
+    struct list *node;
+
+    while ((node = list_first(&worker->local_peers)) != NULL) {
+        list_remove(node);
+        deliver(container_of(node, struct local_peer, ready));
+    }
+}

@@ -1,0 +1,183 @@
+/* mail.c -- what workers tell each other, in batches.
+ *
+ * During a loop turn items collect in one list for each other worker; at its end
+ * each list is handed over with one lock and one wake-up. With a single worker
+ * none of this is used.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "router/router_priv.h"
+
+void mail_init(struct worker *worker, unsigned worker_count)
+{
+    pthread_mutex_init(&worker->mailbox.lock, NULL);
+    worker->outgoing = mem_zero(worker_count, sizeof *worker->outgoing);
+}
+
+/* Gives back what an item owns that nobody will handle. */
+static void drop(struct mail *item)
+{
+    switch (item->type) {
+    case MAIL_EVENT:
+        blob_drop(item->event.bytes);
+        mem_free(item->event.text);
+        mem_free(item->event.transport);
+        mem_free(item->event.fault);
+        break;
+    case MAIL_ACTION:
+        if (item->action.type == ACT_SEND)
+            blob_drop(item->action.blob);
+        break;
+    case MAIL_TAKEN:
+        break;
+    }
+}
+
+static void list_fini(struct mail_list *list)
+{
+    for (size_t i = 0; i < list->count; i++)
+        drop(&list->items[i]);
+    mem_free(list->items);
+    *list = (struct mail_list){0};
+}
+
+void mail_fini(struct worker *worker)
+{
+    list_fini(&worker->mailbox.mail);
+    list_fini(&worker->incoming);
+    for (unsigned i = 0; i < worker->router->worker_count; i++)
+        list_fini(&worker->outgoing[i]);
+    mem_free(worker->outgoing);
+    pthread_mutex_destroy(&worker->mailbox.lock);
+}
+
+static void reserve(struct mail_list *list, size_t more)
+{
+    if (list->cap - list->count >= more)
+        return;
+    list->cap = list->cap * 2 > list->count + more ? list->cap * 2 : list->count + more;
+    list->items = mem_grow(list->items, list->cap * sizeof *list->items);
+}
+
+void mail_add(struct worker *from, struct worker *to, const struct mail *item)
+{
+    struct mail_list *list = &from->outgoing[to->index];
+
+    reserve(list, 1);
+    list->items[list->count++] = *item;
+    atomic_fetch_add_explicit(&to->mailbox.backlog, 1, memory_order_relaxed);
+}
+
+static void hand_over(struct mail_list *list, struct worker *to)
+{
+    struct mail_list *mail = &to->mailbox.mail;
+
+    pthread_mutex_lock(&to->mailbox.lock);
+    if (mail->count == 0) {
+        struct mail_list empty = *mail;
+
+        *mail = *list;
+        *list = empty;
+    } else {
+        reserve(mail, list->count);
+        memcpy(mail->items + mail->count, list->items, list->count * sizeof *list->items);
+        mail->count += list->count;
+    }
+    list->count = 0;
+    pthread_mutex_unlock(&to->mailbox.lock);
+    net_post(to->net);
+}
+
+void mail_post(struct worker *from)
+{
+    for (unsigned i = 0; i < from->router->worker_count; i++)
+        if (from->outgoing[i].count != 0)
+            hand_over(&from->outgoing[i], &from->router->workers[i]);
+}
+
+/* Tells the worker of a peer that its message was handled; runs of one peer become one item. */
+static void acknowledge(struct worker *worker, const struct mail *item)
+{
+    struct worker *to = &worker->router->workers[net_worker_of(item->event.peer) == LOCAL_WORKER
+                                                     ? 0
+                                                     : net_worker_of(item->event.peer)];
+    struct mail_list *list = &worker->outgoing[to->index];
+    size_t len = item->event.bytes == NULL ? 0 : item->event.bytes->len;
+    struct mail *last = list->count == 0 ? NULL : &list->items[list->count - 1];
+
+    if (last != NULL && last->type == MAIL_TAKEN && last->taken.peer == item->event.peer) {
+        last->taken.messages++;
+        last->taken.bytes += len;
+        return;
+    }
+    mail_add(worker, to,
+             &(struct mail){.type = MAIL_TAKEN,
+                            .taken = {.peer = item->event.peer, .messages = 1, .bytes = len}});
+}
+
+static void handle_event(struct worker *worker, struct mail *item)
+{
+    struct event ev = {
+        .type = item->event.type, .peer = item->event.peer, .transport = item->event.transport};
+
+    switch (item->event.type) {
+    case EV_HELLO:
+    case EV_MESSAGE:
+        ev.msg = &item->event.msg;
+        break;
+    case EV_FAULT:
+        ev.fault = item->event.fault;
+        break;
+    case EV_UNSENT:
+        ev.invocation = item->event.invocation;
+        break;
+    case EV_CLOSED:
+    case EV_TICK:
+    case EV_CLOSE_REALM:
+        break;
+    }
+    pump_step(worker, item->realm, &ev);
+    if (item->event.type == EV_HELLO || item->event.type == EV_MESSAGE)
+        acknowledge(worker, item);
+}
+
+static void handle_taken(struct worker *worker, const struct mail *item)
+{
+    struct peer *peer = pump_find(worker, item->taken.peer);
+
+    if (peer == NULL)
+        return;
+    peer->mail_messages -= item->taken.messages;
+    peer->mail_bytes -= item->taken.bytes;
+    if (peer->is_paused && peer->mail_messages < MAX_MAIL_MESSAGES / 4 &&
+        peer->mail_bytes < MAX_MAIL_BYTES / 4) {
+        peer->is_paused = false;
+        net_pause(worker->net, peer->id, false);
+    }
+}
+
+void mail_handle(struct worker *worker)
+{
+    struct mail_list *incoming = &worker->incoming;
+    struct mail_list empty = *incoming;
+
+    pthread_mutex_lock(&worker->mailbox.lock);
+    *incoming = worker->mailbox.mail;
+    worker->mailbox.mail = empty;
+    pthread_mutex_unlock(&worker->mailbox.lock);
+    for (size_t i = 0; i < incoming->count; i++) {
+        struct mail *item = &incoming->items[i];
+
+        if (item->type == MAIL_EVENT)
+            handle_event(worker, item);
+        else if (item->type == MAIL_TAKEN)
+            handle_taken(worker, item);
+        else
+            pump_action(worker, item->realm, &item->action);
+        if (item->type == MAIL_EVENT)
+            drop(item);
+    }
+    atomic_fetch_sub_explicit(&worker->mailbox.backlog, incoming->count, memory_order_relaxed);
+    incoming->count = 0;
+}

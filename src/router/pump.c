@@ -1,0 +1,438 @@
+/* pump.c -- what net reports becomes events; what the core asks for is carried out.
+ *
+ * A peer without a session is in the lobby: its HELLO is looked at here and sent
+ * to its realm. From then on all its messages go to that realm, until the core
+ * releases it. When the realm's home is another worker, messages and actions
+ * travel as mail.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/router_priv.h"
+#include "wire/errors.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* A message of a peer whose GOODBYE is on its way: it may be the HELLO of its next session. */
+struct waiting {
+    struct waiting *next;
+    struct blob *bytes; /* counted */
+};
+
+static const struct msg_limits raw_allowed = {.raw_payload = true};
+
+struct peer *pump_find(struct worker *worker, uint64_t id)
+{
+    return map_get(&worker->peers, id, 0);
+}
+
+void pump_open(struct worker *worker, struct peer *peer)
+{
+    map_put(&worker->peers, peer->id, 0, peer);
+    atomic_fetch_add(&worker->router->open_peers, 1);
+}
+
+/* ---- the core's wishes ---- */
+
+static void note(struct worker *worker, const struct realm *realm, const struct action *action)
+{
+    static const char *const ids[] = {"session-joined", "session-left", "session-refused",
+                                      "protocol-violation"};
+    static const char *const words[] = {"a session begins", "a session ends",
+                                        "a session was refused", "a peer broke the protocol"};
+    char session[24], peer_id[24];
+    const struct peer *peer;
+
+    if (!log_is_on(LOG_DEBUG))
+        return;
+    peer = pump_find(worker, action->peer);
+    (void)snprintf(session, sizeof session, "%llu", (unsigned long long)action->key);
+    (void)snprintf(peer_id, sizeof peer_id, "%llx", (unsigned long long)action->peer);
+    log_line(LOG_DEBUG, ids[action->kind], words[action->kind], "realm", realm->name, "session",
+             action->key == 0 ? NULL : session, "peer", peer == NULL ? NULL : peer->transport.peer,
+             "connection", peer_id, "detail", action->words, NULL);
+}
+
+/* The worker a peer lives on. */
+static struct worker *worker_of(const struct router *router, uint64_t peer)
+{
+    unsigned index = net_worker_of(peer);
+
+    return &router->workers[index == LOCAL_WORKER ? 0 : index];
+}
+
+static void report_unsent(struct worker *worker, struct realm *realm, const struct action *action)
+{
+    /* By mail also at home: a step may not begin while another one's actions are carried out. */
+    mail_add(worker, realm->home,
+             &(struct mail){
+                 .type = MAIL_EVENT,
+                 .realm = realm,
+                 .event = {.type = EV_UNSENT, .peer = action->peer, .invocation = action->key}});
+}
+
+static void send_here(struct worker *worker, struct realm *realm, struct action *action)
+{
+    enum send_result result;
+
+    if (net_worker_of(action->peer) == LOCAL_WORKER) {
+        struct peer *peer = pump_find(worker, action->peer);
+
+        if (peer == NULL)
+            blob_drop(action->blob);
+        else
+            local_receive(peer, action->blob);
+        return;
+    }
+    result = net_send(worker->net, action->peer, action->blob, (enum send_kind)action->kind,
+                      action->key);
+    if (UNLIKELY(result == SEND_REFUSED && action->kind == SEND_INVOCATION))
+        report_unsent(worker, realm, action);
+}
+
+static void take_waiting(struct peer *peer)
+{
+    struct waiting *waiting = peer->waiting;
+
+    peer->waiting = NULL;
+    peer->waiting_end = &peer->waiting;
+    while (waiting != NULL) {
+        struct waiting *next = waiting->next;
+
+        /* May set is_leaving again, and then queues behind what is left. */
+        pump_message(peer, blob_slice(waiting->bytes));
+        blob_drop(waiting->bytes);
+        mem_free(waiting);
+        waiting = next;
+    }
+}
+
+static void close_here(struct worker *worker, struct peer *peer, const struct action *action)
+{
+    peer->is_closing = true;
+    if (peer->local != NULL)
+        local_closed(peer);
+    else
+        net_close(worker->net, peer->id, (enum close_code)action->close_code, action->words);
+}
+
+void pump_action(struct worker *worker, struct realm *realm, struct action *action)
+{
+    struct peer *peer;
+
+    if (LIKELY(action->type == ACT_SEND)) {
+        send_here(worker, realm, action);
+        return;
+    }
+    peer = pump_find(worker, action->peer);
+    if (peer == NULL)
+        return;
+    switch ((enum action_type)action->type) {
+    case ACT_JOINED:
+        if (peer->local == NULL) {
+            net_set_joined(worker->net, peer->id, true);
+            net_set_queue(worker->net, peer->id, &realm->queue);
+        }
+        break;
+    case ACT_RELEASE:
+        peer->realm = NULL;
+        peer->is_leaving = false;
+        if (peer->local == NULL)
+            net_set_joined(worker->net, peer->id, false);
+        take_waiting(peer);
+        break;
+    case ACT_CLOSE:
+        close_here(worker, peer, action);
+        break;
+    case ACT_SEND:
+    case ACT_NOTE:
+        break;
+    }
+}
+
+static bool is_dropped(struct worker *worker, struct worker *to, const struct action *action)
+{
+    if (action->type != ACT_SEND || action->kind != SEND_EVENT ||
+        atomic_load_explicit(&to->mailbox.backlog, memory_order_relaxed) < MAX_MAILBOX_ITEMS)
+        return false;
+    worker->mail_dropped++;
+    blob_drop(action->blob);
+    return true;
+}
+
+static void send_away(struct worker *worker, struct worker *to, struct realm *realm,
+                      const struct action *action)
+{
+    struct mail item = {.type = MAIL_ACTION, .realm = realm, .action = *action};
+
+    if (UNLIKELY(is_dropped(worker, to, action)))
+        return;
+    if (action->type != ACT_SEND)
+        item.action.words = NULL; /* they live in the core's scratch memory */
+    mail_add(worker, to, &item);
+}
+
+/* Empties the outbox first: carrying out a release may begin another step. */
+static void carry_out(struct worker *worker, struct realm *realm, struct outbox *out)
+{
+    for (size_t i = 0; i < out->count; i++) {
+        struct action *action = &out->actions[i];
+        struct worker *to;
+
+        if (UNLIKELY(action->type == ACT_NOTE)) {
+            note(worker, realm, action);
+            continue;
+        }
+        to = worker_of(worker->router, action->peer);
+        if (LIKELY(to == worker))
+            pump_action(worker, realm, action);
+        else
+            send_away(worker, to, realm, action);
+    }
+    out->count = 0;
+}
+
+static uint64_t wall_clock(struct worker *worker)
+{
+    if (worker->wall == 0) {
+        struct timespec now;
+
+        (void)clock_gettime(CLOCK_REALTIME, &now);
+        worker->wall = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+    }
+    return worker->wall;
+}
+
+void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
+{
+    struct outbox out = worker->out; /* a step begun by a release has an outbox of its own */
+    uint64_t wake_at;
+
+    worker->out = (struct outbox){0};
+    ev->now = net_now(worker->net);
+    ev->wall = wall_clock(worker);
+    core_step(realm->core, ev, &out);
+    realm->is_touched = true;
+    carry_out(worker, realm, &out);
+    if (worker->out.cap < out.cap) {
+        outbox_fini(&worker->out);
+        worker->out = out;
+    } else {
+        outbox_fini(&out);
+    }
+    wake_at = core_wake_at(realm->core);
+    if (UNLIKELY(wake_at == NEVER))
+        deadlines_cancel(&worker->deadlines, &realm->wake);
+    else if (!deadline_is_set(&realm->wake) || realm->wake.at != wake_at)
+        deadlines_set(&worker->deadlines, &realm->wake, wake_at);
+    if (UNLIKELY(ev->type == EV_HELLO && worker->is_closing))
+        pump_close_realm(worker, realm);
+}
+
+void pump_close_realm(struct worker *worker, struct realm *realm)
+{
+    pump_step(worker, realm,
+              &(struct event){.type = EV_CLOSE_REALM, .reason = WAMP_CLOSE_SYSTEM_SHUTDOWN});
+}
+
+void pump_wake(struct worker *worker)
+{
+    struct deadline *due;
+
+    while ((due = deadlines_due(&worker->deadlines, net_now(worker->net))) != NULL)
+        pump_step(worker, container_of(due, struct realm, wake), &(struct event){.type = EV_TICK});
+}
+
+/* ---- what peers say ---- */
+
+/* The answers of the lobby; there is no realm yet. */
+static void answer_from_lobby(struct worker *worker, struct outbox *out)
+{
+    for (size_t i = 0; i < out->count; i++)
+        pump_action(worker, NULL, &out->actions[i]);
+    out->count = 0;
+    outbox_fini(out);
+}
+
+static struct transport *copy_transport(const struct transport *transport)
+{
+    struct transport *copy = mem_alloc(sizeof *copy);
+
+    *copy = *transport; /* its strings live as long as the peer, which outlives its HELLO here */
+    copy->peer = copy->cookie = copy->protocol = copy->default_realm = NULL;
+    return copy;
+}
+
+static void mail_message(struct peer *peer, enum event_type type, struct msg *msg,
+                         struct blob *bytes)
+{
+    struct worker *worker = peer->worker;
+    struct mail item = {.type = MAIL_EVENT,
+                        .realm = peer->realm,
+                        .event = {.type = type, .peer = peer->id, .bytes = bytes, .msg = *msg}};
+    const char *text = msg->text.data;
+
+    if (msg->text.len != 0 && (text < bytes->data || text >= bytes->data + bytes->len)) {
+        item.event.text = mem_copy(text, msg->text.len);
+        item.event.msg.text.data = item.event.text;
+    }
+    if (type == EV_HELLO)
+        item.event.transport = copy_transport(&peer->transport);
+    mail_add(worker, peer->realm->home, &item);
+    peer->mail_messages++;
+    peer->mail_bytes += bytes->len;
+    if (!peer->is_paused && peer->local == NULL &&
+        (peer->mail_messages >= MAX_MAIL_MESSAGES || peer->mail_bytes >= MAX_MAIL_BYTES)) {
+        peer->is_paused = true;
+        net_pause(worker->net, peer->id, true);
+    }
+}
+
+static void mail_fault(struct peer *peer, const struct fault *fault)
+{
+    struct fault *copy = mem_alloc(sizeof *copy);
+
+    *copy = *fault;
+    mail_add(peer->worker, peer->realm->home,
+             &(struct mail){.type = MAIL_EVENT,
+                            .realm = peer->realm,
+                            .event = {.type = EV_FAULT, .peer = peer->id, .fault = copy}});
+}
+
+/* A first message, or the first after GOODBYE. */
+static void from_lobby(struct peer *peer, struct slice bytes)
+{
+    struct worker *worker = peer->worker;
+    struct router *router = worker->router;
+    struct outbox out;
+    struct fault fault;
+    struct msg msg;
+    struct slice name;
+    struct blob *blob = blob_copy(bytes);
+    bool is_msg = msg_decode(&msg, peer->transport.codec, blob_slice(blob), &raw_allowed,
+                             &worker->scratch, &fault) == 0;
+
+    outbox_init(&out);
+    if (lobby_receive(peer->id, &peer->transport, is_msg ? &msg : NULL, &fault,
+                      router->options.strict_uris, &name, &out)) {
+        bool is_stopping = atomic_load(&router->is_stopping);
+
+        peer->realm = is_stopping ? NULL : realms_find(router, name);
+        if (peer->realm == NULL)
+            lobby_refuse(peer->id, peer->transport.codec,
+                         is_stopping ? WAMP_CLOSE_SYSTEM_SHUTDOWN : WAMP_NO_SUCH_REALM,
+                         is_stopping ? "the router is shutting down" : "no such realm", &out);
+    }
+    answer_from_lobby(worker, &out);
+    if (peer->realm == NULL) {
+        blob_drop(blob);
+    } else if (peer->realm->home == worker) {
+        pump_step(
+            worker, peer->realm,
+            &(struct event){
+                .type = EV_HELLO, .peer = peer->id, .msg = &msg, .transport = &peer->transport});
+        blob_drop(blob);
+    } else {
+        mail_message(peer, EV_HELLO, &msg, blob);
+    }
+}
+
+static void to_other_worker(struct peer *peer, struct slice bytes)
+{
+    const struct msg_limits limits = {.raw_payload = peer->realm->ppt_compat};
+    struct blob *blob = blob_copy(bytes);
+    struct fault fault;
+    struct msg msg;
+
+    if (msg_decode(&msg, peer->transport.codec, blob_slice(blob), &limits, &peer->worker->scratch,
+                   &fault) < 0) {
+        blob_drop(blob);
+        mail_fault(peer, &fault);
+        return;
+    }
+    peer->is_leaving = msg.type == MSG_GOODBYE;
+    mail_message(peer, EV_MESSAGE, &msg, blob);
+}
+
+static void to_own_realm(struct peer *peer, struct slice bytes)
+{
+    const struct msg_limits limits = {.raw_payload = peer->realm->ppt_compat};
+    struct worker *worker = peer->worker;
+    struct fault fault;
+    struct msg msg;
+    struct event ev = {.type = EV_MESSAGE, .peer = peer->id, .msg = &msg};
+
+    if (UNLIKELY(msg_decode(&msg, peer->transport.codec, bytes, &limits, &worker->scratch, &fault) <
+                 0)) {
+        ev.type = EV_FAULT;
+        ev.fault = &fault;
+    }
+    pump_step(worker, peer->realm, &ev);
+}
+
+static void keep_waiting(struct peer *peer, struct slice bytes)
+{
+    struct waiting *waiting = mem_alloc(sizeof *waiting);
+
+    *waiting = (struct waiting){.bytes = blob_copy(bytes)};
+    *peer->waiting_end = waiting;
+    peer->waiting_end = &waiting->next;
+    if (!peer->is_paused && peer->local == NULL) {
+        /* Resumed by the acknowledgement of the GOODBYE that it waits for. */
+        peer->is_paused = true;
+        net_pause(peer->worker->net, peer->id, true);
+    }
+}
+
+void pump_message(struct peer *peer, struct slice bytes)
+{
+    if (UNLIKELY(peer->is_closing))
+        return;
+    arena_reset(&peer->worker->scratch);
+    if (UNLIKELY(peer->is_leaving))
+        keep_waiting(peer, bytes);
+    else if (UNLIKELY(peer->realm == NULL))
+        from_lobby(peer, bytes);
+    else if (LIKELY(peer->realm->home == peer->worker))
+        to_own_realm(peer, bytes);
+    else
+        to_other_worker(peer, bytes);
+}
+
+static void stop_all(struct router *router)
+{
+    for (unsigned i = 0; i < router->worker_count; i++)
+        net_post(router->workers[i].net);
+}
+
+void pump_close(struct peer *peer)
+{
+    struct worker *worker = peer->worker;
+    struct router *router = worker->router;
+
+    map_remove(&worker->peers, peer->id, 0);
+    if (worker->is_over) {
+        peer->realm = NULL; /* its session ends with the realm's core */
+    } else if (peer->realm != NULL && peer->realm->home == worker) {
+        pump_step(worker, peer->realm, &(struct event){.type = EV_CLOSED, .peer = peer->id});
+    } else if (peer->realm != NULL) {
+        mail_add(worker, peer->realm->home,
+                 &(struct mail){.type = MAIL_EVENT,
+                                .realm = peer->realm,
+                                .event = {.type = EV_CLOSED, .peer = peer->id}});
+    }
+    while (peer->waiting != NULL) {
+        struct waiting *next = peer->waiting->next;
+
+        blob_drop(peer->waiting->bytes);
+        mem_free(peer->waiting);
+        peer->waiting = next;
+    }
+    mem_free((void *)(uintptr_t)peer->transport.peer);
+    mem_free((void *)(uintptr_t)peer->transport.cookie);
+    mem_free(peer);
+    if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping))
+        stop_all(router);
+}

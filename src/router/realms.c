@@ -1,0 +1,83 @@
+/* realms.c -- the realms of a router, and the session ids they share.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/log.h"
+#include "base/mem.h"
+#include "router/router_priv.h"
+
+static bool claim_id(void *ctx, uint64_t session)
+{
+    struct router *router = ctx;
+    bool is_free;
+
+    pthread_mutex_lock(&router->ids_lock);
+    is_free = map_get(&router->session_ids, session, 0) == NULL;
+    if (is_free)
+        map_put(&router->session_ids, session, 0, router);
+    pthread_mutex_unlock(&router->ids_lock);
+    return is_free;
+}
+
+static void give_id_back(void *ctx, uint64_t session)
+{
+    struct router *router = ctx;
+
+    pthread_mutex_lock(&router->ids_lock);
+    map_remove(&router->session_ids, session, 0);
+    pthread_mutex_unlock(&router->ids_lock);
+}
+
+struct realm *realm_new(struct router *router, const struct realm_options *options,
+                        const char *name, size_t name_len)
+{
+    struct realm *realm = mem_zero(1, sizeof *realm + name_len + 1);
+    struct core_options core = options->core;
+
+    memcpy(realm->name, name, name_len);
+    realm->name_len = name_len;
+    realm->queue = options->queue;
+    realm->ppt_compat = core.ppt_compat;
+    realm->home = &router->workers[router->next_home++ % router->worker_count];
+    core.realm = realm->name;
+    core.random = random_fill;
+    core.random_ctx = NULL;
+    core.ids = (struct id_keeper){claim_id, give_id_back, router};
+    realm->core = core_new(&core);
+    strmap_put(&router->realms, slice_make(realm->name, name_len), realm);
+    pthread_mutex_lock(&realm->home->snapshot_lock);
+    list_append(&realm->home->realms, &realm->at_home);
+    pthread_mutex_unlock(&realm->home->snapshot_lock);
+    return realm;
+}
+
+void realm_free(struct realm *realm)
+{
+    core_free(realm->core);
+    mem_free(realm);
+}
+
+/* A realm that somebody asked for by name comes into being, if that is allowed. */
+static struct realm *make_from_template(struct router *router, struct slice name)
+{
+    struct realm *realm;
+
+    if (!router->has_template || router->template_realms >= router->options.max_template_realms)
+        return NULL;
+    router->template_realms++;
+    realm = realm_new(router, &router->realm_template, name.data, name.len);
+    log_line(LOG_INFO, "realm-made", "realm made from the template", "realm", realm->name, NULL);
+    return realm;
+}
+
+struct realm *realms_find(struct router *router, struct slice name)
+{
+    struct realm *realm;
+
+    pthread_mutex_lock(&router->realms_lock);
+    realm = strmap_get(&router->realms, name);
+    if (realm == NULL)
+        realm = make_from_template(router, name);
+    pthread_mutex_unlock(&router->realms_lock);
+    return realm;
+}

@@ -1,0 +1,198 @@
+/* router_priv.h -- what a router is made of. Never leaves this room.
+ *
+ * Who may touch what: a worker's fields belong to its thread, except its mailbox
+ * and its snapshot, which have a lock each. A realm's core belongs to the thread
+ * of its home; everything else in a realm never changes after it was made. The
+ * table of realms and the set of session ids have a lock each.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_ROUTER_ROUTER_PRIV_H
+#define NEXUS_ROUTER_ROUTER_PRIV_H
+
+#include "base/arena.h"
+#include "base/deadlines.h"
+#include "base/list.h"
+#include "base/map.h"
+#include "core/lobby.h"
+#include "router/router.h"
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+/* The worker number in the ids of local peers. They live on worker 0. */
+#define LOCAL_WORKER 255
+
+/* What a connection may have on the way to another worker before it is not read any more. */
+#define MAX_MAIL_MESSAGES 256
+#define MAX_MAIL_BYTES    (4U << 20)
+
+/* What may wait in a mailbox before events for that worker's connections are dropped. */
+#define MAX_MAILBOX_ITEMS 200000
+
+struct worker;
+
+struct realm {
+    struct core *core;   /* owned; touched by the home's thread only */
+    struct worker *home; /* borrowed */
+    struct queue_limits queue;
+    bool ppt_compat;
+    struct deadline wake;          /* in home->deadlines */
+    struct list at_home;           /* home->realms */
+    bool is_touched;               /* stepped since the last snapshot */
+    struct core_counters snapshot; /* under home->snapshot_lock */
+    size_t name_len;
+    char name[];
+};
+
+/* A peer as its worker sees it: a connection, or code in this process. */
+struct peer {
+    uint64_t id;                /* of the connection */
+    struct worker *worker;      /* borrowed */
+    struct realm *realm;        /* borrowed; NULL: in the lobby */
+    struct local_peer *local;   /* owner; NULL for connections */
+    struct transport transport; /* strings owned */
+    bool is_leaving; /* its GOODBYE is on the way to another worker: what follows waits */
+    bool is_paused;  /* too much of it is on the way to another worker */
+    bool is_closing; /* nothing more is taken from it */
+    uint32_t mail_messages;
+    size_t mail_bytes;
+    struct waiting *waiting, **waiting_end; /* owned; messages that came while it is leaving */
+};
+
+enum mail_type {
+    MAIL_EVENT,  /* to the home of a realm */
+    MAIL_ACTION, /* to the worker of a peer */
+    MAIL_TAKEN,  /* to the worker of a peer: so much of its mail has been handled */
+};
+
+struct mail {
+    enum mail_type type;
+    struct realm *realm;
+    union {
+        struct {
+            enum event_type type;
+            uint64_t peer;
+            struct blob *bytes;          /* counted; what msg points into, or NULL */
+            char *text;                  /* owned; msg.text when it is not in the bytes */
+            struct transport *transport; /* owned; EV_HELLO */
+            struct fault *fault;         /* owned; EV_FAULT */
+            uint64_t invocation;         /* EV_UNSENT */
+            struct msg msg;
+        } event;
+        struct action action; /* its blob is counted; its words are not sent along */
+        struct {
+            uint64_t peer;
+            uint32_t messages;
+            size_t bytes;
+        } taken;
+    };
+};
+
+struct mail_list {
+    struct mail *items; /* array owned */
+    size_t count, cap;
+};
+
+struct mailbox {
+    pthread_mutex_t lock;
+    struct mail_list mail;
+    atomic_size_t backlog; /* items posted and not handled yet */
+};
+
+struct snapshot {
+    struct net_counters net;
+    uint64_t mail_dropped;
+};
+
+struct worker {
+    struct router *router; /* borrowed */
+    unsigned index;
+    pthread_t thread;
+    bool is_started;
+    struct net *net;            /* owned */
+    struct map peers;           /* id -> struct peer, owned */
+    struct list realms;         /* whose home this is; under snapshot_lock */
+    struct deadlines deadlines; /* of those realms */
+    struct outbox out;          /* of the step at hand */
+    struct arena scratch;       /* of the message at hand */
+    uint64_t wall;              /* ms since 1970, read once a turn; 0: not yet */
+    uint64_t grace_at;          /* when stopping: the instant to give up; NEVER otherwise */
+    bool is_closing;            /* GOODBYE has been said */
+    bool is_over;               /* the loop has ended: nothing is routed any more */
+    struct mailbox mailbox;     /* from other workers */
+    struct mail_list *outgoing; /* array owned; one for each worker */
+    struct mail_list incoming;  /* being handled */
+    struct list local_peers;    /* worker 0: with something to deliver */
+    uint64_t mail_dropped;      /* events not sent because a mailbox was full */
+    pthread_mutex_t snapshot_lock;
+    struct snapshot snapshot;
+};
+
+struct router {
+    struct router_options options; /* strings and arrays of the caller are not used after
+                                      router_new, but for the listeners' */
+    struct worker *workers;        /* array owned */
+    unsigned worker_count;
+    char (*addresses)[128]; /* array owned; one for each listener */
+    pthread_mutex_t realms_lock;
+    struct strmap realms; /* name -> struct realm, owned */
+    uint32_t template_realms;
+    unsigned next_home;
+    struct realm_options realm_template;
+    bool has_template;
+    pthread_mutex_t ids_lock;
+    struct map session_ids; /* in use anywhere */
+    atomic_bool is_stopping;
+    atomic_bool is_unflushed; /* the grace time ran out */
+    atomic_size_t open_peers;
+    uint64_t next_local;
+    uint64_t started_at;
+};
+
+/* realms.c */
+struct realm *realm_new(struct router *router, const struct realm_options *options,
+                        const char *name, size_t name_len);
+void realm_free(struct realm *realm);
+
+/* The realm of that name; made from the template when there is one. NULL: no such realm. */
+struct realm *realms_find(struct router *router, struct slice name);
+
+/* pump.c */
+void pump_open(struct worker *worker, struct peer *peer);
+void pump_message(struct peer *peer, struct slice bytes);
+void pump_close(struct peer *peer);
+void pump_step(struct worker *worker, struct realm *realm, struct event *ev);
+void pump_close_realm(struct worker *worker, struct realm *realm);
+void pump_action(struct worker *worker, struct realm *realm, struct action *action);
+void pump_wake(struct worker *worker);
+
+/* The id of a peer, or NULL when it is gone. */
+struct peer *pump_find(struct worker *worker, uint64_t id);
+
+/* mail.c */
+void mail_init(struct worker *worker, unsigned worker_count);
+void mail_fini(struct worker *worker);
+
+/* Puts an item (copied; what it owns moves) into the batch for another worker. */
+void mail_add(struct worker *from, struct worker *to, const struct mail *item);
+
+/* Hands all batches over: one lock and one wake-up for each worker that gets something. */
+void mail_post(struct worker *from);
+
+/* Handles what others have posted. */
+void mail_handle(struct worker *worker);
+
+/* local.c */
+void local_deliver(struct worker *worker);
+void local_receive(struct peer *peer, struct blob *blob);
+void local_closed(struct peer *peer);
+
+/* status.c */
+void status_snapshot(struct worker *worker);
+void status_write(struct worker *worker, bool as_json, struct writer *page);
+
+/* random.c */
+void random_fill(void *ctx, void *buf, size_t len);
+
+#endif
