@@ -243,8 +243,8 @@ static const char *expected_words(enum kind kind)
         [KIND_FORWARD_FOR] = "a list of {session, authid, authrole}",
         [KIND_PASSED] = "a string",
         [KIND_ENC_ALGO] = "\"cryptobox\", \"mqtt\", \"xbr\" or \"x_...\"",
-        [KIND_ENC_SERIALIZER] = "\"json\", \"msgpack\", \"cbor\", \"ubjson\", \"flatbuffers\" or "
-                                "\"x_...\"",
+        [KIND_ENC_SERIALIZER] =
+            "\"json\", \"msgpack\", \"cbor\", \"ubjson\", \"flatbuffers\" or \"x_...\"",
     };
 
     return words[kind];
