@@ -16,7 +16,7 @@ build_preset() {
     log=$(mktemp)
     if ! { { [ -e "build/$1/build.ninja" ] || cmake --preset "$1"; } &&
            cmake --build "build/$1"; } >"$log" 2>&1; then
-        tail -n 60 "$log" >&2
+        grep -vE '^(-- |\[[0-9]+/[0-9]+\] |[^ ]*/(ccache|cc|gcc|clang) )' "$log" | tail -n 60 >&2
         rm -f "$log"
         die "the build of preset '$1' failed"
     fi
