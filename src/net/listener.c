@@ -90,7 +90,7 @@ static void on_first_octet(uv_poll_t *poll, int status, int events)
 {
     struct conn *conn = poll->data;
     struct net *net = conn->net;
-    unsigned char first;
+    unsigned char first = 0;
     ssize_t got;
     int fd = -1;
 
