@@ -96,8 +96,12 @@ struct router *router_new(const struct router_options *options, char *words, siz
     map_init(&router->session_ids, rng_u64(&rng));
     pthread_mutex_init(&router->realms_lock, NULL);
     pthread_mutex_init(&router->ids_lock, NULL);
-    if (make_workers(router, words, words_len) < 0 ||
-        (make_realms(router, options), open_listeners(router, words, words_len)) < 0) {
+    int err = make_workers(router, words, words_len);
+    if (err == 0) {
+        make_realms(router, options);
+        err = open_listeners(router, words, words_len);
+    }
+    if (err < 0) {
         router_free(router);
         return NULL;
     }
