@@ -4,6 +4,7 @@
  */
 #include "wire/json_number.h"
 
+#include <float.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -190,7 +191,8 @@ size_t json_number_put_real(char *out, double value)
 
     if (len != 0)
         return len;
-    for (int precision = 15; precision <= 17; precision++) {
+    /* Subnormal numbers have fewer digits to lose. */
+    for (int precision = fabs(value) < DBL_MIN ? 1 : 15; precision <= 17; precision++) {
         len = (size_t)snprintf(out, JSON_NUMBER_MAX, "%.*g", precision, value);
         if (strtod(out, NULL) == value)
             break;
