@@ -1,0 +1,435 @@
+/* config.c -- checks a tree against the option table.
+ *
+ * One pass, all errors. Each says where it is, what was found, and what is
+ * allowed.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/config.h"
+
+#include "base/check.h"
+#include "daemon/address.h"
+#include "daemon/options.h"
+#include "wire/uri.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+struct check {
+    struct config *config;
+    struct report *report;
+    struct arena *arena; /* of the config */
+};
+
+static void refuse(struct check *check, const struct node *node, const char *found,
+                   const char *allowed)
+{
+    report_error(check->report, node->line, "%s: %s; allowed: %s", node->name, found, allowed);
+}
+
+/* ---- sections ---- */
+
+static void unknown_key(struct check *check, const struct section *section, const struct node *node)
+{
+    const struct config_option *guess = node->key == NULL ? NULL : option_guess(section, node->key);
+
+    if (node->key == NULL)
+        report_error(check->report, node->line, "%s: found %s; this table has no list items",
+                     node->name, node_words(check->arena, node));
+    else if (guess != NULL)
+        report_error(check->report, node->line, "%s: no such option (did you mean \"%s\"?)",
+                     node->name, guess->name);
+    else
+        report_error(check->report, node->line, "%s: no such option", node->name);
+}
+
+static void check_section(struct check *check, const struct section *section,
+                          const struct node *table, void *into);
+
+static void refuse_value(struct check *check, const struct config_option *option,
+                         const struct node *node)
+{
+    const char *found = arena_format(check->arena, "found %s", node_words(check->arena, node));
+
+    if (option->type == OPTION_FILE && node->type == NODE_TEXT && access(node->text, R_OK) != 0)
+        report_error(check->report, node->line, "%s: cannot read \"%s\": %s", node->name,
+                     node->text, strerror(errno));
+    else
+        refuse(check, node, found, option_allowed(option, check->arena));
+}
+
+static void check_listen(struct check *check, const struct config_option *option,
+                         const struct node *node);
+static void check_realms(struct check *check, const struct config_option *option,
+                         const struct node *node);
+
+static void check_template(struct check *check, const struct config_option *option,
+                           const struct node *node)
+{
+    check->config->has_template = true;
+    check_section(check, option->section, node, &check->config->realm_template);
+}
+
+static void check_option(struct check *check, const struct config_option *option,
+                         const struct node *node, void *into)
+{
+    bool is_table = node->type == NODE_TABLE;
+
+    if (option->type == OPTION_LISTEN && is_table)
+        check_listen(check, option, node);
+    else if (option->type == OPTION_REALMS && is_table)
+        check_realms(check, option, node);
+    else if (option->type == OPTION_REALM && is_table)
+        check_template(check, option, node);
+    else if (option->type == OPTION_SECTION && is_table)
+        check_section(check, option->section, node, into);
+    else if (option->section != NULL || !option_read(option, node, into, check->arena))
+        refuse_value(check, option, node);
+}
+
+static void check_required(struct check *check, const struct config_option *option,
+                           const struct node *table)
+{
+    const char *dot = *table->name == '\0' ? "" : ": ";
+
+    if (strcmp(option->name, "policy") == 0)
+        report_error(check->report, table->line,
+                     "%s%spolicy is missing: a realm must say who may come in; "
+                     "ready-made policies: %s",
+                     table->name, dot, option_allowed(option, check->arena));
+    else
+        report_error(check->report, table->line, "%s%s%s is missing; allowed: %s", table->name, dot,
+                     option->name, option_allowed(option, check->arena));
+}
+
+static void check_section(struct check *check, const struct section *section,
+                          const struct node *table, void *into)
+{
+    for (const struct node *node = table->first; node != NULL; node = node->next) {
+        const struct config_option *option =
+            node->key == NULL ? NULL : option_find(section, node->key);
+        if (option == NULL)
+            unknown_key(check, section, node);
+        else
+            check_option(check, option, node, into);
+    }
+    for (size_t i = 0; i < section->count; i++) {
+        const struct config_option *option = &section->options[i];
+        if (option->is_required && node_find(table, option->name) == NULL)
+            check_required(check, option, table);
+    }
+}
+
+/* ---- addresses ---- */
+
+static void resolve_address(struct check *check, const struct node *node,
+                            struct listen_config *listen)
+{
+    struct address address;
+    const char *wrong = address_parse(&address, listen->address, check->arena);
+
+    if (wrong != NULL) {
+        refuse(check, node, arena_format(check->arena, "\"%s\": %s", listen->address, wrong),
+               ADDRESS_ALLOWED);
+        return;
+    }
+    listen->net.host = address.host;
+    listen->net.port = address.port;
+    listen->net.unix_path = address.unix_path;
+    listen->is_tls = address.is_tls;
+}
+
+/* What one address must not say together. */
+static void check_together(struct check *check, const struct node *node,
+                           const struct listen_config *listen)
+{
+    const struct listener_options *net = &listen->net;
+    const char *wrong = NULL;
+
+    if (listen->is_tls && net->tls_cert == NULL)
+        wrong = "a tls:// address needs tls = { cert = FILE, key = FILE }";
+    else if (net->tls_cert != NULL && net->unix_path != NULL)
+        wrong = "tls is for TCP; a unix socket is as private as its file";
+    else if (net->tls_cert != NULL && net->host != NULL && !listen->is_tls)
+        wrong = "tls is set, but the address does not begin with tls://";
+    else if (net->unix_mode != 0 && net->host != NULL)
+        wrong = "unix_mode is for unix: addresses";
+    else if (net->cookie_name != NULL && net->origins == NULL)
+        wrong = "a cookie needs origins, so that not every web page can use it";
+    if (wrong != NULL)
+        report_error(check->report, node->line, "%s: %s", node->name, wrong);
+}
+
+static bool is_cookie_name(const char *name)
+{
+    for (; *name != '\0'; name++) {
+        if (!isalnum((unsigned char)*name) && strchr("!#$%&'*+-.^_`|~", *name) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void check_texts(struct check *check, const struct node *node,
+                        const struct listen_config *listen)
+{
+    const struct listener_options *net = &listen->net;
+
+    for (size_t i = 0; net->paths != NULL && net->paths[i] != NULL; i++) {
+        if (net->paths[i][0] != '/')
+            report_error(check->report, node->line,
+                         "%s: paths: found \"%s\"; allowed: paths that begin with /", node->name,
+                         net->paths[i]);
+    }
+    if (net->cookie_name != NULL && !is_cookie_name(net->cookie_name))
+        report_error(check->report, node->line,
+                     "%s: cookie.name: found \"%s\"; allowed: letters, digits and !#$%%&'*+-.^_`|~",
+                     node->name, net->cookie_name);
+    if (net->default_realm != NULL &&
+        !uri_is_valid(slice_of(net->default_realm), MATCH_EXACT, false))
+        report_error(check->report, node->line,
+                     "%s: default_realm: \"%s\" is no realm name: components without spaces or #, "
+                     "separated by dots",
+                     node->name, net->default_realm);
+}
+
+static void check_twins(struct check *check, const struct node *node, size_t index)
+{
+    const struct listen_config *all = check->config->listen, *one = &all[index];
+
+    for (size_t i = 0; i < index; i++) {
+        const struct listener_options *a = &all[i].net, *b = &one->net;
+        bool is_unix = a->unix_path != NULL && b->unix_path != NULL;
+        bool is_tcp = a->host != NULL && b->host != NULL;
+        if ((is_unix && strcmp(a->unix_path, b->unix_path) == 0) ||
+            (is_tcp && strcmp(a->port, "0") != 0 && strcmp(a->host, b->host) == 0 &&
+             strcmp(a->port, b->port) == 0))
+            report_error(check->report, node->line, "%s: \"%s\" is in the list twice", node->name,
+                         one->address);
+    }
+}
+
+static void check_one_listen(struct check *check, const struct config_option *option,
+                             const struct node *node, size_t index)
+{
+    struct listen_config *listen = &check->config->listen[index];
+
+    options_default(option->section, listen, check->arena);
+    if (node->key != NULL || (node->type != NODE_TEXT && node->type != NODE_TABLE)) {
+        refuse(check, node, arena_format(check->arena, "found %s", node_words(check->arena, node)),
+               "a list of addresses, each " ADDRESS_ALLOWED
+               ", or a table with address = and options");
+        return;
+    }
+    if (node->type == NODE_TEXT)
+        listen->address = arena_format(check->arena, "%s", node->text);
+    else
+        check_section(check, option->section, node, listen);
+    if (listen->address == NULL)
+        return;
+    resolve_address(check, node, listen);
+    check_together(check, node, listen);
+    check_texts(check, node, listen);
+    check_twins(check, node, index);
+}
+
+static size_t child_count(const struct node *table)
+{
+    size_t count = 0;
+
+    for (const struct node *child = table->first; child != NULL; child = child->next)
+        count++;
+    return count;
+}
+
+/* Zeroed, and never NULL. */
+static void *array_of(struct arena *arena, size_t count, size_t len)
+{
+    size_t bytes = (count + 1) * len;
+
+    return memset(arena_alloc(arena, bytes), 0, bytes);
+}
+
+static void check_listen(struct check *check, const struct config_option *option,
+                         const struct node *node)
+{
+    struct config *config = check->config;
+    size_t count = child_count(node), index = 0;
+
+    if (count == 0)
+        refuse(check, node, "found an empty list", option_allowed(option, check->arena));
+    config->listen = array_of(check->arena, count, sizeof(*config->listen));
+    for (const struct node *child = node->first; child != NULL; child = child->next)
+        check_one_listen(check, option, child, index++);
+    config->router.listener_count = count;
+}
+
+/* ---- realms ---- */
+
+/* What other routers demand of a realm's name, and so what every client accepts. */
+static bool is_portable(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!isalpha((unsigned char)*name) || len < 3 || len > 255)
+        return false;
+    for (; *name != '\0'; name++) {
+        if (!isalnum((unsigned char)*name) && strchr("_-@.", *name) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void check_realm_name(struct check *check, const struct node *node,
+                             const struct realm_config *realm)
+{
+    bool is_strict = realm->router.core.strict_uris;
+
+    if (!uri_is_valid(slice_of(node->key), MATCH_EXACT, is_strict))
+        report_error(check->report, node->line,
+                     "%s: \"%s\" is no realm name: %s, separated by dots", node->name, node->key,
+                     is_strict ? "components of a-z, 0-9 and _ (uri_check is strict)"
+                               : "components without spaces or #");
+    else if (!is_portable(node->key))
+        report_note(check->report, node->line,
+                    "%s: some clients refuse that name: a letter and then 2 to 254 of letters, "
+                    "digits, _ - @ . are safe",
+                    node->name);
+}
+
+static void check_realm(struct check *check, const struct config_option *option,
+                        const struct node *node, struct realm_config *realm)
+{
+    options_default(option->section, realm, check->arena);
+    if (node->key == NULL || node->type != NODE_TABLE) {
+        refuse(check, node, arena_format(check->arena, "found %s", node_words(check->arena, node)),
+               "[\"name\"] = { policy = \"open\" }");
+        return;
+    }
+    check_section(check, option->section, node, realm);
+    check_realm_name(check, node, realm);
+    realm->router.core.realm = arena_format(check->arena, "%s", node->key);
+}
+
+static void check_realms(struct check *check, const struct config_option *option,
+                         const struct node *node)
+{
+    struct config *config = check->config;
+    size_t index = 0;
+
+    config->router.realm_count = child_count(node);
+    config->realms = array_of(check->arena, config->router.realm_count, sizeof(*config->realms));
+    for (const struct node *child = node->first; child != NULL; child = child->next)
+        check_realm(check, option, child, &config->realms[index++]);
+}
+
+/* ---- the whole ---- */
+
+static void check_queue(struct check *check, const struct node *node,
+                        const struct realm_config *realm)
+{
+    const struct queue_limits *queue = &realm->router.queue;
+
+    if (queue->hard_bytes < queue->max_bytes)
+        report_error(check->report, node->line,
+                     "%s: queue.hard_bytes (%u) is less than queue.bytes (%u)", node->name,
+                     queue->hard_bytes, queue->max_bytes);
+}
+
+static void check_queues(struct check *check, const struct node *root)
+{
+    const struct node *realms = node_find(root, "realms");
+    const struct node *pattern = node_find(root, "realm_template");
+    size_t index = 0;
+
+    if (realms != NULL && realms->type == NODE_TABLE) {
+        for (const struct node *node = realms->first; node != NULL; node = node->next)
+            check_queue(check, node, &check->config->realms[index++]);
+    }
+    if (pattern != NULL && check->config->has_template)
+        check_queue(check, pattern, &check->config->realm_template);
+}
+
+/* Names in HELLO are held to the strict grammar only when no realm could be missed by it. */
+static bool all_are_strict(const struct config *config)
+{
+    for (size_t i = 0; i < config->router.realm_count; i++) {
+        if (!config->realms[i].router.core.strict_uris)
+            return false;
+    }
+    return !config->has_template || config->realm_template.router.core.strict_uris;
+}
+
+static enum tls_mode tls_mode(const struct listen_config *listen)
+{
+    if (!listen->is_tls)
+        return TLS_OFF;
+    return listen->is_tls_optional ? TLS_AUTO : TLS_ON;
+}
+
+static void build_listeners(struct config *config)
+{
+    size_t count = config->router.listener_count;
+    struct listener_options *listeners = array_of(&config->arena, count, sizeof(*listeners));
+
+    for (size_t i = 0; i < count; i++) {
+        const struct listen_config *listen = &config->listen[i];
+        listeners[i] = listen->net;
+        listeners[i].tls = tls_mode(listen);
+        listeners[i].websocket = (listen->protocols & 1) != 0;
+        listeners[i].rawsocket = (listen->protocols & 2) != 0;
+    }
+    config->router.listeners = listeners;
+}
+
+static void build_realms(struct config *config)
+{
+    size_t count = config->router.realm_count;
+    struct realm_options *realms = array_of(&config->arena, count, sizeof(*realms));
+    const char *agent = *config->agent == '\0' ? NULL : config->agent;
+
+    for (size_t i = 0; i < count; i++) {
+        realms[i] = config->realms[i].router;
+        realms[i].core.agent = agent;
+    }
+    config->router.realms = realms;
+    config->router.strict_uris = all_are_strict(config);
+    config->realm_template.router.core.agent = agent;
+    config->router.realm_template = config->has_template ? &config->realm_template.router : NULL;
+}
+
+int config_check(struct config *config, const struct node *root, struct report *report)
+{
+    struct check check = {config, report, &config->arena};
+    struct realm_config plain;
+
+    *config = (struct config){0};
+    arena_init(&config->arena);
+    options_default(&config_section, config, check.arena);
+    options_default(&realm_section, &config->realm_template, check.arena);
+    plain = config->realm_template;
+    config->router.limits.queue = plain.router.queue; /* until a session has a realm */
+
+    check_section(&check, &config_section, root, config);
+    if (config->realms == NULL || config->router.realm_count == 0) {
+        const struct node *realms = node_find(root, "realms");
+        if (!config->has_template && node_find(root, "realm_template") == NULL &&
+            (realms == NULL || realms->type == NODE_TABLE))
+            report_error(report, realms == NULL ? 0 : realms->line,
+                         "no realm: realms = { [\"realm1\"] = { policy = \"open\" } } is missing, "
+                         "or a realm_template");
+    }
+    if (report->errors.count == 0)
+        check_queues(&check, root);
+    if (report->errors.count != 0)
+        return ERR_CONFIG;
+    build_listeners(config);
+    build_realms(config);
+    return 0;
+}
+
+void config_fini(struct config *config)
+{
+    arena_fini(&config->arena);
+}

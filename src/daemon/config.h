@@ -1,0 +1,62 @@
+/* config.h -- everything that nexusd is told before it starts.
+ *
+ * A tree (tree.h) is checked against the option table (options.h) and becomes
+ * the options of a router. All errors are found in one pass and reported.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_DAEMON_CONFIG_H
+#define NEXUS_DAEMON_CONFIG_H
+
+#include "base/log.h"
+#include "daemon/report.h"
+#include "daemon/tree.h"
+#include "router/router.h"
+
+struct listen_config {
+    struct listener_options net; /* host, port and what is told apart by scheme: see address.h */
+    const char *address;         /* as written */
+    unsigned protocols;          /* bit set: WebSocket, RawSocket */
+    bool is_tls_optional;
+    bool is_tls; /* asked for by the address */
+};
+
+enum policy { POLICY_OPEN };
+
+struct realm_config {
+    struct realm_options router;
+    unsigned policy; /* enum policy */
+};
+
+struct config {
+    struct router_options router; /* listeners and realms point into the arrays below */
+    struct listen_config *listen;
+    struct realm_config *realms;
+    struct realm_config realm_template;
+    bool has_template;
+    const char *agent;
+    unsigned log_level; /* enum log_level */
+    bool is_log_json;
+    const char *log_file; /* NULL: standard error */
+    struct arena arena;   /* owns all of it */
+};
+
+/* Reads a file: Lua, or the layout of the Go router nexus when it ends in .json. NULL, with
+ * errors in the report, when it cannot be read. */
+struct node *config_read(const char *path, struct arena *arena, struct report *report);
+
+/* Checks the tree and fills in `config`. Returns 0 or ERR_CONFIG, with errors in the report.
+ * config_fini is needed in both cases. */
+int config_check(struct config *config, const struct node *root, struct report *report);
+void config_fini(struct config *config);
+
+/* Writes the whole configuration, defaults included, as a file that says the same. */
+void config_print(const struct config *config, struct writer *out);
+
+/* Writes the commented file that ships as config/nexusd.lua. */
+void config_print_sample(struct writer *out);
+
+/* Writes one line for each option: name, default, words. */
+void config_print_options(struct writer *out);
+
+#endif

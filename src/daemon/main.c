@@ -1,0 +1,107 @@
+/* main.c -- from the command line to a running router, and to the exit code.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/config.h"
+#include "daemon/exit_code.h"
+#include "daemon/flags.h"
+#include "daemon/service.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+static int print_all(struct writer *text)
+{
+    struct slice left = writer_slice(text);
+
+    if (left.len != 0)
+        fwrite(left.data, 1, left.len, stdout);
+    writer_fini(text);
+    if (fflush(stdout) == 0)
+        return EXIT_OK;
+    fprintf(stderr, "nexusd: cannot write to standard output\n");
+    return EXIT_RUNTIME;
+}
+
+static int print_help(void)
+{
+    struct writer out;
+
+    writer_init(&out, 4096);
+    flags_print_help(&out);
+    return print_all(&out);
+}
+
+static int print_sample(void)
+{
+    struct writer out;
+
+    writer_init(&out, 4096);
+    config_print_sample(&out);
+    return print_all(&out);
+}
+
+static int print_config(const struct config *config)
+{
+    struct writer out;
+
+    writer_init(&out, 4096);
+    config_print(config, &out);
+    return print_all(&out);
+}
+
+static void print_lines(const struct report_list *list)
+{
+    for (const struct report_line *line = list->first; line != NULL; line = line->next)
+        fprintf(stderr, "%s\n", line->text);
+}
+
+static int do_task(enum task task, const struct config *config, const struct report *report)
+{
+    if (task == TASK_RUN)
+        return service_run(config, report);
+    print_lines(&report->notes);
+    if (task == TASK_PRINT)
+        return print_config(config);
+    printf("%s: no errors\n", report->file);
+    return EXIT_OK;
+}
+
+static int with_config(const struct flags *flags, struct arena *arena)
+{
+    bool is_file = flags->config != NULL;
+    struct report report;
+    struct config config;
+    int code = is_file ? EXIT_CONFIG : EXIT_USAGE;
+
+    report_init(&report, is_file ? flags->config : "nexusd");
+    struct node *root = is_file ? config_read(flags->config, arena, &report) : flags->tree;
+    if (root != NULL) {
+        flags_override(flags, root, arena);
+        if (config_check(&config, root, &report) == 0)
+            code = do_task(flags->task, &config, &report);
+        config_fini(&config);
+    }
+    print_lines(&report.errors);
+    report_fini(&report);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    struct arena arena;
+    struct flags flags;
+
+    arena_init(&arena);
+    int code = flags_parse(&flags, argc, argv, &arena);
+    if (code == EXIT_OK && flags.task == TASK_HELP)
+        code = print_help();
+    else if (code == EXIT_OK && flags.task == TASK_SAMPLE)
+        code = print_sample();
+    else if (code == EXIT_OK && flags.task == TASK_VERSION)
+        code = printf("nexusd %s\n", NEXUS_VERSION) < 0 ? EXIT_RUNTIME : EXIT_OK;
+    else if (code == EXIT_OK)
+        code = with_config(&flags, &arena);
+    arena_fini(&arena);
+    return code;
+}
