@@ -18,44 +18,49 @@ conformance.transports = { "ws", "rawsocket", "unix", "wss", "rawsocket_tls" }
 conformance.serializers = { "json", "msgpack", "cbor" }
 
 local TCP, TLS, UNIX = 1, 2, 3
+local sockets = 0
 local listener_of = { ws = TCP, rawsocket = TCP, unix = UNIX, wss = TLS, rawsocket_tls = TLS }
 
---- The configuration that the specs run on: three listeners, realm1, any other realm on demand.
--- `changes` replaces entries at the top; `listener` and `realm` add to each listener and realm.
+--- The configuration that the specs run on: three addresses, realm1, any other realm on demand.
+-- `changes` replaces entries at the top; `address`, `realm` and `limits` add to each address, to
+-- each realm, and to the limits. Nothing may time out that the spec does not want to.
 function conformance.config(changes)
-  changes = changes or {}
   local certificate = daemon.certificate()
+  sockets = sockets + 1
   local config = {
-    workers = tonumber(os.getenv("NEXUS_WORKERS") or 1),
-    listeners = {
-      { host = "127.0.0.1", port = 0 },
-      { host = "127.0.0.1", port = 0, tls = certificate },
-      { path = daemon.folder() .. "/" .. tostring(changes):match("%w+$") .. ".sock" },
+    workers = tonumber(os.getenv("NEXUS_WORKERS") or "1"),
+    listen = {
+      { address = "127.0.0.1:0" },
+      { address = "tls://127.0.0.1:0", tls = certificate },
+      { address = ("unix:%s/%d.sock"):format(daemon.folder(), sockets) },
     },
-    realms = { { name = "realm1" } },
-    realm_template = {},
+    realms = { realm1 = { policy = "open" } },
+    realm_template = { policy = "open" },
+    max_realms = 1000000,
+    limits = { hello_timeout = "60s", rejoin_timeout = "60s", ping_interval = 0 },
   }
+  local added = { address = config.listen, realm = { config.realms.realm1, config.realm_template },
+    limits = { config.limits } }
   for k, v in pairs(changes) do
-    if k ~= "listener" and k ~= "realm" then
-      config[k] = v
+    if not added[k] and k ~= "environment" then
+      config[k] = v or nil
     end
   end
-  for _, listener in ipairs(config.listeners) do
-    for k, v in pairs(changes.listener or {}) do
-      listener[k] = v
-    end
-  end
-  for _, realm in ipairs { config.realm_template or nil, table.unpack(config.realms) } do
-    for k, v in pairs(changes.realm or {}) do
-      realm[k] = v
+  for name, tables in pairs(added) do
+    for _, into in ipairs(tables) do
+      for k, v in pairs(changes[name] or {}) do
+        into[k] = v
+      end
     end
   end
   return config
 end
 
 --- Starts a router with that configuration.
-function conformance.start(changes, environment)
-  return daemon.start { config = conformance.config(changes), environment = environment }
+function conformance.start(changes)
+  return daemon.start {
+    config = conformance.config(changes), environment = changes.environment,
+  }
 end
 
 --- How to reach a running router over one transport.
@@ -121,7 +126,7 @@ function conformance.with_router(name, changes, body)
   busted.describe(name, function()
     local nexusd
     busted.setup(function()
-      nexusd = conformance.start(changes, changes.environment)
+      nexusd = conformance.start(changes)
     end)
     busted.teardown(function()
       wamp.close_all()

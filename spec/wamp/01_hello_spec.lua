@@ -202,7 +202,7 @@ conformance.everywhere("A realm from the template", {}, function(peer)
 end)
 
 conformance.over({ "ws", "rawsocket" }, "A listener with a default realm", {
-  listener = { default_realm = "realm1" }, realm_template = false,
+  address = { default_realm = "realm1" }, realm_template = false,
 }, function(peer)
   for _, realm in ipairs { "", wamp.null } do
     it(("puts HELLO with the realm %s there"):format(wamp.show(realm)), function()
