@@ -1,0 +1,534 @@
+/* core_module.c -- a realm's core for Lua specs: bytes in, actions out, virtual time.
+ *
+ *   local core = require "core_module"
+ *   local router = core.new { realm = "realm1", seed = 1 }
+ *   local peer = router:open { codec = "json", send_max = 512, default_realm = "realm1" }
+ *   for _, action in ipairs(router:send(peer, "[1,null,...]")) do ... end
+ *
+ * Does what the router does around a core, without threads and connections: a peer without a
+ * session is in the lobby, its HELLO goes to the realm. core_check() runs after every step. What
+ * the messages say is spec/support/core.lua's business.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/check.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "core/core.h"
+#include "core/lobby.h"
+#include "core/options.h"
+#include "wire/errors.h"
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#define ROUTER "nexus.core"
+
+enum place { IN_LOBBY, IN_REALM, IS_CLOSING };
+
+struct peer {
+    enum place place;
+    struct transport transport; /* default_realm owned */
+};
+
+struct router {
+    struct core *core;   /* owned; NULL after free */
+    struct arena arena;  /* of the message at hand */
+    struct outbox out;   /* actions of the step at hand */
+    struct map peers;    /* id -> struct peer, owned */
+    struct map sessions; /* ids that the core has claimed; the value is the router itself */
+    struct slice realm;  /* owned */
+    bool strict_uris, ppt_compat;
+    uint64_t last_peer, now, wall;
+    uint64_t seed;          /* state of the random numbers */
+    lua_Integer taken_ids;  /* so many claims will be refused */
+    lua_Integer refused_id; /* the last one refused */
+};
+
+/* ---- fields of option tables ---- */
+
+static const char *text_field(lua_State *L, int table, const char *key, const char *otherwise)
+{
+    const char *text;
+
+    lua_getfield(L, table, key);
+    text = luaL_optstring(L, -1, otherwise); /* the table keeps it alive */
+    lua_pop(L, 1);
+    return text;
+}
+
+static uint32_t number_field(lua_State *L, int table, const char *key, uint32_t otherwise)
+{
+    uint32_t number;
+
+    lua_getfield(L, table, key);
+    number = (uint32_t)luaL_optinteger(L, -1, otherwise);
+    lua_pop(L, 1);
+    return number;
+}
+
+static bool bool_field(lua_State *L, int table, const char *key, bool otherwise)
+{
+    bool value;
+
+    lua_getfield(L, table, key);
+    value = lua_isnil(L, -1) ? otherwise : lua_toboolean(L, -1);
+    lua_pop(L, 1);
+    return value;
+}
+
+static enum codec codec_of(lua_State *L, const char *name)
+{
+    for (int codec = 0; codec < CODEC_COUNT; codec++)
+        if (strcmp(name, codec_name((enum codec)codec)) == 0)
+            return (enum codec)codec;
+    luaL_error(L, "codec '%s': expected json, msgpack or cbor", name);
+    return CODEC_JSON;
+}
+
+/* ---- session ids ---- */
+
+static bool claim_id(void *ctx, uint64_t session)
+{
+    struct router *r = ctx;
+
+    if (r->taken_ids > 0) {
+        r->taken_ids--;
+        r->refused_id = (lua_Integer)session;
+        return false;
+    }
+    return map_put(&r->sessions, session, 0, r) == NULL;
+}
+
+static void give_back_id(void *ctx, uint64_t session)
+{
+    struct router *r = ctx;
+
+    CHECK(map_remove(&r->sessions, session, 0) == r);
+}
+
+/* ---- a router ---- */
+
+static struct router *router_arg(lua_State *L)
+{
+    struct router *r = luaL_checkudata(L, 1, ROUTER);
+
+    luaL_argcheck(L, r->core != NULL, 1, "the core is freed");
+    return r;
+}
+
+static void read_options(lua_State *L, struct core_options *options)
+{
+    static const char *const checks[] = {"lenient", "sequential", "strict", NULL};
+
+    core_defaults(options);
+    options->realm = text_field(L, 1, "realm", "realm1");
+    options->agent = text_field(L, 1, "agent", NULL);
+    options->anonymous_role = text_field(L, 1, "anonymous_role", options->anonymous_role);
+    options->strict_uris = bool_field(L, 1, "strict_uris", options->strict_uris);
+    options->ppt_compat = bool_field(L, 1, "ppt_compat", options->ppt_compat);
+    options->empty_eligible_is_absent = bool_field(L, 1, "empty_eligible_is_absent", false);
+    options->max_sessions = number_field(L, 1, "max_sessions", options->max_sessions);
+    options->max_subscriptions =
+        number_field(L, 1, "max_subscriptions", options->max_subscriptions);
+    options->max_registrations =
+        number_field(L, 1, "max_registrations", options->max_registrations);
+    options->max_pending_calls =
+        number_field(L, 1, "max_pending_calls", options->max_pending_calls);
+    options->goodbye_timeout_ms =
+        number_field(L, 1, "goodbye_timeout_ms", options->goodbye_timeout_ms);
+    lua_getfield(L, 1, "request_id_check");
+    options->request_id_check = (enum request_id_check)luaL_checkoption(L, -1, "lenient", checks);
+    lua_pop(L, 1);
+}
+
+static int router_new(lua_State *L)
+{
+    struct core_options options;
+    struct router *r;
+
+    luaL_checktype(L, 1, LUA_TTABLE);
+    read_options(L, &options);
+    r = lua_newuserdatauv(L, sizeof *r, 0);
+    *r = (struct router){.strict_uris = options.strict_uris,
+                         .ppt_compat = options.ppt_compat,
+                         .now = 1000,
+                         .wall = UINT64_C(1700000000000),
+                         .seed = number_field(L, 1, "seed", 1),
+                         .taken_ids = number_field(L, 1, "taken_ids", 0)};
+    luaL_setmetatable(L, ROUTER);
+    arena_init(&r->arena);
+    outbox_init(&r->out);
+    map_init(&r->peers, 1);
+    map_init(&r->sessions, 2);
+    r->realm.data = mem_copy(options.realm, strlen(options.realm));
+    r->realm.len = strlen(options.realm);
+    options.random = rng_fill_seeded;
+    options.random_ctx = &r->seed;
+    options.ids = (struct id_keeper){claim_id, give_back_id, r};
+    r->core = core_new(&options);
+    return 1;
+}
+
+static void peer_free(struct peer *peer)
+{
+    mem_free((void *)(uintptr_t)peer->transport.default_realm);
+    mem_free(peer);
+}
+
+/* Also __gc. */
+static int router_free(lua_State *L)
+{
+    struct router *r = luaL_checkudata(L, 1, ROUTER);
+    const struct map_entry *at;
+    size_t i = 0;
+
+    if (r->core == NULL)
+        return 0;
+    core_free(r->core);
+    r->core = NULL;
+    CHECK(r->sessions.count == 0);
+    while ((at = map_next(&r->peers, &i)) != NULL)
+        peer_free(at->value);
+    map_fini(&r->peers);
+    map_fini(&r->sessions);
+    outbox_fini(&r->out);
+    arena_fini(&r->arena);
+    mem_free((void *)(uintptr_t)r->realm.data);
+    return 0;
+}
+
+static int router_open(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct peer *peer;
+    const char *realm;
+    enum codec codec;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    codec = codec_of(L, text_field(L, 2, "codec", "json"));
+    realm = text_field(L, 2, "default_realm", NULL);
+    peer = mem_zero(1, sizeof *peer);
+    peer->transport.type = TRANSPORT_LOCAL;
+    peer->transport.codec = codec;
+    peer->transport.send_max = number_field(L, 2, "send_max", UINT32_MAX);
+    peer->transport.protocol = "wamp.2.local";
+    peer->transport.peer = "local";
+    if (realm != NULL)
+        peer->transport.default_realm = mem_copy(realm, strlen(realm));
+    map_put(&r->peers, ++r->last_peer, 0, peer);
+    lua_pushinteger(L, (lua_Integer)r->last_peer);
+    return 1;
+}
+
+/* ---- actions ---- */
+
+static void set_text(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+static void set_number(lua_State *L, const char *key, uint64_t number)
+{
+    lua_pushinteger(L, (lua_Integer)number);
+    lua_setfield(L, -2, key);
+}
+
+static void push_send(lua_State *L, const struct action *action)
+{
+    static const char *const kinds[] = {
+        [SEND_REPLY] = "reply", [SEND_EVENT] = "event", [SEND_INVOCATION] = "invocation"};
+
+    set_text(L, "kind", kinds[action->kind]);
+    set_number(L, "key", action->key);
+    lua_pushlstring(L, action->blob->data, action->blob->len);
+    lua_setfield(L, -2, "bytes");
+}
+
+static void push_action(lua_State *L, const struct action *action)
+{
+    static const char *const types[] = {[ACT_SEND] = "send",
+                                        [ACT_JOINED] = "joined",
+                                        [ACT_RELEASE] = "release",
+                                        [ACT_CLOSE] = "close",
+                                        [ACT_NOTE] = "note"};
+    static const char *const notes[] = {[NOTE_JOINED] = "joined",
+                                        [NOTE_LEFT] = "left",
+                                        [NOTE_REFUSED] = "refused",
+                                        [NOTE_VIOLATION] = "violation"};
+
+    lua_createtable(L, 0, 6);
+    set_text(L, "type", types[action->type]);
+    set_number(L, "peer", action->peer);
+    if (action->type == ACT_SEND) {
+        push_send(L, action);
+        return;
+    }
+    if (action->type == ACT_CLOSE)
+        set_number(L, "close_code", action->close_code);
+    if (action->type == ACT_NOTE)
+        set_text(L, "kind", notes[action->kind]);
+    set_text(L, "words", action->words);
+    set_number(L, "key", action->key);
+}
+
+static void carry_out(struct router *r, const struct action *action)
+{
+    struct peer *peer = map_get(&r->peers, action->peer, 0);
+
+    if (peer == NULL)
+        return;
+    if (action->type == ACT_RELEASE)
+        peer->place = IN_LOBBY;
+    else if (action->type == ACT_CLOSE)
+        peer->place = IS_CLOSING;
+}
+
+/* Turns the outbox into a list and empties it. */
+static int push_actions(lua_State *L, struct router *r)
+{
+    lua_createtable(L, (int)r->out.count, 0);
+    for (size_t i = 0; i < r->out.count; i++) {
+        carry_out(r, &r->out.actions[i]);
+        push_action(L, &r->out.actions[i]);
+        lua_seti(L, -2, (lua_Integer)i + 1);
+    }
+    outbox_clear(&r->out);
+    core_check(r->core);
+    return 1;
+}
+
+/* ---- events ---- */
+
+static void step(struct router *r, struct event *ev)
+{
+    ev->now = r->now;
+    ev->wall = r->wall;
+    core_step(r->core, ev, &r->out);
+}
+
+static struct peer *peer_arg(lua_State *L, struct router *r, uint64_t *id)
+{
+    struct peer *peer;
+
+    *id = (uint64_t)luaL_checkinteger(L, 2);
+    peer = map_get(&r->peers, *id, 0);
+    luaL_argcheck(L, peer != NULL, 2, "no such peer");
+    return peer;
+}
+
+static void from_lobby(struct router *r, struct peer *peer, uint64_t id, const struct msg *msg,
+                       const struct fault *fault)
+{
+    struct slice realm;
+
+    if (!lobby_receive(id, &peer->transport, msg, fault, r->strict_uris, &realm, &r->out))
+        return;
+    if (!slice_eq(realm, r->realm)) {
+        lobby_refuse(id, peer->transport.codec, WAMP_NO_SUCH_REALM, "no such realm", &r->out);
+        return;
+    }
+    peer->place = IN_REALM;
+    step(r,
+         &(struct event){.type = EV_HELLO, .peer = id, .msg = msg, .transport = &peer->transport});
+}
+
+static void receive(struct router *r, struct peer *peer, uint64_t id, struct slice bytes)
+{
+    const struct msg_limits limits = {.raw_payload = peer->place == IN_LOBBY || r->ppt_compat};
+    struct fault fault;
+    struct msg msg;
+    bool is_msg;
+
+    arena_reset(&r->arena);
+    is_msg = msg_decode(&msg, peer->transport.codec, bytes, &limits, &r->arena, &fault) == 0;
+    if (peer->place == IN_LOBBY)
+        from_lobby(r, peer, id, is_msg ? &msg : NULL, &fault);
+    else if (is_msg)
+        step(r, &(struct event){.type = EV_MESSAGE, .peer = id, .msg = &msg});
+    else
+        step(r, &(struct event){.type = EV_FAULT, .peer = id, .fault = &fault});
+}
+
+/* router:send(peer, bytes): the peer says something. A list of actions. */
+static int router_send(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct slice bytes, copy;
+    struct peer *peer;
+    uint64_t id;
+
+    bytes.data = luaL_checklstring(L, 3, &bytes.len);
+    peer = peer_arg(L, r, &id);
+    if (peer->place != IS_CLOSING) {
+        /* Without the zero that Lua puts behind its strings: a sanitizer sees what goes there. */
+        copy = slice_make(mem_alloc(bytes.len == 0 ? 1 : bytes.len), bytes.len);
+        if (bytes.len != 0)
+            memcpy((char *)(uintptr_t)copy.data, bytes.data, bytes.len);
+        receive(r, peer, id, copy);
+        mem_free((char *)(uintptr_t)copy.data);
+    }
+    return push_actions(L, r);
+}
+
+/* router:drop(peer): its connection is gone. */
+static int router_drop(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    uint64_t id;
+    struct peer *peer = peer_arg(L, r, &id);
+
+    map_remove(&r->peers, id, 0);
+    peer_free(peer);
+    step(r, &(struct event){.type = EV_CLOSED, .peer = id});
+    return push_actions(L, r);
+}
+
+/* router:unsent(peer, invocation): its queue did not take the INVOCATION. */
+static int router_unsent(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    uint64_t invocation = (uint64_t)luaL_checkinteger(L, 3), id;
+
+    (void)peer_arg(L, r, &id);
+    step(r, &(struct event){.type = EV_UNSENT, .peer = id, .invocation = invocation});
+    return push_actions(L, r);
+}
+
+/* router:close_realm(reason) */
+static int router_close_realm(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    const char *reason = luaL_checkstring(L, 2);
+
+    step(r, &(struct event){.type = EV_CLOSE_REALM, .reason = reason});
+    return push_actions(L, r);
+}
+
+/* router:advance(ms): time passes; the core is woken when it asked to be, as often as that is. */
+static int router_advance(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    uint64_t end = r->now + (uint64_t)luaL_checkinteger(L, 2), at;
+
+    while ((at = core_wake_at(r->core)) <= end) {
+        r->wall += at > r->now ? at - r->now : 0;
+        r->now = at > r->now ? at : r->now;
+        step(r, &(struct event){.type = EV_TICK});
+        CHECK(core_wake_at(r->core) > r->now);
+    }
+    r->wall += end - r->now;
+    r->now = end;
+    return push_actions(L, r);
+}
+
+/* ---- questions ---- */
+
+/* Milliseconds until the core wants to be woken, or nil. */
+static int router_wakes_in(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    uint64_t at = core_wake_at(r->core);
+
+    if (at == NEVER)
+        lua_pushnil(L);
+    else
+        lua_pushinteger(L, (lua_Integer)(at > r->now ? at - r->now : 0));
+    return 1;
+}
+
+static int router_counters(lua_State *L)
+{
+    const struct core_counters *c = core_counters(router_arg(L)->core);
+    const struct {
+        const char *name;
+        uint64_t value;
+    } rows[] = {
+        {"sessions", c->sessions},
+        {"subscriptions", c->subscriptions},
+        {"registrations", c->registrations},
+        {"pending_calls", c->pending_calls},
+        {"joins", c->joins},
+        {"refusals", c->refusals},
+        {"violations", c->violations},
+        {"publications", c->publications},
+        {"events", c->events},
+        {"calls", c->calls},
+        {"results", c->results},
+        {"errors", c->errors},
+        {"filtered", c->filtered},
+        {"oversized", c->oversized},
+    };
+
+    lua_createtable(L, 0, (int)ARRAY_LEN(rows));
+    for (size_t i = 0; i < ARRAY_LEN(rows); i++)
+        set_number(L, rows[i].name, rows[i].value);
+    return 1;
+}
+
+/* How many session ids are claimed, and the last one that was refused to the core. */
+static int router_claimed_ids(lua_State *L)
+{
+    struct router *r = router_arg(L);
+
+    lua_pushinteger(L, (lua_Integer)r->sessions.count);
+    lua_pushinteger(L, r->refused_id);
+    return 2;
+}
+
+/* core.check_message(codec, bytes): true, or nil, the words and the URI of what is wrong. Any
+ * message in any direction, its options included. */
+static int check_message(lua_State *L)
+{
+    const struct msg_limits limits = {.raw_payload = true};
+    enum codec codec = codec_of(L, luaL_checkstring(L, 1));
+    struct options options;
+    struct arena arena;
+    struct fault fault = {0};
+    struct slice bytes;
+    struct msg msg;
+    int err;
+
+    bytes.data = luaL_checklstring(L, 2, &bytes.len);
+    arena_init(&arena);
+    err = msg_decode(&msg, codec, bytes, &limits, &arena, &fault);
+    if (err == 0)
+        err = options_read(&options, &msg, &arena, &fault);
+    arena_fini(&arena);
+    if (err == 0) {
+        lua_pushboolean(L, true);
+        return 1;
+    }
+    lua_pushnil(L);
+    lua_pushstring(L, fault.words);
+    lua_pushstring(L, fault.uri);
+    return 3;
+}
+
+int luaopen_core_module(lua_State *L);
+
+int luaopen_core_module(lua_State *L)
+{
+    static const luaL_Reg methods[] = {{"open", router_open},
+                                       {"send", router_send},
+                                       {"drop", router_drop},
+                                       {"unsent", router_unsent},
+                                       {"close_realm", router_close_realm},
+                                       {"advance", router_advance},
+                                       {"wakes_in", router_wakes_in},
+                                       {"counters", router_counters},
+                                       {"claimed_ids", router_claimed_ids},
+                                       {"free", router_free},
+                                       {NULL, NULL}};
+    static const luaL_Reg functions[] = {
+        {"new", router_new}, {"check_message", check_message}, {NULL, NULL}};
+
+    luaL_newmetatable(L, ROUTER);
+    luaL_newlib(L, methods);
+    lua_setfield(L, -2, "__index");
+    lua_pushcfunction(L, router_free);
+    lua_setfield(L, -2, "__gc");
+    luaL_newlib(L, functions);
+    return 1;
+}
