@@ -1,0 +1,3 @@
+/* listen_test.c */
+#include "unit.h"
+TEST(x){}

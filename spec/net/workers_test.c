@@ -1,0 +1,3 @@
+/* workers_test.c */
+#include "unit.h"
+TEST(x){}
