@@ -141,6 +141,17 @@ static void resolve_address(struct check *check, const struct node *node,
     listen->is_tls = address.is_tls;
 }
 
+static bool allows_any_origin(const char *const *origins)
+{
+    if (origins == NULL)
+        return true;
+    for (; *origins != NULL; origins++) {
+        if (strcmp(*origins, "*") == 0)
+            return true;
+    }
+    return false;
+}
+
 /* What one address must not say together. */
 static void check_together(struct check *check, const struct node *node,
                            const struct listen_config *listen)
@@ -156,8 +167,8 @@ static void check_together(struct check *check, const struct node *node,
         wrong = "tls is set, but the address does not begin with tls://";
     else if (net->unix_mode != 0 && net->host != NULL)
         wrong = "unix_mode is for unix: addresses";
-    else if (net->cookie_name != NULL && net->origins == NULL)
-        wrong = "a cookie needs origins, so that not every web page can use it";
+    else if (net->cookie_name != NULL && allows_any_origin(net->origins))
+        wrong = "a cookie needs origins (and not \"*\"), so that not every web page can use it";
     if (wrong != NULL)
         report_error(check->report, node->line, "%s: %s", node->name, wrong);
 }

@@ -70,9 +70,13 @@ static void l_count(lua_State *lua, lua_Debug *debug)
 
     (void)debug;
     reading->instructions_left -= HOOK_STEP;
-    if (reading->instructions_left < 0)
-        luaL_error(lua, "stopped after %d million instructions: does it loop?",
-                   MAX_CONFIG_INSTRUCTIONS / 1000000);
+    if (reading->instructions_left >= 0)
+        return;
+    luaL_where(lua, 0); /* a hook has no level of its own: luaL_error would name the caller */
+    lua_pushfstring(lua, "stopped after %d million instructions: does it loop?",
+                    MAX_CONFIG_INSTRUCTIONS / 1000000);
+    lua_concat(lua, 2);
+    lua_error(lua);
 }
 
 static void on_alarm(int signal)

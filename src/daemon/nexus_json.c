@@ -272,13 +272,19 @@ static void own_origins(struct convert *convert, struct node *listen, const stru
                         const char *scheme)
 {
     const char *hosts[] = {"localhost", "127.0.0.1", NULL};
-    const char *port = address->text[0] == ':' ? address->text : "";
+    const char *port = strrchr(address->text, ':');
     struct node *origins = node_open(convert->arena, listen, "origins");
 
-    if (*port == '\0') {
-        hosts[0] = address->text;
+    if (port == NULL)
+        port = "";
+    if (port != address->text) {
+        hosts[0] = arena_format(convert->arena, "%.*s", (int)(strlen(address->text) - strlen(port)),
+                                address->text);
         hosts[1] = NULL;
     }
+    /* browsers leave the usual port out */
+    if (strcmp(port, strcmp(scheme, "http") == 0 ? ":80" : ":443") == 0)
+        port = "";
     for (size_t i = 0; hosts[i] != NULL; i++)
         set_text(convert, origins, NULL,
                  arena_format(convert->arena, "%s://%s%s", scheme, hosts[i], port));

@@ -204,7 +204,7 @@ static void log_addresses(const struct service *service, const struct router *ro
 
     for (size_t i = 0; i < service->config->router.listener_count; i++) {
         const char *address = router_address(router, i);
-        log_line(LOG_INFO, "listening", "listening", "address", address, "url",
+        log_line(LOG_INFO, "listening", "accepting connections", "address", address, "url",
                  url_of(&service->config->listen[i], address, url, sizeof(url)), NULL);
     }
     log_line(LOG_INFO, "ready", "nexusd " NEXUS_VERSION " is ready", NULL);
@@ -224,7 +224,7 @@ static int run_router(struct service *service, struct router *router)
     int err = router_run(router);
     set_log(service, false);
     if (err == 0)
-        log_line(LOG_INFO, "stopped", "stopped", NULL);
+        log_line(LOG_INFO, "stopped", "every session was told, everything is written", NULL);
     else
         log_line(LOG_WARN, "stopped-late", "some peers did not take their last messages in time",
                  NULL);

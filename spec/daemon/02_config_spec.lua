@@ -1,0 +1,361 @@
+-- The configuration file: what is refused and with which words, and the ways to print it.
+-- SPDX-License-Identifier: MIT
+local daemon = require "daemon"
+
+local function run(flags, config)
+  local program = daemon.spawn { flags = flags, config = config }
+  local code = program:wait()
+  program:assert_clean()
+  return code, program:out(), program:log()
+end
+
+local function read_file(path)
+  local file = assert(io.open(path, "rb"))
+  local text = file:read("a")
+  file:close()
+  return text
+end
+
+-- The lines that the file leads to; each begins with the name of the file.
+local function assert_refused(config, lines)
+  local code, out, log = run("--check-config", config)
+  local expected = {}
+  for i, line in ipairs(lines) do
+    expected[i] = "nexusd.lua:" .. line .. "\n"
+  end
+  assert.equal(table.concat(expected), log)
+  assert.equal(78, code)
+  assert.equal("", out)
+end
+
+-- A file with one realm and one address, and more lines from line 4 on.
+local function with(more)
+  return 'return {\n  listen = { "127.0.0.1:0" },\n  realms = { realm1 = { policy = "open" } },\n'
+    .. more .. "\n}\n"
+end
+
+describe("a configuration", function()
+  it("that is right is said to be right", function()
+    local code, out, log = run("--check-config", with(""))
+    assert.same({ 0, "nexusd.lua: no errors\n", "" }, { code, out, log })
+  end)
+
+  it("with an unknown key is refused, with a guess", function()
+    assert_refused(with("  worker = 1,"), {
+      '4: worker: no such option (did you mean "workers"?)' })
+    assert_refused(with("  limits = {\n    max_conections = 1,\n  },"), {
+      '5: limits.max_conections: no such option (did you mean "max_connections"?)' })
+    assert_refused(with("  zebra = 1,"), { "4: zebra: no such option" })
+    assert_refused(with('  ["log level"] = 1,'), { '4: ["log level"]: no such option' })
+    assert_refused(with("  1,"), { "4: [1]: found the number 1; this table has no list items" })
+  end)
+
+  it("tells every error, in the order of the file", function()
+    assert_refused([[
+-- listen = realms = {
+return {
+  workers = 0, --[=[ realms ]=]
+  listen = {
+    "127.0.0.1:0",
+    "127.0.0.1",
+    { address = "127.0.0.1:99999", defalte = true },
+  },
+  realms = {
+    ["realm1"] = {
+      uri_chek = "strict",
+      policy = "open",
+      queue = { overflow = "explode", messages = 1.5 },
+    },
+    realm2 = {},
+  },
+  log = "loud",
+}
+]], {
+      "3: workers: found the number 0; allowed: an integer from 1 to 64",
+      '6: listen[2]: "127.0.0.1": the port is missing; allowed: "host:port", "[::1]:port", '
+        .. '"tls://host:port" or "unix:/path"',
+      '7: listen[3].defalte: no such option (did you mean "deflate"?)',
+      '7: listen[3]: "127.0.0.1:99999": the port is not a number from 0 to 65535; allowed: '
+        .. '"host:port", "[::1]:port", "tls://host:port" or "unix:/path"',
+      '11: realms["realm1"].uri_chek: no such option (did you mean "uri_check"?)',
+      '13: realms["realm1"].queue.messages: found the number 1.5; allowed: an integer from 1 to '
+        .. "100000000",
+      '13: realms["realm1"].queue.overflow: found the string "explode"; allowed: "drop_newest", '
+        .. '"drop_oldest", "conflate", "disconnect"',
+      '15: realms["realm2"]: policy is missing: a realm must say who may come in; ready-made '
+        .. 'policies: "open"',
+      '17: log: found the string "loud"; allowed: a table of options',
+    })
+  end)
+
+  it("finds lines in tables that are put together", function()
+    assert_refused([[
+local listen = { "127.0.0.1:0" }
+local realm = {
+  policy = "open",
+  max_sesions = 3,
+}
+local config = { listen = listen }
+config.realms = { realm1 = realm }
+config.wrkers = 3
+return config
+]], {
+      '4: realms["realm1"].max_sesions: no such option (did you mean "max_sessions"?)',
+      '8: wrkers: no such option (did you mean "workers"?)',
+    })
+  end)
+
+  it("counts lines in strings and comments", function()
+    assert_refused("return { --[[\n\n]] agent = [[a\nb]], workers = 1,\n  -- }\n  listen = { "
+      .. "\"127.0.0.1:0\" }, realms = { a1a = { policy = 'open' } },\n  limits = { hello_timeout "
+      .. '=\n"x" } }', {
+      '7: limits.hello_timeout: found the string "x"; allowed: seconds or a string such as '
+        .. '"500ms", from 10ms to 1h' })
+  end)
+
+  it("needs addresses and realms", function()
+    assert_refused("return {}", {
+      " listen is missing; allowed: a list of addresses",
+      ' no realm: realms = { ["realm1"] = { policy = "open" } } is missing, or a realm_template',
+    })
+    assert_refused('return { listen = {}, realm_template = { policy = "open" } }', {
+      "1: listen: found an empty list; allowed: a list of addresses" })
+    assert_refused('return { listen = "127.0.0.1:0", realms = {} }', {
+      '1: listen: found the string "127.0.0.1:0"; allowed: a list of addresses',
+      '1: no realm: realms = { ["realm1"] = { policy = "open" } } is missing, or a realm_template',
+    })
+  end)
+
+  it("needs a table", function()
+    assert_refused("", { " the file returns nothing; it must end with: return { ... }" })
+    assert_refused("return 3", { " the file returns the number 3; it must return a table" })
+    assert_refused("return print", { " the file returns nothing; it must end with: return { ... }" })
+  end)
+
+  it("is Lua text", function()
+    assert_refused("return {\n  listen = }", { "2: unexpected symbol near '}'" })
+    assert_refused("\n\nlocal x = nil + 1", {
+      "3: attempt to perform arithmetic on a nil value" })
+    assert_refused("\27Lua", { " attempt to load a binary chunk (mode is 't')" })
+    assert_refused("error { }", { " the file raised an error that is not a string" })
+    assert_refused("error('line one\\nline two', 0)", { " line one\\x0aline two" })
+  end)
+
+  it("says what is wrong with an address", function()
+    local allowed = '; allowed: "host:port", "[::1]:port", "tls://host:port" or "unix:/path"'
+    for address, words in pairs {
+      [":8080"] = "the host is missing; 0.0.0.0 is every IPv4 address of this machine, [::] "
+        .. "every one",
+      ["::1:8080"] = "an IPv6 address stands in brackets",
+      ["[::1]"] = "the port is missing",
+      ["[::g]:1"] = "the host is neither an IP address nor a name",
+      ["127.0.0:1"] = "the host is neither an IP address nor a name",
+      ["a_b:1"] = "the host is neither an IP address nor a name",
+      ["localhost:x"] = "the port is not a number from 0 to 65535",
+      ["ws://localhost:1"] = "an address has no protocol in front (only tls:// when it is to be "
+        .. "TLS): each address speaks WebSocket, RawSocket and HTTP",
+      ["unix:"] = "the path of the socket is missing",
+      ["unix:/" .. ("x"):rep(107)] = "the path of the socket is longer than 107 bytes",
+    } do
+      assert_refused('return {\n  listen = { "' .. address .. '" },\n'
+        .. '  realms = { realm1 = { policy = "open" } },\n}', {
+        ('2: listen[1]: "%s": %s%s'):format(address, words, allowed) })
+    end
+  end)
+
+  it("says what does not go together", function()
+    local cert = daemon.certificate()
+    local function refused(listen, words)
+      local file = ('return {\nlisten = {\n%s,\n},\nrealms = { realm1 = { policy = "open" } } }')
+        :format(listen)
+      assert_refused(file, { "3: listen[1]" .. words })
+    end
+    local tls = ('tls = { cert = "%s", key = "%s" }'):format(cert.cert, cert.key)
+    refused('"tls://127.0.0.1:0"', ": a tls:// address needs tls = { cert = FILE, key = FILE }")
+    refused('{ address = "127.0.0.1:0", ' .. tls .. " }",
+      ": tls is set, but the address does not begin with tls://")
+    refused('{ address = "unix:/tmp/x", ' .. tls .. " }",
+      ": tls is for TCP; a unix socket is as private as its file")
+    refused('{ address = "127.0.0.1:0", unix_mode = "0600" }',
+      ": unix_mode is for unix: addresses")
+    refused('{ address = "127.0.0.1:0", cookie = { name = "id" } }',
+      ': a cookie needs origins (and not "*"), so that not every web page can use it')
+    refused('{ address = "127.0.0.1:0", origins = { "*" }, cookie = { name = "id" } }',
+      ': a cookie needs origins (and not "*"), so that not every web page can use it')
+    refused('{ address = "127.0.0.1:0", origins = { "https://a" }, cookie = { name = "a b" } }',
+      ': cookie.name: found "a b"; allowed: letters, digits and !#$%&\'*+-.^_`|~')
+    refused('{ address = "127.0.0.1:0", cookie = { max_age = 1 } }',
+      ".cookie: name is missing; allowed: a string that is not empty")
+    refused('{ address = "127.0.0.1:0", paths = { "ws" } }',
+      ': paths: found "ws"; allowed: paths that begin with /')
+    refused('{ address = "127.0.0.1:0", default_realm = "a b" }',
+      ': default_realm: "a b" is no realm name: components without spaces or #, separated by dots')
+    refused('{ address = "tls://127.0.0.1:0", tls = { cert = "nowhere.pem", key = "'
+      .. cert.key .. '" } }',
+      '.tls.cert: cannot read "nowhere.pem": No such file or directory\n'
+      .. "nexusd.lua:3: listen[1]: a tls:// address needs tls = { cert = FILE, key = FILE }")
+    assert_refused('return { realms = { realm1 = { policy = "open" } },\nlisten = { '
+      .. '"127.0.0.1:80", "127.0.0.1:80" } }', {
+      '2: listen[2]: "127.0.0.1:80" is in the list twice' })
+    assert_refused(with('  realm_template = { policy = "open", queue = { bytes = "1MiB", '
+      .. 'hard_bytes = "4KiB" } }'), {
+      "4: realm_template: queue.hard_bytes (4096) is less than queue.bytes (1048576)" })
+  end)
+
+  it("says which realm names are none, and which not every client takes", function()
+    assert_refused('return { listen = { "127.0.0.1:0" }, realms = {\n'
+      .. '["a..b"] = { policy = "open" },\n'
+      .. '["Com.Acme"] = { policy = "open", uri_check = "strict" },\n'
+      .. '{ policy = "open" } } }', {
+      '2: realms["a..b"]: "a..b" is no realm name: components without spaces or #, separated by '
+        .. "dots",
+      '3: realms["Com.Acme"]: "Com.Acme" is no realm name: components of a-z, 0-9 and _ '
+        .. "(uri_check is strict), separated by dots",
+      '4: realms[1]: found a table; allowed: ["name"] = { policy = "open" }',
+    })
+    local code, _, log = run("--check-config",
+      'return { listen = { "127.0.0.1:0" }, realms = {\n["1"] = { policy = "open" } } }')
+    assert.equal(0, code)
+    assert.equal('nexusd.lua:2: realms["1"]: some clients refuse that name: a letter and then 2 '
+      .. "to 254 of letters, digits, _ - @ . are safe\n", log)
+  end)
+
+  it("takes durations and sizes in every form", function()
+    local _, out = run("--print-config", with([[
+      shutdown_grace = 2,
+      limits = { hello_timeout = 0.25, ping_interval = "2m", ping_timeout = "500ms",
+                 close_timeout = "1.5s", max_message_size = 65536 },
+      realm_template = { policy = "open",
+        queue = { bytes = "1.5KiB" == "" or "6 KiB", hard_bytes = "1GiB" } },
+    ]]))
+    local config = load(out)()
+    assert.equal("2s", config.shutdown_grace)
+    assert.equal("250ms", config.limits.hello_timeout)
+    assert.equal("2m", config.limits.ping_interval)
+    assert.equal("500ms", config.limits.ping_timeout)
+    assert.equal("1500ms", config.limits.close_timeout)
+    assert.equal("64KiB", config.limits.max_message_size)
+    assert.equal("6KiB", config.realm_template.queue.bytes)
+    assert.equal("1GiB", config.realm_template.queue.hard_bytes)
+    for _, wrong in ipairs { "1e3", "10", "-1s", "0x1s", "1,5s", "s", "1 parsec", "10S", "0.0001s" } do
+      assert_refused(with(("  shutdown_grace = %q,"):format(wrong)), {
+        ('4: shutdown_grace: found the string "%s"; allowed: seconds or a string such as "500ms", '
+          .. "from 10ms to 1h"):format(wrong) })
+    end
+  end)
+
+  it("reads environment variables, and nothing else", function()
+    local program = daemon.spawn {
+      environment = "NEXUS_SPEC_LEVEL=warn", flags = "--print-config",
+      config = with('  log = { level = env "NEXUS_SPEC_LEVEL" or "info", '
+        .. 'file = env "NEXUS_SPEC_NOT_SET" },'),
+    }
+    assert.equal(0, program:wait())
+    assert.matches('level = "warn"', program:out())
+    assert.matches("%-%- file = nil", program:out())
+    for _, name in ipairs { "io", "os", "require", "load", "loadstring", "dofile", "loadfile",
+      "debug", "package", "coroutine", "pcall", "xpcall", "setmetatable", "getmetatable", "rawset",
+      "collectgarbage", "print", "_G" } do
+      assert_refused(("assert(%s == nil, 'it is there')"):format(name), {
+        " the file returns nothing; it must end with: return { ... }" })
+    end
+  end)
+
+  it("that loops is stopped", function()
+    assert_refused("while true do end", {
+      "1: stopped after 50 million instructions: does it loop?" })
+    assert_refused("local t = {}\nfor i = 1, 1e9 do t[i] = ('x'):rep(1e6) .. i end", {
+      " stopped: it uses more than 64 MiB" })
+    assert_refused("local t = {}\nt.deep = t\nreturn t", {
+      "2: deep: no such option",
+      " listen is missing; allowed: a list of addresses",
+      ' no realm: realms = { ["realm1"] = { policy = "open" } } is missing, or a realm_template',
+    })
+    assert_refused("local t = {}\nfor i = 1, 9 do t[i] = t end\nreturn t", {
+      " more than 200000 values" })
+  end)
+
+  it("that stays within one function of C is stopped #slow", function()
+    local program = daemon.spawn { flags = "--check-config", config = 'return (""):rep(1 << 60)' }
+    assert.truthy(daemon.eventually(function() return program:code() end, 30))
+    assert.equal(78, program:wait())
+    assert.equal("nexusd: the configuration was stopped after 10 seconds\n", program:log())
+  end)
+
+  it("that cannot be read is refused", function()
+    for path, words in pairs {
+      ["nowhere.lua"] = "nowhere.lua: cannot read: No such file or directory\n",
+      ["/"] = "/: cannot read: it is a folder\n",
+    } do
+      local code, _, log = run("--config " .. path)
+      assert.same({ 78, words }, { code, log })
+    end
+  end)
+end)
+
+describe("printing a configuration", function()
+  it("gives a configuration that prints the same", function()
+    local cert = daemon.certificate()
+    local _, first = run("--print-config", ([[
+      return {
+        listen = {
+          "127.0.0.1:0",
+          { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true },
+            origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
+            serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
+            default_realm = "realm1", rawsocket_min_length = "1KiB", deflate = false },
+          { address = "unix:/tmp/nexus spec.sock", unix_mode = "0600" },
+        },
+        realms = {
+          realm1 = { policy = "open", uri_check = "strict", request_id_check = "strict",
+            ppt_compat = false, anonymous_role = "gäst", empty_eligible_is_absent = true,
+            max_sessions = 5, goodbye_timeout = "1s", queue = { overflow = "conflate" } },
+          ["com.acme-2"] = { policy = "open" },
+        },
+        realm_template = { policy = "open", max_subscriptions = 7 },
+        max_realms = 9, workers = 2, agent = "", shutdown_grace = "90s",
+        log = { level = "debug", format = "json", file = "/tmp/x.log" },
+        limits = { max_connections = 10, max_connections_per_address = 3 },
+      }]]):format(cert.cert, cert.key))
+    local code, second, log = run("--print-config", first)
+    assert.same({ 0, "" }, { code, log })
+    assert.equal(first, second)
+    local config = load(first)()
+    assert.equal('https://a"b\\c', config.listen[2].origins[1])
+    assert.equal("conflate", config.realms.realm1.queue.overflow)
+    assert.equal(7, config.realm_template.max_subscriptions)
+    assert.equal("", config.agent)
+  end)
+
+  it("gives the sample that ships with it", function()
+    local root = debug.getinfo(1, "S").source:match("^@(.*)spec/daemon/")
+    local code, out = run("--sample-config")
+    assert.equal(0, code)
+    assert.equal(read_file(root .. "config/nexusd.lua"), out)
+    local with_sample, _, log = run("--check-config", out)
+    assert.same({ 0, "" }, { with_sample, log })
+  end)
+
+  it("shows every option in the sample and in --help", function()
+    local _, printed = run("--print-config", with('  realm_template = { policy = "open" },'))
+    local _, sample = run("--sample-config")
+    local _, help = run("--help")
+    local count = 0
+    for name in printed:gmatch("\n *%-?%-? ?([%l_]+) = [^{]") do
+      assert.matches("%f[%w_]" .. name .. " = ", sample)
+      assert.matches("[. ]" .. name .. " ", help)
+      count = count + 1
+    end
+    assert.is_true(count > 50)
+  end)
+
+  it("shows defaults that are what is not set", function()
+    local _, sample = run("--sample-config")
+    -- every commented option, made active: what is outside of tables within comments
+    local active = sample:gsub("\n( +)%-%- ([%l_]+ = [^\n{]*,)", "\n%1%2")
+    local _, plain = run("--print-config", sample)
+    local code, same, log = run("--print-config", active)
+    assert.same({ 0, "" }, { code, log })
+    assert.equal(plain, same)
+  end)
+end)
