@@ -292,6 +292,12 @@ void calls_leave(struct core *core, struct session *session)
     }
 }
 
+void calls_forget(struct core *core, struct session *session)
+{
+    list_each (&session->calls, node, after)
+        call_free(core, container_of(node, struct call, in_caller));
+}
+
 void calls_check(const struct core *core)
 {
     const struct dealer *dealer = &core->dealer;

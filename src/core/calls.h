@@ -34,6 +34,10 @@ void calls_unsent(struct core *core, struct session *callee, uint64_t invocation
  * interrupted where they can be. */
 void calls_leave(struct core *core, struct session *session);
 
+/* The realm closes: callers and callees go in the same instant, so the calls that the session
+ * waits for end without a word to anybody. */
+void calls_forget(struct core *core, struct session *session);
+
 void calls_check(const struct core *core);
 
 #endif

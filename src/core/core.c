@@ -87,6 +87,9 @@ static void close_realm(struct core *core, const char *reason)
     size_t i = 0;
     const struct map_entry *at;
 
+    while ((at = map_next(&core->by_peer, &i)) != NULL)
+        calls_forget(core, at->value);
+    i = 0;
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         struct session *session = at->value;
 
