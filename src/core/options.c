@@ -207,7 +207,7 @@ static void add_filter(struct options *options, const struct dict_walk *entry, s
         filter.attribute = slice_make(entry->key.data + prefix + 1, entry->key.len - prefix - 1);
     if (options->filters == NULL)
         options->filters = arena_alloc(arena, MAX_FILTERS * sizeof *options->filters);
-    for (unsigned i = 0; i < options->filter_count; i++) {
+    for (unsigned i = 0; i < options->filter_count && i < MAX_FILTERS; i++) {
         struct filter_option *old = &options->filters[i];
 
         if (old->is_eligible == filter.is_eligible && old->by_session == filter.by_session &&
@@ -218,7 +218,7 @@ static void add_filter(struct options *options, const struct dict_walk *entry, s
     }
     if (options->filter_count < MAX_FILTERS)
         options->filters[options->filter_count] = filter;
-    options->filter_count++; /* one more than MAX_FILTERS is noticed by filters_build */
+    options->filter_count++; /* more than MAX_FILTERS are noticed by filters_build */
 }
 
 static void set_passed(struct options *options, size_t which, struct slice text)
