@@ -305,13 +305,20 @@ void session_on_deadline(struct core *core, struct session *session)
 
 /* ---- messages ---- */
 
-static int check_roles(const struct session *session, const struct msg *msg,
-                       const struct options *options, struct fault *fault)
+/* A URI that the operation will refuse comes before the features it uses. */
+static bool is_usable_uri(const struct core *core, const struct msg *msg)
+{
+    return uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris) &&
+           (msg->type == MSG_CALL || !uri_is_reserved(msg->text, MATCH_EXACT));
+}
+
+static int check_roles(const struct core *core, const struct session *session,
+                       const struct msg *msg, const struct options *options, struct fault *fault)
 {
     uint32_t feature =
         msg->type == MSG_CALL ? CALLER_PAYLOAD_PASSTHRU_MODE : PUBLISHER_PAYLOAD_PASSTHRU_MODE;
 
-    if (!options_is_ppt(options) || (session->features & feature) != 0)
+    if (!options_is_ppt(options) || (session->features & feature) != 0 || !is_usable_uri(core, msg))
         return 0;
     return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                      "%s.Options.ppt_scheme: the session did not announce payload_passthru_mode",
@@ -350,7 +357,7 @@ static int on_request(struct core *core, struct session *session, const struct m
         return err;
     switch ((unsigned)msg->type) {
     case MSG_PUBLISH:
-        err = check_roles(session, msg, &options, fault);
+        err = check_roles(core, session, msg, &options, fault);
         if (err == 0)
             broker_publish(core, session, msg, &options);
         break;
@@ -367,7 +374,7 @@ static int on_request(struct core *core, struct session *session, const struct m
         dealer_unregister(core, session, msg);
         break;
     case MSG_CALL:
-        err = check_roles(session, msg, &options, fault);
+        err = check_roles(core, session, msg, &options, fault);
         if (err == 0)
             calls_call(core, session, msg, &options);
         break;
