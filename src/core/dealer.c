@@ -132,7 +132,8 @@ static const char *fault_of(const struct core *core, const struct session *sessi
     }
     if (reg != NULL && (*words = conflict_of(reg, options->invoke)) != NULL)
         return WAMP_PROCEDURE_ALREADY_EXISTS;
-    if (session->registration_count >= core->options.max_registrations) {
+    if (session->registration_count >= core->options.max_registrations &&
+        (reg == NULL || map_get(&core->dealer.callees, session->id, reg->id) == NULL)) {
         *words = "too many registrations in this session (max_registrations)";
         return WAMP_OPTION_NOT_ALLOWED;
     }
