@@ -224,7 +224,8 @@ core.describe("HELLO.Details", function(router)
   it("switch a feature on with true only", function()
     for _, yes in ipairs { 1, "true", core.null, false } do
       local r = router()
-      local alice = r:join { roles = { publisher = { features = { payload_passthru_mode = yes } } } }
+      local features = { payload_passthru_mode = yes }
+      local alice = r:join { roles = { publisher = { features = features } } }
       assert.actions(core.violation(alice, "ppt_scheme"),
         alice:publish("com.x", nil, nil, { ppt_scheme = "mqtt" }))
     end

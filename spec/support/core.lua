@@ -106,7 +106,8 @@ function Router:open(options)
   end
   local id = self.raw:open(all)
   local peer = setmetatable({
-    router = self, id = id, codec = all.codec, serializer = core.codecs[all.codec], last_request = 0,
+    router = self, id = id, codec = all.codec, serializer = core.codecs[all.codec],
+    last_request = 0,
   }, Peer)
   self.peers[id] = peer
   return peer
