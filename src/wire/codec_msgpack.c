@@ -284,7 +284,6 @@ static int read_token(struct reader *r, struct token *token, bool is_key)
     enum kind kind;
     int err = read_head(r, at, &kind, &head);
 
-    (void)is_key;
     if (err != 0)
         return err;
     at += head.len;
@@ -317,6 +316,8 @@ static int read_token(struct reader *r, struct token *token, bool is_key)
         return 0;
     case KIND_EXT:
         read_extension(r, token, (int8_t)*at, slice_make(at + 1, head.size - 1));
+        if (is_key && !r->bare_keys)
+            token->type = TOKEN_EXT; /* a timestamp is no key of a WAMP dict */
         return 0;
     case KIND_LIST:
     case KIND_MAP:
