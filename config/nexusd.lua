@@ -134,7 +134,7 @@ return {
     -- workers = 1,
 
     -- how long sessions may take to say goodbye when nexusd is stopped
-    -- shutdown_grace = "5s",
+    -- shutdown_grace = "4s",
 
     -- how the router calls itself in WELCOME; "": not at all
     -- agent = "nexus-0.1.0",

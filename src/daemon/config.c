@@ -159,7 +159,7 @@ static void check_together(struct check *check, const struct node *node,
     const struct listener_options *net = &listen->net;
     const char *wrong = NULL;
 
-    if (listen->is_tls && net->tls_cert == NULL)
+    if (listen->is_tls && node_find(node, "tls") == NULL)
         wrong = "a tls:// address needs tls = { cert = FILE, key = FILE }";
     else if (net->tls_cert != NULL && net->unix_path != NULL)
         wrong = "tls is for TCP; a unix socket is as private as its file";
