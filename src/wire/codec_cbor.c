@@ -218,31 +218,39 @@ static enum token_type peek(const struct reader *r)
     return TOKEN_DONE;
 }
 
+/* Adds a digit of base `base` (at most 2^32) to a number in limbs of nine decimal digits. */
+static size_t append_digit(uint32_t *limbs, size_t count, uint64_t base, uint64_t digit)
+{
+    uint64_t carry = digit;
+
+    for (size_t k = 0; k < count; k++) {
+        carry += limbs[k] * base;
+        limbs[k] = (uint32_t)(carry % 1000000000);
+        carry /= 1000000000;
+    }
+    for (; carry != 0; carry /= 1000000000)
+        limbs[count++] = (uint32_t)(carry % 1000000000);
+    return count;
+}
+
 /* Decimal digits of a magnitude in octets, plus one when it is negative. */
 static struct slice big_digits(struct slice octets, bool is_negative, struct arena *arena)
 {
-    uint32_t limbs[BIGNUM_MAX / 3 + 1]; /* nine digits each, the lowest first */
-    size_t count = 1, len = 0;
-    char *text = arena_alloc(arena, ARRAY_LEN(limbs) * 9 + 2);
+    uint32_t limbs[BIGNUM_MAX / 3 + 2]; /* the lowest first */
+    size_t count = 0, len = 0, at = octets.len % 4;
+    size_t room = ARRAY_LEN(limbs) * 9 + 2;
+    char *text = arena_alloc(arena, room);
 
-    limbs[0] = 0;
-    for (size_t i = 0; i <= octets.len; i++) {
-        bool is_last = i == octets.len;
-        uint64_t carry = is_last ? is_negative : (unsigned char)octets.data[i];
-
-        for (size_t k = 0; k < count; k++) {
-            carry += (uint64_t)limbs[k] * (is_last ? 1 : 256);
-            limbs[k] = (uint32_t)(carry % 1000000000);
-            carry /= 1000000000;
-        }
-        if (carry != 0)
-            limbs[count++] = (uint32_t)carry;
-    }
-    if (is_negative)
+    count = append_digit(limbs, count, 1, load_be(octets.data, at));
+    for (; at < octets.len; at += 4)
+        count = append_digit(limbs, count, UINT64_C(1) << 32, load_be(octets.data + at, 4));
+    if (is_negative) {
+        count = append_digit(limbs, count, 1, 1);
         text[len++] = '-';
-    len += (size_t)sprintf(text + len, "%u", (unsigned)limbs[count - 1]);
+    }
+    len += (size_t)snprintf(text + len, room - len, "%u", (unsigned)limbs[count - 1]);
     for (size_t k = count - 1; k-- > 0;)
-        len += (size_t)sprintf(text + len, "%09u", (unsigned)limbs[k]);
+        len += (size_t)snprintf(text + len, room - len, "%09u", (unsigned)limbs[k]);
     return slice_make(text, len);
 }
 

@@ -255,6 +255,16 @@ static int read_string(struct reader *r, struct token *token, bool is_key)
 
 /* ---- tokens ---- */
 
+/* The one value outside of all containers, or what is behind it. */
+static int begin_outermost(struct reader *r)
+{
+    r->at = skip_blank(r->at, r->end);
+    if (r->has_begun)
+        return r->at == r->end ? POSITION_DONE : unexpected(r, r->at, "nothing more");
+    r->has_begun = true;
+    return r->at == r->end ? reader_fault_truncated(r) : POSITION_VALUE;
+}
+
 static int begin(struct reader *r)
 {
     const char *at = skip_blank(r->at, r->end);
@@ -262,13 +272,8 @@ static int begin(struct reader *r)
     uint64_t before;
     bool is_map;
 
-    if (r->depth == 0) {
-        r->at = at;
-        if (r->has_begun)
-            return at == r->end ? POSITION_DONE : unexpected(r, at, "nothing more");
-        r->has_begun = true;
-        return at == r->end ? reader_fault_truncated(r) : POSITION_VALUE;
-    }
+    if (r->depth == 0)
+        return begin_outermost(r);
     is_map = r->open[r->depth - 1].is_map;
     before = r->open[r->depth - 1].left++;
     if (UNLIKELY(at == r->end))

@@ -7,6 +7,7 @@
  * WAMP: "Serializers", MessagePack.
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "base/utf8.h"
 #include "wire/codec_priv.h"
 
@@ -142,6 +143,8 @@ static inline int read_head(struct reader *r, const char *at, enum kind *kind, s
             return reader_fault_truncated(r);
         head->size = load_be(at + 1, row->number) + row->fixed;
     }
+    if (UNLIKELY(*kind == KIND_NONE))
+        return reader_fault(r, at, ERR_MALFORMED, "the octet 0xc1, which means nothing");
     if (UNLIKELY(head->size > (left - head->len) / (*kind == KIND_MAP ? 2 : 1)))
         return reader_fault(r, at, ERR_MALFORMED, "%llu announced, %zu bytes left",
                             (unsigned long long)head->size, left - head->len);
@@ -325,7 +328,7 @@ static int read_token(struct reader *r, struct token *token, bool is_key)
     case KIND_NONE:
         break;
     }
-    return reader_fault(r, at - 1, ERR_MALFORMED, "the octet 0xc1, which means nothing");
+    UNREACHABLE("read_head has refused it");
 }
 
 /* ---- skipping ---- */
@@ -358,6 +361,16 @@ static inline void close_finished(struct reader *r, unsigned base)
         r->depth--;
 }
 
+/* Enters a list or map whose head ends at `at`. */
+static inline int skip_open(struct reader *r, const char *at, bool is_map, uint64_t size,
+                            unsigned base, bool *is_empty)
+{
+    r->at = at;
+    if (r->depth == base)
+        *is_empty = size == 0;
+    return reader_push(r, is_map, is_map ? size * 2 : size);
+}
+
 static int skip(struct reader *r, enum skip_mode mode, bool *is_empty)
 {
     const unsigned base = r->depth;
@@ -372,24 +385,15 @@ static int skip(struct reader *r, enum skip_mode mode, bool *is_empty)
         err = read_head(r, at, &kind, &head);
         if (UNLIKELY(err != 0))
             return err;
-        if (UNLIKELY(kind == KIND_NONE))
-            return reader_fault(r, at, ERR_MALFORMED, "the octet 0xc1, which means nothing");
         at += head.len;
-        if (is_text_due(r, mode, kind, is_key, base)) {
+        if (is_text_due(r, mode, kind, is_key, base))
             err = check_text(r, at, kind, head.size);
-            if (err != 0)
-                return err;
-        }
-        if (kind == KIND_LIST || kind == KIND_MAP) {
-            r->at = at;
-            err = reader_push(r, kind == KIND_MAP, kind == KIND_MAP ? head.size * 2 : head.size);
-            if (err != 0)
-                return err;
-            if (r->depth == base + 1)
-                *is_empty = head.size == 0;
-        } else {
+        if (kind == KIND_LIST || kind == KIND_MAP)
+            err = err != 0 ? err : skip_open(r, at, kind == KIND_MAP, head.size, base, is_empty);
+        else
             at += head.size;
-        }
+        if (UNLIKELY(err != 0))
+            return err;
         close_finished(r, base);
         if (r->depth == base)
             break;

@@ -51,6 +51,9 @@ struct shape {
 static const struct shape shapes[] = {MSG_TABLE(ROW)};
 #undef ROW
 
+/* Before the message code is known. */
+static const struct shape nameless = {"Message", "", "code"};
+
 /* What msg_is_for_router makes of the letters R, S and B of the table. */
 #define IS_FOR_ROUTER_R true
 #define IS_FOR_ROUTER_S false
@@ -372,7 +375,6 @@ static int too_many(struct decoding *d, uint64_t found)
 /* Opens the list and reads the message code. */
 static int read_code(struct decoding *d)
 {
-    static const struct shape nameless = {"Message", "", "code"};
     struct reader *r = d->reader;
     struct token token;
     uint64_t code;
@@ -386,7 +388,6 @@ static int read_code(struct decoding *d)
     err = reader_next(r, &token);
     if (UNLIKELY(err != 0))
         return err;
-    d->shape = &nameless;
     d->index = 1;
     if (UNLIKELY(token.type == TOKEN_END))
         return fault_set(d->fault, ERR_MALFORMED, WAMP_PROTOCOL_VIOLATION,
@@ -435,6 +436,7 @@ int msg_decode(struct msg *msg, enum codec codec, struct slice bytes,
         .msg = msg,
         .reader = &reader,
         .ops = codec_ops(codec),
+        .shape = &nameless,
         .limits = limits,
         .fault = fault,
     };
