@@ -199,7 +199,7 @@ local function answer(peer, actions, pattern)
     fail("expected %s\n  but got %s", matching.show(pattern),
       messages[1] and value.show(messages[1]) or "nothing")
   end
-  return captures[1], actions
+  return captures[1]
 end
 
 local function with_payload(message, args, kwargs)
@@ -212,14 +212,14 @@ local function with_payload(message, args, kwargs)
   return message
 end
 
---- Returns the subscription's id, and the actions.
+--- Returns the subscription's id.
 function Peer:subscribe(topic, options)
   local request = self:next_request()
   return answer(self, self:send { codes.SUBSCRIBE, request, options or {}, topic },
     { codes.SUBSCRIBED, request, matching.id })
 end
 
---- Returns the registration's id, and the actions.
+--- Returns the registration's id.
 function Peer:register(procedure, options)
   local request = self:next_request()
   return answer(self, self:send { codes.REGISTER, request, options or {}, procedure },
