@@ -129,29 +129,32 @@ double json_number_real(struct slice text, struct arena *arena)
     return strtod(copy, NULL);
 }
 
+static size_t digit_count(uint64_t value)
+{
+    size_t count = 1;
+
+    for (; value >= 10000; value /= 10000)
+        count += 4;
+    return count + (value >= 10) + (value >= 100) + (value >= 1000);
+}
+
 size_t json_number_put_uint(char *out, uint64_t value)
 {
     static const char pairs[] = "00010203040506070809101112131415161718192021222324"
                                 "25262728293031323334353637383940414243444546474849"
                                 "50515253545556575859606162636465666768697071727374"
                                 "75767778798081828384858687888990919293949596979899";
-    char digits[20];
-    char *at = digits + sizeof(digits);
-    size_t len;
+    size_t len = digit_count(value);
+    char *at = out + len;
 
-    while (value >= 100) {
+    for (; value >= 100; value /= 100) {
         at -= 2;
         memcpy(at, pairs + 2 * (value % 100), 2);
-        value /= 100;
     }
-    if (value >= 10) {
-        at -= 2;
-        memcpy(at, pairs + 2 * value, 2);
-    } else {
-        *--at = (char)('0' + value);
-    }
-    len = (size_t)(digits + sizeof(digits) - at);
-    memcpy(out, at, len);
+    if (value >= 10)
+        memcpy(out, pairs + 2 * value, 2);
+    else
+        *out = (char)('0' + value);
     return len;
 }
 
