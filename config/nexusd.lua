@@ -84,7 +84,7 @@ return {
             --     bytes = "32MiB",
             --     -- bytes after which even a reply does not fit and the session ends
             --     hard_bytes = "64MiB",
-            --     -- what happens to an event that does not fit; conflate keeps the latest of a topic
+            --     -- what happens to an event that does not fit; conflate: a topic's latest stays
             --     overflow = "drop_newest",
             -- },
         },
@@ -122,7 +122,7 @@ return {
     --         bytes = "32MiB",
     --         -- bytes after which even a reply does not fit and the session ends
     --         hard_bytes = "64MiB",
-    --         -- what happens to an event that does not fit; conflate keeps the latest of a topic
+    --         -- what happens to an event that does not fit; conflate: a topic's latest stays
     --         overflow = "drop_newest",
     --     },
     -- },

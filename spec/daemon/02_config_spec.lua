@@ -129,7 +129,8 @@ return config
   it("needs a table", function()
     assert_refused("", { " the file returns nothing; it must end with: return { ... }" })
     assert_refused("return 3", { " the file returns the number 3; it must return a table" })
-    assert_refused("return print", { " the file returns nothing; it must end with: return { ... }" })
+    assert_refused("return print", {
+      " the file returns nothing; it must end with: return { ... }" })
   end)
 
   it("is Lua text", function()
@@ -236,7 +237,8 @@ return config
     assert.equal("64KiB", config.limits.max_message_size)
     assert.equal("6KiB", config.realm_template.queue.bytes)
     assert.equal("1GiB", config.realm_template.queue.hard_bytes)
-    for _, wrong in ipairs { "1e3", "10", "-1s", "0x1s", "1,5s", "s", "1 parsec", "10S", "0.0001s" } do
+    for _, wrong in ipairs { "1e3", "10", "-1s", "0x1s", "1,5s", "s", "1 parsec", "10S",
+      "0.0001s" } do
       assert_refused(with(("  shutdown_grace = %q,"):format(wrong)), {
         ('4: shutdown_grace: found the string "%s"; allowed: seconds or a string such as "500ms", '
           .. "from 10ms to 1h"):format(wrong) })

@@ -184,7 +184,8 @@ describe("a JSON file in nexus's layout", function()
 
   it("that would be served with less than it asks for does not start", function()
     local realms = '"router": { "realms": [ { "uri": "realm1", "anonymous_auth": true } ] } }'
-    assert_refused('{ "websocket": { "address": "127.0.0.1:1", "cert_file": "x.pem" }, ' .. realms, {
+    assert_refused('{ "websocket": { "address": "127.0.0.1:1", "cert_file": "x.pem" }, '
+      .. realms, {
       "1: websocket: cert_file and key_file are needed both; nexus would serve without TLS" })
     assert_refused('{ "websocket": { "address": "127.0.0.1:1", "allow_origins": '
       .. '["*.example.com"] }, ' .. realms, {

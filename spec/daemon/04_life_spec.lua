@@ -137,7 +137,8 @@ describe("nexusd", function()
   it("does not start twice on one port", function()
     for _, workers in ipairs { 1, 2 } do
       local program = start { flags = short .. "--workers " .. workers }
-      local again = ("--realm realm1 --ws 127.0.0.1:%d --workers %d"):format(program:port(), workers)
+      local again = ("--realm realm1 --ws 127.0.0.1:%d --workers %d"):format(
+        program:port(), workers)
       local words = ("cannot listen on 127%%.0%%.0%%.1 port %d: the address is in use$"):format(
         program:port())
       assert_fails({ flags = again }, 1, "ERROR cannot%-start " .. words)

@@ -46,7 +46,8 @@ static bool is_port(const char *port)
 {
     size_t len = strlen(port);
 
-    return len >= 1 && len <= 5 && strspn(port, "0123456789") == len && atoi(port) <= 65535;
+    return len >= 1 && len <= 5 && strspn(port, "0123456789") == len &&
+           strtol(port, NULL, 10) <= 65535;
 }
 
 static const char *parse_tcp(struct address *address, const char *text, struct arena *arena)
@@ -59,14 +60,15 @@ static const char *parse_tcp(struct address *address, const char *text, struct a
         return "the port is not a number from 0 to 65535";
     size_t len = (size_t)(colon - text);
     bool is_bracketed = *text == '[';
+    size_t brackets = is_bracketed ? 2 : 0;
     if (!is_bracketed && memchr(text, ':', len) != NULL)
         return "an IPv6 address stands in brackets";
     if (len == 0)
         return "the host is missing; 0.0.0.0 is every IPv4 address of this machine, [::] every one";
 
     char *host = arena_alloc(arena, len + 1);
-    memcpy(host, text + is_bracketed, len - 2 * is_bracketed);
-    host[len - 2 * is_bracketed] = '\0';
+    memcpy(host, text + is_bracketed, len - brackets);
+    host[len - brackets] = '\0';
     if (!is_host(host, is_bracketed))
         return "the host is neither an IP address nor a name";
     address->host = host;

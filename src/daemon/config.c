@@ -354,7 +354,7 @@ static void check_queues(struct check *check, const struct node *root)
     const struct node *pattern = node_find(root, "realm_template");
     size_t index = 0;
 
-    if (realms != NULL && realms->type == NODE_TABLE) {
+    if (realms != NULL && check->config->realms != NULL) {
         for (const struct node *node = realms->first; node != NULL; node = node->next)
             check_queue(check, node, &check->config->realms[index++]);
     }

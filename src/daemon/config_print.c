@@ -94,8 +94,9 @@ static void put_value(struct printer *p, const struct config_option *option, con
         print_text(p->out, "-- ");
     print_text(p->out, option->name);
     print_text(p->out, " = ");
-    if (is_set)
-        writer_write(p->out, writer_slice(&value).data, writer_slice(&value).len);
+    struct slice text = writer_slice(&value);
+    if (is_set && text.data != NULL)
+        writer_write(p->out, text.data, text.len);
     else
         print_text(p->out, "nil");
     print_text(p->out, ",\n");

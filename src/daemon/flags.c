@@ -145,7 +145,8 @@ static int add_override(struct parsing *parsing, enum flag_id id, const struct s
         return EXIT_OK;
     bool is_number = option->type == OPTION_COUNT && *value != '\0' && strlen(value) < 10 &&
                      strspn(value, "0123456789") == strlen(value);
-    struct node *node = is_number ? node_int(arena, atol(value)) : node_text(arena, value);
+    struct node *node =
+        is_number ? node_int(arena, strtol(value, NULL, 10)) : node_text(arena, value);
     node_add(arena, table, key, node);
     if (option_read(option, node, &scratch, arena))
         return EXIT_OK;

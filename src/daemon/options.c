@@ -65,7 +65,7 @@ static const struct config_option cookie_rows[] = {
      .type = OPTION_DURATION_S,
      .fallback = "7d",
      .min = 1,
-     .max = 10 * 365 * 86400,
+     .max = UINT64_C(315360000),
      .offset = AT(net.cookie_max_age_s),
      .words = "how long browsers keep it"},
 };
@@ -113,7 +113,7 @@ static const struct config_option listen_rows[] = {
     {.name = "rawsocket_min_length",
      .type = OPTION_SIZE,
      .fallback = "0",
-     .max = 16 << 20,
+     .max = UINT64_C(16) << 20,
      .offset = AT(net.rawsocket_min_len),
      .words = "refuse RawSocket peers that accept only shorter messages; 0: none"},
     {.name = "unix_mode",
@@ -165,7 +165,7 @@ static const struct config_option queue_rows[] = {
      .fallback = "drop_newest",
      .choices = overflow_names,
      .offset = AT(queue.overflow),
-     .words = "what happens to an event that does not fit; conflate keeps the latest of a topic"},
+     .words = "what happens to an event that does not fit; conflate: a topic's latest stays"},
 };
 static const struct section queue_section = SECTION_OF(queue_rows);
 
@@ -268,7 +268,7 @@ static const struct config_option limits_rows[] = {
      .type = OPTION_SIZE,
      .fallback = "16MiB",
      .min = 512,
-     .max = 16 << 20,
+     .max = UINT64_C(16) << 20,
      .offset = AT(router.limits.max_message_len),
      .words = "a peer that sends a longer message is closed"},
     {.name = "handshake_timeout",

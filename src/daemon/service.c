@@ -90,7 +90,7 @@ static void start_signals(struct service *service)
 static void end_signals(struct service *service)
 {
     atomic_store(&service->has_ended, true);
-    pthread_kill(service->signals, SIGTERM);
+    pthread_kill(service->signals, SIGHUP); /* wakes it, no more */
     pthread_join(service->signals, NULL);
 }
 
