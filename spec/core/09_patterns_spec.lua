@@ -101,8 +101,9 @@ core.describe("A call that matches several registrations", function(router)
   }
   local calls = {
     { "a1.b2.c3.d4.e55", 1 }, { "a1.b2.c3.d98.e74", 2 }, { "a1.b2.c3.d4.e325", 3 },
-    { "a1.b2.c55.d4.e5", 4 }, { "a1.b2.c33.d4.e5", 5 }, { "a1.b2.c88.d4.e5.f6.g7", 6 },
-    { "a2.b2.c2.d2.e2" },
+    { "a1.b2.c55.d4.e5", 4 }, { "a1.b2.c88.d4.e5.f6.g7", 6 }, { "a2.b2.c2.d2.e2" },
+    -- A prefix is one of bytes: "a1.b2.c3" is a prefix of this, and goes before any wildcard.
+    { "a1.b2.c33.d4.e5", 2 },
   }
 
   local function expect(r, callee, ids, uri, index)
@@ -133,6 +134,15 @@ core.describe("A call that matches several registrations", function(router)
       end
     end)
   end
+
+  it("goes to the wildcard that is literal first from the left", function()
+    local r = router()
+    local alice, bob = r:join(), r:join()
+    local later = alice:register("a1.b2..d4.e5", { match = "wildcard" })
+    local first = alice:register("a1.b2.c33..e5", { match = "wildcard" })
+    assert.equal(first, alice:first(bob:call "a1.b2.c33.d4.e5", core.INVOCATION)[3])
+    assert.equal(later, alice:first(bob:call "a1.b2.c34.d4.e5", core.INVOCATION)[3])
+  end)
 
   it("goes to exact before prefix before wildcard, as they go away", function()
     local r = router()
