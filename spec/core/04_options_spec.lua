@@ -166,6 +166,20 @@ core.describe("Options:", function(router)
     assert.is_false(is_violation(alice:call("com.y", nil, nil, { timeout = 1000.0 })))
   end)
 
+  -- {match = undefined, get_retained = undefined}, then a wrong value of the same first octet.
+  for codec, octets in pairs {
+    cbor = { "\x84\x18\x20\x01\xa2\x65match\xf7\x6cget_retained\xf7\x63a.b",
+      "\x84\x18\x20\x01\xa1\x65match\xf6\x63a.b" },
+    msgpack = { "\x94\x20\x01\x82\xa5match\xd4\0\0\xacget_retained\xd4\0\0\xa3a.b",
+      "\x94\x20\x01\x81\xa5match\xd4\0\1\xa3a.b" },
+  } do
+    it("JavaScript's undefined is a key that was not given: " .. codec, function()
+      local alice = core.router({ codec = codec }):join()
+      assert.equal(core.SUBSCRIBED, alice:send_octets(octets[1])[1][2][1])
+      assert.is_true(is_violation(alice:send_octets(octets[2])))
+    end)
+  end
+
   it("are not known in UNSUBSCRIBE and UNREGISTER", function()
     local alice = router():join()
     assert.is_false(is_violation(alice:send { core.UNSUBSCRIBE, 1, 1, { match = 5, mode = 5 } }))

@@ -340,6 +340,15 @@ static bool is_private(struct slice key)
     return key.len >= 3 && (key.data[0] == '_' || slice_starts_with(key, SLICE("x_")));
 }
 
+/* JavaScript's `undefined`, as its serializers write it: a key whose value was not given. JSON
+ * leaves such keys out. */
+static bool is_undefined(const struct dict_walk *entry)
+{
+    if (entry->reader.codec == CODEC_CBOR)
+        return slice_eq(entry->value, SLICE("\xf7"));
+    return entry->reader.codec == CODEC_MSGPACK && slice_eq(entry->value, SLICE("\xd4\0\0"));
+}
+
 int options_read(struct options *options, const struct msg *msg, struct arena *arena,
                  struct fault *fault)
 {
@@ -354,7 +363,7 @@ int options_read(struct options *options, const struct msg *msg, struct arena *a
         const struct row *row = find_row(entry.key, message);
 
         if (row != NULL) {
-            if (!store(options, row, &entry, arena))
+            if (!store(options, row, &entry, arena) && !is_undefined(&entry))
                 return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION, "%s.%s: expected %s",
                                  msg_name(msg->type), row->key.data, expected_words(row->kind));
         } else if (msg->type == MSG_PUBLISH && is_attribute_filter(entry.key) &&
