@@ -38,8 +38,7 @@ static void start(bool is_raw, enum overflow overflow, uint32_t max_messages, ui
 {
     struct server_options options = server_defaults();
 
-    options.limits.queue =
-        (struct queue_limits){max_messages, max_bytes, 4 * max_bytes, overflow};
+    options.limits.queue = (struct queue_limits){max_messages, max_bytes, 4 * max_bytes, overflow};
     server_start(&server, &options);
     if (is_raw)
         EXPECT(peer_open_raw(&peer, "127.0.0.1", server.port, false));

@@ -167,7 +167,8 @@ TEST(sets_a_cookie_once)
         memcpy(value, cookie + 20, 24);
         EXPECT(strncmp(cookie + 44, "; Max-Age=600; Path=/; HttpOnly; SameSite=Lax\r\n", 47) == 0);
     }
-    EXPECT_EQ(strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"), 24);
+    EXPECT_EQ(strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
+              24);
     EXPECT_STR(server.last_cookie, value);
     snprintf(header, sizeof header, "Sec-WebSocket-Version: 13\r\nCookie: a=b; cbtid=%s; c=d\r\n",
              value);

@@ -65,9 +65,9 @@ void conn_free(struct conn *conn)
     struct net *net = conn->net;
 
     CHECK(!conn->is_attached);
-    if (conn->state == CONN_PEEKING)
+    if (conn->peek != NULL)
         listener_end_peek(conn);
-    else if (conn->is_ws && conn->has_handshake)
+    if (conn->is_ws && conn->has_handshake)
         blob_drop(conn->deflating);
     else
         mem_free(conn->cookie);

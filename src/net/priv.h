@@ -88,8 +88,8 @@ struct conn {
     union {
         char *cookie;           /* owned; between the upgrade and on_open */
         struct blob *deflating; /* counted; lws may still read from it */
-        uv_poll_t *peek;        /* owned; while peeking */
     };
+    uv_poll_t *peek;             /* owned; while peeking */
     uint32_t send_max, recv_max; /* RawSocket */
     uint32_t pings, ping_window; /* RawSocket PINGs received in that second */
     uint16_t close_code;

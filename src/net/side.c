@@ -133,13 +133,17 @@ static void fill_protocols(struct side *side, const struct listener_options *opt
     protocol->name = RAW_PROTOCOL;
 }
 
+/* Called one at a time. Only the first context may set TLS up: each that does takes new indices
+ * for what lws ties to OpenSSL's objects, and would lose sight of those of the others. */
 static struct lws_context *make_context(struct side *side, void **loops)
 {
+    static bool has_tls;
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_EXPLICIT_VHOSTS |
-                   LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
-                   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN,
+                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS |
+                   LWS_SERVER_OPTION_UV_NO_SIGSEGV_SIGFPE_SPIN |
+                   (has_tls ? 0 : LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT),
         .foreign_loops = loops,
         .pcontext = &side->context,
         .retry_and_idle_policy = &no_policy,
@@ -151,6 +155,7 @@ static struct lws_context *make_context(struct side *side, void **loops)
         .uid = -1,
     };
 
+    has_tls = true;
     return lws_create_context(&info);
 }
 
