@@ -1,0 +1,120 @@
+/* world.h -- a few realms, their peers, and what each peer may expect of a router.
+ *
+ * The world does what the router does around its cores, without threads and
+ * sockets and with time that it sets itself: a peer without a session is in the
+ * lobby, its HELLO goes to a realm, actions are carried out in order. It plays no
+ * part in what peers say; that is talk.h.
+ *
+ * After every step it CHECKs: core_check(); that whatever the core sends is a
+ * message that a router may send, to somebody who can take it, at that time; that
+ * each request is answered once and at once; that only what is held is heard of;
+ * that as many subscribers were considered for an event as hold a matching
+ * subscription; and that the gauges are what the peers would count.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_SPEC_WORLD_H
+#define NEXUS_SPEC_WORLD_H
+
+#include "base/map.h"
+#include "choice.h"
+#include "core/core.h"
+#include "wire/uri.h"
+
+#define MAX_REALMS 4
+
+/* POLITE peers keep to the protocol: they are never thrown out of a session. CHAOTIC ones send
+ * messages that can be read, RUDE ones anything. */
+enum manners { POLITE, CHAOTIC, RUDE };
+
+enum place {
+    AWAY,      /* no connection */
+    IN_LOBBY,  /* no session */
+    IN_REALM,  /* a session */
+    SHUT_DOWN, /* told GOODBYE by the router, which waits for the answer */
+};
+
+/* A subscription or registration that a peer holds. */
+struct held {
+    uint64_t id;
+    enum match match;
+    struct slice uri; /* owned */
+};
+
+struct held_list {
+    struct held *at; /* owned */
+    size_t count, cap;
+};
+
+struct numbers {
+    uint64_t *at; /* owned */
+    size_t count, cap;
+};
+
+/* A request that the step at hand must answer. */
+struct question {
+    enum msg_type type; /* MSG_NONE: none is open */
+    uint64_t request;
+    uint64_t target; /* UNSUBSCRIBE, UNREGISTER: what is to go */
+    enum match match;
+    struct slice uri; /* of the message; valid during the step */
+};
+
+struct peer {
+    uint64_t id; /* new with every connection */
+    enum place place;
+    enum manners manners;
+    struct transport transport;
+    unsigned realm;    /* where it is, or was last */
+    bool has_features; /* it announced everything there is to announce */
+    uint64_t session;
+    uint64_t next_request, last_invocation;
+    struct held_list subscriptions, registrations;
+    struct numbers calls;       /* that it waits for */
+    struct numbers invocations; /* that it may answer; some are over */
+    struct question question;
+};
+
+struct world {
+    struct core *cores[MAX_REALMS]; /* owned */
+    unsigned realm_count;
+    struct peer *peers; /* owned */
+    unsigned peer_count;
+    struct map by_id;    /* connection -> peer, borrowed */
+    struct map sessions; /* ids that are taken, in any realm */
+    bool strict_uris, ppt_compat;
+    uint64_t last_id, now, wall;
+    uint64_t seed; /* state of the cores' random numbers */
+    struct arena arena;
+    struct outbox out;
+    struct numbers closed; /* connections that the step at hand has closed */
+    uint64_t steps;
+};
+
+/* Some knobs of the realms are chosen. All peers are away. */
+void world_init(struct world *world, unsigned realm_count, unsigned peer_count, struct choices *c);
+
+/* Everybody vanishes; nothing may be left. */
+void world_fini(struct world *world);
+
+/* A new connection of a peer that was away. */
+void world_open(struct world *world, struct peer *peer, enum codec codec, uint32_t send_max);
+
+/* The peer's connection is lost. */
+void world_close(struct world *world, struct peer *peer);
+
+/* One message of a peer, whatever it is. */
+void world_say(struct world *world, struct peer *peer, struct slice bytes);
+
+/* An INVOCATION that was sent to the peer does not fit into its queue. */
+void world_unsent(struct world *world, struct peer *peer, uint64_t invocation);
+
+/* Time goes by; deadlines that come due are served at their instant. */
+void world_pass(struct world *world, uint64_t ms);
+
+void world_close_realm(struct world *world, unsigned realm, const char *reason);
+
+/* The name of a realm of this world. */
+const char *world_realm(unsigned realm);
+
+#endif
