@@ -108,6 +108,7 @@ static void invoke(struct core *core, struct session *caller, const struct msg *
         return;
     }
 
+    uint64_t issued_before = callee->last_invocation;
     uint64_t invocation = next_invocation(core, callee);
     struct blob *blob = reply_invocation(
         &(struct forward){.codec = callee->codec,
@@ -121,6 +122,7 @@ static void invoke(struct core *core, struct session *caller, const struct msg *
 
     if (UNLIKELY(blob->len > callee->send_max)) {
         blob_drop(blob);
+        callee->last_invocation = issued_before; /* it never sees this one: no gap in its ids */
         core->counters.oversized++;
         send_error(core, caller, msg->id, WAMP_PAYLOAD_SIZE_EXCEEDED,
                    "the INVOCATION is longer than the callee accepts");
