@@ -671,6 +671,13 @@ TEST(bare_keys_pass_between_binary_serializers)
     blob_drop(blob);
 }
 
+TEST(a_timestamp_is_no_key_of_a_dict)
+{
+    expect_shown(CODEC_MSGPACK, unhex("81 d6 ff 00000001 01"), true,
+                 "{ts\"1970-01-01T00:00:01Z\" 1}");
+    expect_shown(CODEC_MSGPACK, unhex("81 d6 ff 00000001 01"), false, "!ERR_MALFORMED");
+}
+
 TEST(bare_keys_become_text_in_json_or_are_dropped)
 {
     expect_json(CODEC_MSGPACK, "87 01 01 ff 02 c0 03 c3 04 c2 05 a1 61 06 cf ffffffffffffffff 07",
