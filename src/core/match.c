@@ -403,6 +403,24 @@ struct match_entry *match_find(const struct match_index *index, enum match match
     return strmap_get(&index->by_uri[match], uri);
 }
 
+/* The longest prefix that matches; *is_whole tells whether any of them, this or a shorter one,
+ * ends where a component of the URI does. */
+static struct match_entry *best_prefix(const struct match_index *index, struct slice uri,
+                                       bool *is_whole)
+{
+    const struct radix_node *node = radix_deepest(index->prefixes, uri);
+    struct match_entry *longest = radix_climb(&node);
+
+    *is_whole = false;
+    for (const struct match_entry *entry = longest; entry != NULL && !*is_whole;
+         entry = radix_climb(&node)) {
+        size_t len = entry->uri.len;
+
+        *is_whole = len == 0 || len == uri.len || uri.data[len] == '.' || uri.data[len - 1] == '.';
+    }
+    return longest;
+}
+
 static bool keep_first(void *ctx, struct match_entry *entry)
 {
     *(struct match_entry **)ctx = entry;
@@ -412,15 +430,16 @@ static bool keep_first(void *ctx, struct match_entry *entry)
 struct match_entry *match_best(const struct match_index *index, struct slice uri)
 {
     struct match_entry *best = strmap_get(&index->by_uri[MATCH_EXACT], uri);
+    struct match_entry *wildcard = NULL;
+    bool is_whole = false;
 
-    if (best == NULL && index->prefixes != NULL) {
-        const struct radix_node *node = radix_deepest(index->prefixes, uri);
-
-        best = radix_climb(&node);
-    }
-    if (best == NULL && index->wildcards != NULL)
-        wildcard_walk(index->wildcards, uri, keep_first, &best);
-    return best;
+    if (best == NULL && index->prefixes != NULL)
+        best = best_prefix(index, uri, &is_whole);
+    else
+        is_whole = best != NULL;
+    if (!is_whole && index->wildcards != NULL)
+        wildcard_walk(index->wildcards, uri, keep_first, &wildcard);
+    return wildcard == NULL ? best : wildcard;
 }
 
 struct visit {

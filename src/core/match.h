@@ -44,7 +44,8 @@ void match_remove(struct match_index *index, struct match_entry *entry);
 struct match_entry *match_find(const struct match_index *index, enum match match, struct slice uri);
 
 /* The one entry that a CALL of this URI goes to: exact, else the longest prefix, else the
- * wildcard that is literal first from the left; or NULL. */
+ * wildcard that is literal first from the left; or NULL. When every matching prefix ends in the
+ * middle of a component ("a.c3" for "a.c33.x") a wildcard comes before them. */
 struct match_entry *match_best(const struct match_index *index, struct slice uri);
 
 /* Calls `found` for every entry that matches: exact, then prefixes (long to short), then
