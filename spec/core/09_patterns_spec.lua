@@ -102,8 +102,8 @@ core.describe("A call that matches several registrations", function(router)
   local calls = {
     { "a1.b2.c3.d4.e55", 1 }, { "a1.b2.c3.d98.e74", 2 }, { "a1.b2.c3.d4.e325", 3 },
     { "a1.b2.c55.d4.e5", 4 }, { "a1.b2.c88.d4.e5.f6.g7", 6 }, { "a2.b2.c2.d2.e2" },
-    -- A prefix is one of bytes: "a1.b2.c3" is a prefix of this, and goes before any wildcard.
-    { "a1.b2.c33.d4.e5", 2 },
+    -- A prefix is one of bytes, so "a1.b2.c3" matches; but it ends inside a component.
+    { "a1.b2.c33.d4.e5", 5 },
   }
 
   local function expect(r, callee, ids, uri, index)
