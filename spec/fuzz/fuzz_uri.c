@@ -59,10 +59,29 @@ static bool goes_before(const struct match_entry *a, const struct match_entry *b
     return a->match == MATCH_WILDCARD && is_more_literal(a->uri, b->uri);
 }
 
+/* True when the prefix ends where a component of the URI does. */
+static bool is_whole(struct slice prefix, struct slice uri)
+{
+    return prefix.len == 0 || prefix.len == uri.len || prefix.data[prefix.len - 1] == '.' ||
+           uri.data[prefix.len] == '.';
+}
+
+/* What a CALL is to find: a wildcard goes before prefixes that all end inside a component. */
+static const struct match_entry *choose_best(const struct match_entry *best[MATCH_COUNT],
+                                             bool has_whole)
+{
+    if (best[MATCH_EXACT] != NULL)
+        return best[MATCH_EXACT];
+    if (best[MATCH_PREFIX] != NULL && (has_whole || best[MATCH_WILDCARD] == NULL))
+        return best[MATCH_PREFIX];
+    return best[MATCH_WILDCARD];
+}
+
 static void look_up(const struct shelf *shelf, struct slice uri)
 {
     const struct match_entry *best = match_best(&shelf->index, uri);
-    const struct match_entry *expected_best = NULL;
+    const struct match_entry *bests[MATCH_COUNT] = {0};
+    bool has_whole = false;
     struct findings found = {.count = 0};
     size_t expected = 0;
 
@@ -73,11 +92,12 @@ static void look_up(const struct shelf *shelf, struct slice uri)
         if (!uri_matches(entry->uri, entry->match, uri))
             continue;
         expected++;
-        if (expected_best == NULL || goes_before(entry, expected_best))
-            expected_best = entry;
+        has_whole |= entry->match == MATCH_PREFIX && is_whole(entry->uri, uri);
+        if (bests[entry->match] == NULL || goes_before(entry, bests[entry->match]))
+            bests[entry->match] = entry;
     }
     CHECK(found.count == expected);
-    CHECK(best == expected_best);
+    CHECK(best == choose_best(bests, has_whole));
     for (size_t i = 0; i < found.count; i++) {
         const struct match_entry *entry = found.entries[i];
 

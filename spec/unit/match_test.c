@@ -50,27 +50,43 @@ static bool is_literal_first(struct slice a, struct slice b)
     return false;
 }
 
-/* True when a CALL that both match goes to a (WAMP: "Pattern-based Registrations"). */
+/* Of two entries with one match policy: true when a CALL that both match goes to a. */
 static bool is_better(const struct match_entry *a, const struct match_entry *b)
 {
-    if (a->match != b->match)
-        return a->match < b->match; /* exact, prefix, wildcard */
     if (a->match == MATCH_PREFIX)
         return a->uri.len > b->uri.len;
     return is_literal_first(a->uri, b->uri);
 }
 
+/* True when the prefix ends where a component of the URI does. */
+static bool is_whole(struct slice prefix, struct slice uri)
+{
+    return prefix.len == 0 || prefix.len == uri.len || prefix.data[prefix.len - 1] == '.' ||
+           uri.data[prefix.len] == '.';
+}
+
+/* Exact, then the longest prefix, then a wildcard; a wildcard before the longest prefix when no
+ * prefix that matches is whole (WAMP: "Pattern-based Registrations"). */
 static struct match_entry *best_slowly(struct slice uri)
 {
-    struct match_entry *best = NULL;
+    struct match_entry *best[MATCH_COUNT] = {0};
+    bool has_whole = false;
 
     for (size_t i = 0; i < item_count; i++) {
         struct match_entry *entry = &items[i]->entry;
+        struct match_entry **slot = &best[entry->match];
 
-        if (uri_matches(entry->uri, entry->match, uri) && (best == NULL || is_better(entry, best)))
-            best = entry;
+        if (!uri_matches(entry->uri, entry->match, uri))
+            continue;
+        has_whole |= entry->match == MATCH_PREFIX && is_whole(entry->uri, uri);
+        if (*slot == NULL || is_better(entry, *slot))
+            *slot = entry;
     }
-    return best;
+    if (best[MATCH_EXACT] != NULL)
+        return best[MATCH_EXACT];
+    if (best[MATCH_PREFIX] != NULL && (has_whole || best[MATCH_WILDCARD] == NULL))
+        return best[MATCH_PREFIX];
+    return best[MATCH_WILDCARD];
 }
 
 /* ---- the index ---- */
