@@ -56,8 +56,11 @@ int ws_receive(struct conn *conn, struct slice bytes)
     uint32_t max = conn->recv_max;
 
     conn_received(conn, bytes.len);
-    if (conn->state != CONN_OPEN)
-        return 0;
+    if (conn->state != CONN_OPEN) {
+        /* Discarded; but nobody makes us inflate without end what will not be looked at. */
+        conn->discarded += conn->is_deflate ? (uint32_t)bytes.len : 0;
+        return conn->discarded > max ? -1 : 0;
+    }
     if (lws_frame_is_binary(wsi) != (conn->codec != CODEC_JSON)) {
         fail(conn, &conn->net->counters.bad_frames, CLOSE_WRONG_FRAME_TYPE,
              conn->codec == CODEC_JSON ? "expected a text frame" : "expected a binary frame");
@@ -74,6 +77,8 @@ int ws_receive(struct conn *conn, struct slice bytes)
     }
     conn_append(conn, bytes.data, bytes.len);
     conn->in_fragments = !is_last;
+    if (conn->is_deflate && !is_last)
+        lws_callback_on_writable(wsi); /* lws goes on inflating at an event only */
     if (is_last)
         deliver_joined(conn);
     return 0;

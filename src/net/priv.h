@@ -92,8 +92,8 @@ struct conn {
     uv_poll_t *peek;             /* owned; while peeking */
     uint32_t send_max, recv_max; /* RawSocket */
     uint32_t pings, ping_window; /* RawSocket PINGs received in that second */
-    uint16_t close_code;
-    uint8_t state; /* enum conn_state */
+    uint32_t discarded;          /* inflated octets that came after the end */
+    uint8_t state;               /* enum conn_state */
     uint8_t codec;
     bool is_raw : 1;
     bool is_ws : 1;
