@@ -50,9 +50,11 @@ static bool is_literal_first(struct slice a, struct slice b)
     return false;
 }
 
-/* Of two entries with one match policy: true when a CALL that both match goes to a. */
+/* True when match_all finds a before b; of one match policy, when a CALL goes to a. */
 static bool is_better(const struct match_entry *a, const struct match_entry *b)
 {
+    if (a->match != b->match)
+        return a->match < b->match; /* exact, prefix, wildcard */
     if (a->match == MATCH_PREFIX)
         return a->uri.len > b->uri.len;
     return is_literal_first(a->uri, b->uri);
