@@ -145,3 +145,39 @@ for name, lines in pairs {
 } do
   write("uri", name, table.concat(lines, "\n"))
 end
+
+-- fuzz_net: what goes before, the length of pieces, octets. Frames of a WebSocket are masked with
+-- zeros, so that they can be read here.
+local function frame(head, text)
+  return string.char(head, 0x80 | #text) .. "\0\0\0\0" .. text
+end
+
+local host = "Host: a\r\n"
+local upgrade = host .. "Upgrade: websocket\r\nConnection: Upgrade\r\n"
+  .. "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r\n"
+for name, octets in pairs {
+  status = "\0\0GET / HTTP/1.1\r\n" .. host .. "\r\n",
+  status_json = "\0\7GET /status.json HTTP/1.1\r\n" .. host .. "Connection: close\r\n\r\n",
+  not_found = "\0\0GET /nothing HTTP/1.0\r\n\r\n",
+  post = "\0\0POST / HTTP/1.1\r\n" .. host .. "Content-Length: 3\r\n\r\nabc",
+  two_requests = "\0\0" .. ("GET / HTTP/1.1\r\n" .. host .. "\r\n"):rep(2),
+  upgrade = "\0\0GET / HTTP/1.1\r\n" .. upgrade .. "Sec-WebSocket-Protocol: x, wamp.2.msgpack\r\n\r\n",
+  no_protocol = "\0\0GET / HTTP/1.1\r\n" .. upgrade .. "\r\n",
+  wrong_path = "\0\3GET /x HTTP/1.1\r\n" .. upgrade .. "Sec-WebSocket-Protocol: wamp.2.json\r\n\r\n",
+  garbage = "\0\0\1\2\3\4\5", tls = "\0\0\22\3\1\0\5hello", nothing = "\0\0",
+  ws_text = "\1\0" .. frame(0x81, "[1]"), ws_bye = "\1\0" .. frame(0x81, "bye"),
+  ws_ping = "\1\0" .. frame(0x89, "ping") .. frame(0x8a, "") .. frame(0x81, "[2]"),
+  ws_close = "\1\0" .. frame(0x88, "\3\232") .. frame(0x81, "late"),
+  ws_pieces = "\1\5" .. frame(0x01, "[1") .. frame(0x89, "") .. frame(0x80, "]"),
+  ws_bad_utf8 = "\1\0" .. frame(0x81, "\xff\xfe"), ws_wrong_type = "\1\0" .. frame(0x82, "[1]"),
+  ws_unmasked = "\1\0\x81\3[1]", ws_reserved = "\1\0" .. frame(0xc1, "[1]"),
+  ws_long = "\1\0\x81\xff\0\0\0\1\0\0\0\0\0\0\0\0abc",
+  ws_binary = "\2\0" .. frame(0x82, "\x81\1"), ws_binary_text = "\2\0" .. frame(0x81, "[1]"),
+  raw_message = "\3\0\0\0\0\2\x91\1", raw_pieces = "\3\1\0\0\0\2\x91\1\0\0\0\0",
+  raw_ping = "\3\0\1\0\0\4ping\2\0\0\0\0\0\0\3bye", raw_long = "\3\0\0\1\0\0abc",
+  raw_reserved = "\3\0\x13\0\0\0", raw_twice = "\3\0\x7f\xf2\0\0",
+  raw_handshake = "\0\0\x7f\xf3\0\0", raw_reserved_bits = "\0\0\x7f\xf1\1\0",
+  raw_unknown = "\0\0\x7f\xf5\0\0", raw_cut = "\0\0\x7f\xf1",
+} do
+  write("net", name, octets)
+end
