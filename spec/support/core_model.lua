@@ -1,0 +1,357 @@
+--- A router as a few Lua tables, to tell what a core must answer. Slow and simple on purpose.
+--
+-- Every method applies one step to the model and returns what each peer is to receive, as
+-- { [peer] = { message pattern, ..., closed = code, released = true } }, messages in order.
+-- SPDX-License-Identifier: MIT
+local core = require "core"
+
+local Model = {}
+Model.__index = Model
+
+local function new()
+  return setmetatable({
+    sessions = {},        -- list of { peer, team, level, can_cancel, last_invocation }
+    subscriptions = {},   -- "match uri" -> { id, match, uri, members = { [session] = true } }
+    registrations = {},   -- "match uri" -> { id, match, uri, policy, callees = list, cursor }
+    calls = {},           -- list of { caller, request, callee, invocation }, oldest first
+    seen = {},            -- ids of subscriptions and registrations that were given out
+  }, Model)
+end
+
+---- URIs by definition ----
+
+local function components(uri)
+  local list = {}
+  for component in (uri .. "."):gmatch "([^.]*)%." do
+    list[#list + 1] = component
+  end
+  return list
+end
+
+local function matches(entry, uri)
+  if entry.match == "exact" then
+    return entry.uri == uri
+  elseif entry.match == "prefix" then
+    return uri:sub(1, #entry.uri) == entry.uri
+  end
+  local pattern, whole = components(entry.uri), components(uri)
+  if #pattern ~= #whole then
+    return false
+  end
+  for i, component in ipairs(pattern) do
+    if component ~= "" and component ~= whole[i] then
+      return false
+    end
+  end
+  return true
+end
+
+local rank = { exact = 1, prefix = 2, wildcard = 3 }
+
+--- True when a comes before b: as calls choose, and as events are sent.
+local function is_before(a, b)
+  if a.match ~= b.match then
+    return rank[a.match] < rank[b.match]
+  elseif a.match == "prefix" then
+    return #a.uri > #b.uri
+  end
+  local left, right = components(a.uri), components(b.uri)
+  for i = 1, #left do
+    if (left[i] == "") ~= (right[i] == "") then
+      return left[i] ~= ""
+    end
+  end
+  return false
+end
+
+local function all_matching(entries, uri)
+  local found = {}
+  for _, entry in pairs(entries) do
+    if matches(entry, uri) then
+      found[#found + 1] = entry
+    end
+  end
+  table.sort(found, is_before)
+  return found
+end
+
+local function is_valid(uri, match)
+  if uri:find "[%s#]" then
+    return false
+  elseif match == "wildcard" then
+    return true
+  end
+  local list = components(uri)
+  for i, component in ipairs(list) do
+    if component == "" and not (match == "prefix" and i == #list) then
+      return false
+    end
+  end
+  return true
+end
+
+local function is_reserved(uri)
+  return uri == "wamp" or uri:sub(1, 5) == "wamp."
+end
+
+---- what is expected ----
+
+local function expect(want, session, message)
+  local list = want[session.peer] or {}
+  want[session.peer] = list
+  list[#list + 1] = message
+  return want
+end
+
+local function failure(session, code, uri)
+  return expect({}, session, core.failure(code, session.peer.last_request, uri))
+end
+
+--- The id in an answer: the one that is known, or one that was never given out.
+local function id_of(entry)
+  return core.capture(entry.id or core.id)
+end
+
+--- An answer gave this id to an entry.
+function Model:learn(entry, id)
+  if entry.id then
+    return entry.id == id
+  end
+  local is_new = not self.seen[id]
+  entry.id, self.seen[id] = id, true
+  return is_new
+end
+
+---- sessions ----
+
+function Model:join(peer, details)
+  local session = { peer = peer, team = details.team, level = details.level,
+    can_cancel = details.roles == core.all_roles, last_invocation = 0 }
+  self.sessions[#self.sessions + 1] = session
+  return session
+end
+
+local function without(list, is_gone)
+  local rest = {}
+  for _, item in ipairs(list) do
+    if not is_gone(item) then
+      rest[#rest + 1] = item
+    end
+  end
+  return rest
+end
+
+--- The session ends; what others hear of it is added to `want`.
+function Model:leave(session, want)
+  for key, sub in pairs(self.subscriptions) do
+    sub.members[session] = nil
+    if next(sub.members) == nil then
+      self.subscriptions[key] = nil
+    end
+  end
+  for _, reg in pairs(self.registrations) do
+    self:detach(reg, session)
+  end
+  for _, call in ipairs(self.calls) do
+    if call.callee == session and call.caller ~= session then
+      expect(want, call.caller, { core.ERROR, core.CALL, call.request, {}, "wamp.error.canceled",
+        { "callee gone" } })
+    end
+  end
+  for _, call in ipairs(self.calls) do
+    if call.caller == session and call.callee ~= session and call.callee.can_cancel then
+      expect(want, call.callee, { core.INTERRUPT, call.invocation,
+        { mode = "killnowait", reason = "wamp.error.canceled" } })
+    end
+  end
+  self.calls = without(self.calls, function(call)
+    return call.caller == session or call.callee == session
+  end)
+  self.sessions = without(self.sessions, function(other) return other == session end)
+  return want
+end
+
+---- broker ----
+
+local function key_of(match, uri)
+  return match .. " " .. uri
+end
+
+function Model:subscribe(session, uri, match)
+  if not is_valid(uri, match) then
+    return failure(session, core.SUBSCRIBE, "wamp.error.invalid_uri")
+  end
+  local key = key_of(match, uri)
+  local sub = self.subscriptions[key] or { match = match, uri = uri, members = {} }
+  self.subscriptions[key] = sub
+  sub.members[session] = true
+  return expect({}, session,
+    { core.SUBSCRIBED, session.peer.last_request, id_of(sub) }), sub
+end
+
+function Model:unsubscribe(session, id)
+  for key, sub in pairs(self.subscriptions) do
+    if sub.id == id and sub.members[session] then
+      sub.members[session] = nil
+      if next(sub.members) == nil then
+        self.subscriptions[key] = nil
+      end
+      return expect({}, session, { core.UNSUBSCRIBED, session.peer.last_request })
+    end
+  end
+  return failure(session, core.UNSUBSCRIBE, "wamp.error.no_such_subscription")
+end
+
+local function has(list, value)
+  for _, item in ipairs(list) do
+    if item == value then
+      return true
+    end
+  end
+  return false
+end
+
+local function may_hear(session, publisher, options)
+  if session == publisher and options.exclude_me ~= false then
+    return false
+  end
+  local attributes = { [""] = session.peer.session, _team = session.team, _level = session.level }
+  for _, name in ipairs { "", "_team", "_level" } do
+    local eligible, exclude = options["eligible" .. name], options["exclude" .. name]
+    if eligible and not has(eligible, attributes[name])
+      or exclude and has(exclude, attributes[name]) then
+      return false
+    end
+  end
+  return true
+end
+
+function Model:publish(publisher, uri, args, options)
+  if not is_valid(uri, "exact") or is_reserved(uri) then
+    if options.acknowledge then
+      return failure(publisher, core.PUBLISH, "wamp.error.invalid_uri")
+    end
+    return {}
+  end
+  local want = {}
+  if options.acknowledge then
+    expect(want, publisher, { core.PUBLISHED, publisher.peer.last_request, core.id })
+  end
+  for _, sub in ipairs(all_matching(self.subscriptions, uri)) do
+    for session in pairs(sub.members) do
+      if may_hear(session, publisher, options) then
+        expect(want, session, { core.EVENT, sub.id, core.id,
+          sub.match ~= "exact" and { topic = uri } or {}, args })
+      end
+    end
+  end
+  return want
+end
+
+---- dealer ----
+
+function Model:register(session, uri, match, policy)
+  local key = key_of(match, uri)
+  local reg = self.registrations[key]
+  if not is_valid(uri, match) then
+    return failure(session, core.REGISTER, "wamp.error.invalid_uri")
+  elseif reg and (reg.policy == "single" or reg.policy ~= policy) then
+    return failure(session, core.REGISTER, "wamp.error.procedure_already_exists")
+  end
+  reg = reg or { match = match, uri = uri, policy = policy, callees = {}, cursor = 1 }
+  self.registrations[key] = reg
+  if not has(reg.callees, session) then
+    reg.callees[#reg.callees + 1] = session
+  end
+  return expect({}, session,
+    { core.REGISTERED, session.peer.last_request, id_of(reg) }), reg
+end
+
+--- Takes a callee out, and the registration when it was the last.
+function Model:detach(reg, session)
+  for i, callee in ipairs(reg.callees) do
+    if callee == session then
+      table.remove(reg.callees, i)
+      if i < reg.cursor then
+        reg.cursor = reg.cursor - 1
+      end
+      if #reg.callees == 0 then
+        self.registrations[key_of(reg.match, reg.uri)] = nil
+      end
+      return true
+    end
+  end
+  return false
+end
+
+function Model:unregister(session, id)
+  for _, reg in pairs(self.registrations) do
+    if reg.id == id and self:detach(reg, session) then
+      return expect({}, session, { core.UNREGISTERED, session.peer.last_request })
+    end
+  end
+  return failure(session, core.UNREGISTER, "wamp.error.no_such_registration")
+end
+
+--- `chosen` is the session that was invoked, for where it is left to chance.
+local function choose(reg, chosen)
+  if reg.policy == "random" then
+    return has(reg.callees, chosen) and chosen or reg.callees[1]
+  elseif reg.policy == "last" then
+    return reg.callees[#reg.callees]
+  elseif reg.policy == "roundrobin" then
+    local turn = reg.cursor > #reg.callees and 1 or reg.cursor
+    reg.cursor = turn + 1
+    return reg.callees[turn]
+  end
+  return reg.callees[1]
+end
+
+function Model:call(caller, uri, args, chosen)
+  if not is_valid(uri, "exact") then
+    return failure(caller, core.CALL, "wamp.error.invalid_uri")
+  end
+  local reg = not is_reserved(uri) and all_matching(self.registrations, uri)[1]
+  if not reg then
+    return failure(caller, core.CALL, "wamp.error.no_such_procedure")
+  end
+  local callee = choose(reg, chosen)
+  callee.last_invocation = callee.last_invocation + 1
+  self.calls[#self.calls + 1] = { caller = caller, request = caller.peer.last_request,
+    callee = callee, invocation = callee.last_invocation }
+  return expect({}, callee, { core.INVOCATION, callee.last_invocation, reg.id,
+    reg.match ~= "exact" and { procedure = uri } or {}, args })
+end
+
+function Model:find_call(callee, invocation)
+  for i, call in ipairs(self.calls) do
+    if call.callee == callee and call.invocation == invocation then
+      return call, i
+    end
+  end
+end
+
+--- The answer of a callee, or of the queue that did not take the invocation: `answer` gets the
+-- request id and returns the message for the caller.
+function Model:answer(callee, invocation, answer)
+  local call, i = self:find_call(callee, invocation)
+  if not call then
+    return {}
+  end
+  table.remove(self.calls, i)
+  return expect({}, call.caller, answer(call.request))
+end
+
+function Model:counts()
+  local counts = { sessions = #self.sessions, pending_calls = #self.calls,
+    subscriptions = 0, registrations = 0 }
+  for _ in pairs(self.subscriptions) do
+    counts.subscriptions = counts.subscriptions + 1
+  end
+  for _ in pairs(self.registrations) do
+    counts.registrations = counts.registrations + 1
+  end
+  return counts
+end
+
+return { new = new }
