@@ -14,7 +14,7 @@
 struct peer {
     int fd;
     SSL *ssl; /* NULL: plain */
-    char in[1 << 16];
+    char in[4096];
     size_t in_len, in_at;
     int error; /* errno of a failed read; 0 at the end of the stream */
 };
