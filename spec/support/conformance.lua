@@ -130,10 +130,28 @@ function conformance.with_router(name, changes, body)
     end)
     busted.teardown(function()
       wamp.close_all()
-      nexusd:stop()
+      if nexusd then
+        nexusd:stop()
+      end
     end)
     busted.after_each(wamp.close_all)
     body(function() return nexusd end)
+  end)
+end
+
+--- Each transport and each serializer, but not each pair: for specs that move much.
+conformance.mixed = {
+  { "ws", "json" }, { "rawsocket", "msgpack" }, { "unix", "cbor" }, { "wss", "msgpack" },
+  { "rawsocket_tls", "json" },
+}
+
+function conformance.over_mixed(name, changes, suite)
+  conformance.with_router(name, changes, function(get)
+    for _, pair in ipairs(conformance.mixed) do
+      busted.describe(("over %s with %s:"):format(pair[1], pair[2]), function()
+        suite(conformance.peer(get, pair[1], pair[2]))
+      end)
+    end
   end)
 end
 

@@ -99,6 +99,22 @@ function daemon.config_text(config)
   return "return " .. lua_text(config, "") .. "\n"
 end
 
+--- A program of the specs' own, written in Lua, started like the router; ready when its log says
+-- so.
+function daemon.start_lua(script, ...)
+  local words = { os.getenv("PWD") .. "/" .. script, ... }
+  for i, word in ipairs(words) do
+    words[i] = quote(tostring(word))
+  end
+  local self = daemon.spawn {
+    program = "lua5.4",
+    flags = table.concat(words, " "),
+    environment = "LUA_PATH=" .. quote(os.getenv("PWD") .. "/spec/support/?.lua;;"),
+  }
+  self:wait_for_log("ready")
+  return self
+end
+
 --- A certificate that signs itself, made once a process: paths of certificate and key.
 local certificate
 function daemon.certificate()
@@ -130,7 +146,7 @@ kill $watch 2>/dev/null
 ]]
 
 --- Starts the program and does not wait for it. `options`: config (table or text), flags (text),
--- environment (text in front of the command), program.
+-- environment (assignments for env), program.
 function daemon.spawn(options)
   local program = options.program or os.getenv("NEXUSD")
   assert(program, "set NEXUSD to the program under test")
@@ -144,7 +160,7 @@ function daemon.spawn(options)
     write_file(self.folder .. "/nexusd.lua", text)
     flags = "--config nexusd.lua " .. flags
   end
-  local command = ("%s exec %s"):format(options.environment or "", quote(program))
+  local command = ("exec env %s %s"):format(options.environment or "", quote(program))
   self.pipe = assert(io.popen(wrapper:format(quote(self.folder), command, flags), "w"))
   local pid = daemon.eventually(function() return read_file(self:path("pid")) end)
   self.pid = tonumber(pid) or error("the shell did not start the program")

@@ -99,7 +99,9 @@ function stream.open(options)
     end
   end
   sock:settimeout(0)
-  return setmetatable({ sock = sock, buffer = "", at_end = false }, Stream)
+  return setmetatable({
+    sock = sock, buffer = "", at_end = false, is_tls = options.tls and true or false,
+  }, Stream)
 end
 
 --- Takes what has arrived, without waiting. True when there was something.
@@ -139,6 +141,8 @@ function Stream:write(bytes)
     from = (last or partial or from - 1) + 1
     if not last then
       if why ~= "timeout" and why ~= "wantwrite" and why ~= "wantread" then
+        -- lua-sec may never return from reading after a failed write.
+        self.at_end = self.at_end or self.is_tls
         return false, why
       end
       if not self.is_deaf then

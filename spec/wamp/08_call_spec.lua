@@ -322,6 +322,16 @@ conformance.everywhere("Among registrations that match, a call", {}, function(pe
     bob:expect_error(wamp.CALL, request, "wamp.error.no_such_procedure")
   end)
 
+  it("finds the wildcard that is literal first from the left", function()
+    peer.fresh_realm()
+    local alice, bob = peer.join(), peer.join()
+    alice:register("a1.b2..d4.e5", { match = "wildcard" })
+    local best = alice:register("a1.b2.c33..e5", { match = "wildcard" })
+    alice:register("...d4.e5", { match = "wildcard" })
+    bob:call("a1.b2.c33.d4.e5")
+    alice:expect_invocation(best, nil, nil, { procedure = "a1.b2.c33.d4.e5" })
+  end)
+
   it("of a reserved procedure never finds a pattern", function()
     peer.fresh_realm()
     local alice, bob = peer.join(), peer.join()
@@ -330,6 +340,8 @@ conformance.everywhere("Among registrations that match, a call", {}, function(pe
     alice:register("..", { match = "wildcard" })
     local request = bob:call("wamp.no.thing")
     bob:expect_error(wamp.CALL, request, "wamp.error.no_such_procedure")
-    alice:expect_nothing()
+    -- The same question as a fence: an INVOCATION would come before this answer.
+    request = alice:call("wamp.no.thing")
+    alice:expect_error(wamp.CALL, request, "wamp.error.no_such_procedure")
   end)
 end)

@@ -156,8 +156,6 @@ conformance.over({ "ws", "wss" }, "A WebSocket", {}, function(peer)
   end
 
   local errors = {
-    { "a frame without a mask", frame(data_type, "[]", { unmasked = true }) },
-    { "a reserved bit", frame(data_type, "[]", { rsv = 2 }) },
     { "an unknown type of data frame", frame(3, "") },
     { "an unknown type of control frame", frame(11, "") },
     { "a PING in two fragments", frame(PING, "a", { fin = false }) .. frame(CONTINUATION, "b") },
@@ -173,6 +171,13 @@ conformance.over({ "ws", "wss" }, "A WebSocket", {}, function(peer)
       alice:expect_closed()
     end)
   end
+
+  it("with a reserved bit gets a close frame with 1002", function()
+    local alice = peer.join()
+    alice:send_octets(frame(data_type, "[]", { rsv = 2 }))
+    assert.is_nil(alice:receive())
+    assert.equal(1002, alice.close_code)
+  end)
 
   for _, code in ipairs { 1000, 1001, 3000, 4999 } do
     it(("that the client closes with %d is closed in return, and its session is over"):format(

@@ -48,7 +48,7 @@ conformance.over({ "wss", "rawsocket_tls" }, "TLS", {}, function(peer)
   it("closes connections that speak something else, and goes on", function()
     local target = conformance.target(peer.router(), peer.transport)
     for _, noise in ipairs {
-      "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x7f\xf1\0\0", ("\0"):rep(100),
+      "GET / HTTP/1.1\r\nHost: localhost\r\n\r\n", "\x7f\xf1\0\0\0\0\0\0", ("\0"):rep(100),
       "\x16\x03\x01\xff\xff" .. ("\xff"):rep(100), "\x16\x03\x01\0\4\1\0\0\0",
     } do
       local bytes = assert(stream.open(target))
