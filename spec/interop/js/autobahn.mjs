@@ -171,6 +171,5 @@ export default {
     ],
     join,
     rejoin,
-    can: { ownEvents: true, anyFilter: true, unsubscribePattern: true, unregisterWildcard: true,
-        goodbyeReason: true },
+    can: { ownEvents: true, unsubscribePattern: true, unregisterWildcard: true },
 };

@@ -4,8 +4,7 @@
 
 async function mate(client, way) {
     const name = `mate.${client.name}_${way.kind}_${way.serializer}`;
-    const hello = { _mate: client.name, agent: `mate-${client.name}` };
-    const peer = await client.join({ ...way, hello });
+    const peer = await client.join({ ...way, hello: { _mate: client.name } });
     const events = [];
     const nothing = { args: [], kwargs: {} };
 

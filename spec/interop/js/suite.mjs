@@ -182,17 +182,6 @@ export async function suite(client, way) {
         await c.leave();
     });
 
-    if (can.hello) {
-        await check('an attribute of its own in HELLO', async () => {
-            const c = await joining({ hello: { _team: 'red' } });
-            const d = await joining({ hello: { _team: 'blue' } });
-            await filtered(a, [b, c, d], { eligible__team: ['red'] },
-                can.anyFilter ? [false, true, false] : [true, true, true]);
-            await c.leave();
-            await d.leave();
-        });
-    }
-
     await check('register, call, unregister', async () => {
         const name = uri();
         const registration = await a.register(name, (args, kwargs, { procedure }) =>

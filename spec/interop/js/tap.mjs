@@ -3,7 +3,7 @@
 // SPDX-License-Identifier: MIT
 import assert from 'node:assert/strict';
 
-const patience = 5000;
+const patience = 20000;
 let count = 0;
 let failed = 0;
 
@@ -26,7 +26,7 @@ export async function test(name, body) {
     const began = Date.now();
     const took = () => (Date.now() - began > 200 ? ` # ${Date.now() - began} ms` : '');
     try {
-        await within(Promise.resolve().then(body), 'the end of the test', 4 * patience);
+        await within(Promise.resolve().then(body), 'the end of the test', 3 * patience);
         say(`ok ${count} - ${name}${took()}`);
         return true;
     } catch (error) {

@@ -143,5 +143,5 @@ export default {
         { kind: 'websocket', serializer: 'cbor', octets: true },
     ],
     join,
-    can: { hello: true, goodbyeReason: true },
+    can: {},
 };

@@ -1,0 +1,34 @@
+"""The program of Autobahn|Python: client.py [mates]
+
+SPDX-License-Identifier: MIT
+"""
+import asyncio
+import os
+import signal
+import sys
+
+from peer import WAYS, join
+from suite import Suite
+from tap import finish, test, within
+import mates
+
+
+async def said_goodbye(peer):
+    assert await within(peer.left, "GOODBYE") == "wamp.close.system_shutdown"
+
+
+async def suite():
+    for way in WAYS:
+        await Suite(way).run()
+    # The end of the router, which says goodbye to every session.
+    peers = [await join(way) for way in WAYS]
+    os.kill(int(os.environ["NEXUS_PID"]), signal.SIGTERM)
+    for way, peer in zip(WAYS, peers):
+        await test(f"autobahn-python {way[0]} {way[1]}: the router ends", said_goodbye(peer))
+
+
+if sys.argv[1:] == ["mates"]:
+    asyncio.run(mates.serve())
+else:
+    asyncio.run(suite())
+    finish()
