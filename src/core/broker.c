@@ -148,7 +148,7 @@ struct publication {
     struct core *core;
     struct session *publisher; /* borrowed */
     uint64_t id;
-    uint64_t topic_key; /* tells topics apart in queues that conflate */
+    uint64_t topic_hash; /* of patterns: tells topics apart in queues that conflate */
     const struct msg *msg;
     const struct options *options;
     struct filter_set filters;
@@ -185,6 +185,16 @@ static bool is_audience(const struct publication *pub, const struct session *to)
     return false;
 }
 
+/* One number for (subscription, topic): the latest event of a topic may replace a queued one. */
+static uint64_t conflation_key(struct publication *pub, const struct subscription *sub)
+{
+    if (sub->entry.match == MATCH_EXACT)
+        return sub->id;
+    if (pub->topic_hash == 0)
+        pub->topic_hash = hash_bytes(pub->msg->text, pub->core->broker.index.seed[0], 0) | 1;
+    return pub->topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
+}
+
 /* EVENT differs between subscriptions (it carries their id) and between serializers, in nothing
  * else: so one encoding for each pair, and its receivers share the bytes. */
 static void fan_out(void *ctx, struct match_entry *entry)
@@ -192,7 +202,7 @@ static void fan_out(void *ctx, struct match_entry *entry)
     struct publication *pub = ctx;
     const struct subscription *sub = container_of(entry, struct subscription, entry);
     struct core *core = pub->core;
-    uint64_t key = pub->topic_key ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
+    uint64_t key = conflation_key(pub, sub);
     struct encodings made = {0};
 
     for (size_t i = 0; i < sub->member_count; i++) {
@@ -258,7 +268,6 @@ void broker_publish(struct core *core, struct session *session, const struct msg
         return;
     }
     pub.id = rng_wamp_id(&core->rng);
-    pub.topic_key = hash_bytes(msg->text, core->broker.index.seed[0], 0);
     core->counters.publications++;
     if (options->acknowledge)
         session_send(core, session, reply_done(session->codec, MSG_PUBLISHED, msg->id, pub.id));

@@ -346,6 +346,24 @@ static inline bool is_number_start(char c)
     return c == '-' || (unsigned char)(c - '0') < 10;
 }
 
+/* Ids are short and plain: up to 15 digits that nothing but a separator follows. */
+static inline bool read_plain(struct reader *r, struct token *token)
+{
+    const char *at = r->at, *end = r->end - at > 16 ? at + 16 : r->end;
+    uint64_t value = 0;
+
+    if (UNLIKELY((unsigned char)(*at - '1') > 8))
+        return false;
+    for (; at != end && (unsigned char)(*at - '0') < 10; at++)
+        value = value * 10 + (uint64_t)(*at - '0');
+    if (UNLIKELY(at == end || (*at != ',' && *at != ']' && *at != '}')))
+        return false;
+    token->type = TOKEN_UINT;
+    token->natural = value;
+    r->at = at;
+    return true;
+}
+
 static int read_number(struct reader *r, struct token *token)
 {
     struct json_number number;
@@ -379,7 +397,7 @@ static int read_token(struct reader *r, struct token *token, bool is_key)
     if (first == '"')
         return read_string(r, token, is_key);
     if (is_number_start(first))
-        return read_number(r, token);
+        return LIKELY(read_plain(r, token)) ? 0 : read_number(r, token);
     if (first == '{' || first == '[') {
         token->type = first == '{' ? TOKEN_MAP : TOKEN_LIST;
         token->count = COUNT_UNKNOWN;

@@ -26,33 +26,9 @@ static bool is_wide_space(uint32_t c)
 }
 
 /* Loose: no white space (the separators U+001C to U+001F count as such), no '#', no U+0000. */
-static bool is_loose(unsigned char c)
-{
-    return c > 0x20 ? c != '#' : c != 0 && c != 0x20 && !(c >= 9 && c <= 13) && c < 0x1c;
-}
-
-static bool is_strict(unsigned char c)
-{
-    return (c >= 'a' && c <= 'z') || (c >= '0' && c <= '9') || c == '_';
-}
-
-/* True when all characters but the points are allowed. */
-static bool has_valid_characters(struct slice uri, bool strict)
-{
-    while (uri.len != 0) {
-        unsigned char c = (unsigned char)uri.data[0];
-
-        if (c >= 0x80) {
-            if (strict || is_wide_space(utf8_next(&uri)))
-                return false;
-            continue;
-        }
-        if (c != '.' && !(strict ? is_strict(c) : is_loose(c)))
-            return false;
-        uri = slice_make(uri.data + 1, uri.len - 1);
-    }
-    return true;
-}
+#define IS_LOOSE(c) \
+    ((c) > 0x20 ? (c) != '#' : (c) != 0 && (c) != 0x20 && !((c) >= 9 && (c) <= 13) && (c) < 0x1c)
+#define IS_STRICT(c) (((c) >= 'a' && (c) <= 'z') || ((c) >= '0' && (c) <= '9') || (c) == '_')
 
 struct slice uri_component(struct slice *rest, bool *more)
 {
@@ -69,23 +45,68 @@ struct slice uri_component(struct slice *rest, bool *more)
     return component;
 }
 
+/* What an octet is to a URI: nearly all are looked up and need no thought. */
+enum octet { OCTET_BAD, OCTET_STRICT, OCTET_LOOSE, OCTET_POINT, OCTET_WIDE };
+
+#define OCTET(c)                   \
+    ((c) >= 0x80    ? OCTET_WIDE   \
+     : (c) == '.'   ? OCTET_POINT  \
+     : IS_STRICT(c) ? OCTET_STRICT \
+     : IS_LOOSE(c)  ? OCTET_LOOSE  \
+                    : OCTET_BAD)
+#define OCTETS_4(c)  OCTET(c), OCTET((c) + 1), OCTET((c) + 2), OCTET((c) + 3)
+#define OCTETS_16(c) OCTETS_4(c), OCTETS_4((c) + 4), OCTETS_4((c) + 8), OCTETS_4((c) + 12)
+#define OCTETS_64(c) OCTETS_16(c), OCTETS_16((c) + 16), OCTETS_16((c) + 32), OCTETS_16((c) + 48)
+
+static const unsigned char octets[256] = {OCTETS_64(0), OCTETS_64(64), OCTETS_64(128),
+                                          OCTETS_64(192)};
+
+/* An octet that is no plain character: a character above ASCII, or one that has no place here.
+ * Moves *at past it. */
+static bool is_valid_other(const char **at, const char *end, bool strict)
+{
+    struct slice rest = slice_make(*at, (size_t)(end - *at));
+    unsigned char octet = octets[(unsigned char)**at];
+
+    if (strict || octet == OCTET_BAD)
+        return false;
+    if (octet == OCTET_LOOSE) {
+        ++*at;
+        return true;
+    }
+    if (is_wide_space(utf8_next(&rest)))
+        return false;
+    *at = rest.data;
+    return true;
+}
+
 bool uri_is_valid(struct slice uri, enum match use, bool strict)
 {
-    unsigned count = 0;
-    bool more = true;
+    const char *at = uri.data, *end = at + uri.len;
+    unsigned points = 0;
+    bool is_empty = true; /* the component at hand, so far */
 
-    if (uri.len > MAX_URI_LEN || !has_valid_characters(uri, strict))
+    if (uri.len > MAX_URI_LEN)
         return false;
-    while (more) {
-        struct slice component = uri_component(&uri, &more);
+    while (at != end) {
+        unsigned char octet = octets[(unsigned char)*at];
 
-        if (++count > MAX_URI_COMPONENTS)
-            return false;
-        /* Empty components: anywhere in a wildcard, only at the end of a prefix. */
-        if (component.len == 0 && use != MATCH_WILDCARD && (use == MATCH_EXACT || more))
-            return false;
+        if (LIKELY(octet == OCTET_STRICT)) {
+            at++;
+            is_empty = false;
+        } else if (octet == OCTET_POINT) {
+            /* Empty components: anywhere in a wildcard, only at the end of a prefix. */
+            if ((is_empty && use != MATCH_WILDCARD) || ++points == MAX_URI_COMPONENTS)
+                return false;
+            at++;
+            is_empty = true;
+        } else {
+            if (!is_valid_other(&at, end, strict))
+                return false;
+            is_empty = false;
+        }
     }
-    return true;
+    return !is_empty || use != MATCH_EXACT;
 }
 
 bool uri_is_reserved(struct slice uri, enum match use)
