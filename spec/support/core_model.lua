@@ -48,7 +48,7 @@ end
 
 local rank = { exact = 1, prefix = 2, wildcard = 3 }
 
---- True when a comes before b: as calls choose, and as events are sent.
+--- True when a comes before b: the order in which events are sent.
 local function is_before(a, b)
   if a.match ~= b.match then
     return rank[a.match] < rank[b.match]
@@ -73,6 +73,29 @@ local function all_matching(entries, uri)
   end
   table.sort(found, is_before)
   return found
+end
+
+--- True when a prefix of the URI ends where a component does.
+local function is_whole(prefix, uri)
+  return prefix == "" or #prefix == #uri or prefix:sub(-1) == "."
+    or uri:sub(#prefix + 1, #prefix + 1) == "."
+end
+
+--- Where a call goes: exact, the longest prefix, the first wildcard. A wildcard comes before
+-- prefixes that all end inside a component.
+local function best_matching(entries, uri)
+  local found = all_matching(entries, uri)
+  local best = found[1]
+  if best and best.match == "prefix" then
+    for _, entry in ipairs(found) do
+      if entry.match == "prefix" and is_whole(entry.uri, uri) then
+        return best
+      elseif entry.match == "wildcard" then
+        return entry
+      end
+    end
+  end
+  return best
 end
 
 local function is_valid(uri, match)
@@ -311,7 +334,7 @@ function Model:call(caller, uri, args, chosen)
   if not is_valid(uri, "exact") then
     return failure(caller, core.CALL, "wamp.error.invalid_uri")
   end
-  local reg = not is_reserved(uri) and all_matching(self.registrations, uri)[1]
+  local reg = not is_reserved(uri) and best_matching(self.registrations, uri)
   if not reg then
     return failure(caller, core.CALL, "wamp.error.no_such_procedure")
   end
