@@ -108,6 +108,8 @@ static void radix_insert(struct radix_node *root, struct match_entry *entry)
             return;
         }
 
+        CHECK(node->kids != NULL); /* one was found there */
+
         struct radix_node *kid = node->kids[place];
         size_t len = common_len(slice_make(kid->label, kid->label_len), rest);
 

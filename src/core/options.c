@@ -4,6 +4,7 @@
  */
 #include "core/options.h"
 
+#include "base/check.h"
 #include "core/limits.h"
 #include "wire/errors.h"
 
@@ -223,6 +224,7 @@ static void add_filter(struct options *options, const struct dict_walk *entry, s
 
 static void set_passed(struct options *options, size_t which, struct slice text)
 {
+    CHECK(which < PASS_COUNT);
     options->passed |= 1U << which;
     options->pass[which] = text;
 }

@@ -4,6 +4,7 @@
  */
 #include "core/session.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
@@ -96,8 +97,9 @@ static void set_tags(struct core *core, struct session *session, const struct he
     struct tags tags = {0};
 
     add_text_tag(intern, &tags, "authid", welcome->authid);
-    session->authid = tags.tags[0].value;
     add_text_tag(intern, &tags, "authrole", welcome->authrole);
+    CHECK(tags.count == 2 && tags.tags != NULL); /* both are shorter than MAX_ATTRIBUTE_LEN */
+    session->authid = tags.tags[0].value;
     session->authrole = tags.tags[1].value;
     add_text_tag(intern, &tags, "authmethod", welcome->authmethod);
     add_text_tag(intern, &tags, "authprovider", welcome->authprovider);
@@ -125,7 +127,7 @@ static struct slice anonymous_authid(struct core *core)
     char *text = arena_alloc(&core->scratch, 29);
 
     for (size_t i = 0; i < 29; i++)
-        text[i] = i % 5 == 4 ? '-' : letters[rng_below(&core->rng, sizeof letters - 1)];
+        text[i] = (char)(i % 5 == 4 ? '-' : letters[rng_below(&core->rng, sizeof letters - 1)]);
     return slice_make(text, 29);
 }
 
@@ -353,7 +355,7 @@ static int on_request(struct core *core, struct session *session, const struct m
 
     if (err == 0)
         err = options_read(&options, msg, &core->scratch, fault);
-    if (err < 0)
+    if (err != 0)
         return err;
     switch ((unsigned)msg->type) {
     case MSG_PUBLISH:

@@ -22,6 +22,14 @@ struct answer {
     bool is_last;
 };
 
+/* Nobody reads the body of a request here. lws 4.1.6 would, and when the request came in one
+ * piece with another it never returns from that: such a request is the last one. */
+static bool has_body(struct conn *conn)
+{
+    return lws_hdr_total_length(conn->wsi, WSI_TOKEN_HTTP_CONTENT_LENGTH) != 0 ||
+           lws_hdr_total_length(conn->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) != 0;
+}
+
 static bool answer(struct conn *conn, const struct answer *answer)
 {
     struct writer out;
@@ -32,12 +40,13 @@ static bool answer(struct conn *conn, const struct answer *answer)
                  "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n",
                  answer->status, answer->reason, answer->type, answer->body.len,
                  answer->headers == NULL ? "" : answer->headers,
-                 answer->is_last ? "Connection: close\r\n" : "");
+                 answer->is_last || has_body(conn) ? "Connection: close\r\n" : "");
     bool is_written;
 
     writer_init(&out, (size_t)head_len + answer->body.len);
     writer_write(&out, head, (size_t)head_len);
-    writer_write(&out, answer->body.data, answer->body.len);
+    if (answer->body.data != NULL)
+        writer_write(&out, answer->body.data, answer->body.len);
     is_written =
         lws_write(conn->wsi, (unsigned char *)out.blob->data, out.len, LWS_WRITE_HTTP) >= 0;
     conn->net->counters.bytes_out += out.len;
@@ -60,13 +69,16 @@ static int refuse(struct conn *conn, unsigned status, const char *reason, const 
 static int go_on(struct conn *conn)
 {
     conn->has_handshake = true; /* it was a good request */
+    if (has_body(conn))
+        return HANG_UP;
     conn_set_state(conn, CONN_OPENING);
     return lws_http_transaction_completed(conn->wsi) ? HANG_UP : GOES_ON;
 }
 
 static int send_status(struct conn *conn, bool as_json)
 {
-    struct answer page = {200, "OK", as_json ? "application/json" : "text/html", NULL, {0}, false};
+    struct answer page = {
+        .status = 200, .reason = "OK", .type = as_json ? "application/json" : "text/html"};
     struct writer body;
     bool is_written;
 

@@ -9,16 +9,16 @@
 #define NEXUS_NET_LIMITS_H
 
 /* One read from a socket, and the buffer that a context shares among its connections. */
-#define READ_LEN (64u * 1024)
+#define READ_LEN ((size_t)64 * 1024)
 
 /* Frames gathered for one write to one connection. */
-#define SCRATCH_LEN (256u * 1024)
+#define SCRATCH_LEN ((size_t)256 * 1024)
 
 /* The longest single write that lws is asked to pass to the kernel whole. */
-#define MAX_WRITE_LEN (32u * 1024 * 1024)
+#define MAX_WRITE_LEN ((size_t)32 * 1024 * 1024)
 
 /* A payload from this length on is written from its blob instead of being copied. */
-#define DIRECT_LEN (64u * 1024)
+#define DIRECT_LEN ((size_t)64 * 1024)
 
 /* Connections taken from one listening socket before others get their turn. */
 #define ACCEPT_BATCH 64

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "base/mem.h"
 #include "router/router_priv.h"
 
@@ -65,6 +66,7 @@ void mail_add(struct worker *from, struct worker *to, const struct mail *item)
     struct mail_list *list = &from->outgoing[to->index];
 
     reserve(list, 1);
+    CHECK(list->items != NULL);
     list->items[list->count++] = *item;
     atomic_fetch_add_explicit(&to->mailbox.backlog, 1, memory_order_relaxed);
 }

@@ -10,19 +10,33 @@
 #include <stdio.h>
 #include <time.h>
 
-#define NET_COUNTERS(X)                                                                          \
-    X(connections)                                                                               \
-    X(accepted)                                                                                  \
-    X(closed) X(refused_full) X(refused_address) X(handshake_failed) X(messages_in) X(bytes_in)  \
-        X(messages_out) X(bytes_out) X(writes) X(dropped_newest) X(dropped_oldest) X(conflated)  \
-            X(slow_closed) X(refused_invocations) X(too_big) X(bad_frames) X(timeouts_handshake) \
-                X(timeouts_hello) X(timeouts_ping)
+#define NET_COUNTERS(X)    \
+    X(connections)         \
+    X(accepted)            \
+    X(closed)              \
+    X(refused_full)        \
+    X(refused_address)     \
+    X(handshake_failed)    \
+    X(messages_in)         \
+    X(bytes_in)            \
+    X(messages_out)        \
+    X(bytes_out)           \
+    X(writes)              \
+    X(dropped_newest)      \
+    X(dropped_oldest)      \
+    X(conflated)           \
+    X(slow_closed)         \
+    X(refused_invocations) \
+    X(too_big) X(bad_frames) X(timeouts_handshake) X(timeouts_hello) X(timeouts_ping)
 
-#define CORE_COUNTERS(X)                                                                           \
-    X(sessions)                                                                                    \
-    X(subscriptions)                                                                               \
-    X(registrations) X(pending_calls) X(joins) X(refusals) X(violations) X(publications) X(events) \
-        X(calls) X(results) X(errors) X(filtered) X(oversized)
+#define CORE_COUNTERS(X) \
+    X(sessions)          \
+    X(subscriptions)     \
+    X(registrations)     \
+    X(pending_calls)     \
+    X(joins)             \
+    X(refusals)          \
+    X(violations) X(publications) X(events) X(calls) X(results) X(errors) X(filtered) X(oversized)
 
 /* Copies what others may read. Called at the end of each turn when there are several workers. */
 void status_snapshot(struct worker *worker)
