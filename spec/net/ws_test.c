@@ -279,6 +279,25 @@ TEST(serves_a_status_page_and_little_else)
     server_stop(&server);
 }
 
+/* lws would look for the body for ever. Two requests in one piece are what makes it do so. */
+TEST(a_request_with_a_body_is_the_last)
+{
+    char body[9];
+
+    start();
+    EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+    EXPECT_EQ(http("GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+                   "GET / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\n"
+                   "GET / HTTP/1.1\r\nHost: a\r\n\r\n"),
+              200);
+    EXPECT_EQ(peer_read(&peer, body, 9), 9);
+    EXPECT_EQ(http(""), 200);
+    EXPECT(strstr(head, "Connection: close\r\n") != NULL);
+    peer_close(&peer);
+    EXPECT(server_wait(&server, server_has_no_connection));
+    server_stop(&server);
+}
+
 TEST(bounds_the_header)
 {
     char *request = malloc(20000);
