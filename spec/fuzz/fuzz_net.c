@@ -55,7 +55,7 @@ static void start_once(void)
 static int open_connection(void)
 {
     struct sockaddr_in address = {.sin_family = AF_INET,
-                                  .sin_port = htons((uint16_t)atoi(server.port)),
+                                  .sin_port = htons((uint16_t)strtoul(server.port, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 

@@ -16,8 +16,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
-static const char *current; /* the file at hand, for whoever reads the log of a crash */
+static const char *current = "(none)"; /* the file at hand, for whoever reads the log of a crash */
 
 static NO_RETURN void fail(const char *path, const char *words)
 {
@@ -71,9 +72,12 @@ static unsigned replay(const char *path)
 
 static void on_abort(int signal)
 {
+    static const char words[] = "\nreplay: that was while feeding the file above\n";
+
     (void)signal;
-    if (current != NULL)
-        (void)fprintf(stderr, "replay: while feeding %s\n", current);
+    if (write(STDERR_FILENO, current, strlen(current)) < 0 ||
+        write(STDERR_FILENO, words, sizeof(words) - 1) < 0)
+        _exit(EXIT_FAILURE);
 }
 
 int main(int argc, char **argv)

@@ -19,18 +19,18 @@ struct settings {
     const char *record;
 };
 
-static struct {
-    uint64_t seed, step;
-} now; /* for the last words */
+static char where[128]; /* the run has come to; for the last words */
+
+static void note_where(uint64_t seed, uint64_t step)
+{
+    (void)snprintf(where, sizeof(where), "sim: broken with --seed %llu at step %llu\n",
+                   (unsigned long long)seed, (unsigned long long)step);
+}
 
 static void last_words(int signal)
 {
-    char words[128];
-    int len = snprintf(words, sizeof(words), "sim: broken with --seed %llu at step %llu\n",
-                       (unsigned long long)now.seed, (unsigned long long)now.step);
-
     (void)signal;
-    if (write(STDERR_FILENO, words, (size_t)len) < 0)
+    if (write(STDERR_FILENO, where, strlen(where)) < 0)
         _exit(EXIT_FAILURE);
 }
 
@@ -117,10 +117,12 @@ static void run(const struct settings *settings, uint64_t seed, struct totals *t
         if (choices.record == NULL)
             usage("cannot be written", settings->record);
     }
-    now.seed = seed;
+    note_where(seed, 0);
     world_init(&world, (unsigned)settings->realms, (unsigned)settings->peers, &choices);
-    for (now.step = 0; now.step < settings->steps; now.step++)
+    for (uint64_t step = 1; step <= settings->steps; step++) {
+        note_where(seed, step);
         talk_step(&world, &choices);
+    }
     add_totals(totals, &world);
     world_fini(&world);
     if (choices.record != NULL && fclose(choices.record) != 0)

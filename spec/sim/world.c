@@ -9,79 +9,6 @@
 #include "core/options.h"
 #include "wire/errors.h"
 
-/* ---- lists ---- */
-
-static void numbers_add(struct numbers *n, uint64_t number)
-{
-    if (n->count == n->cap) {
-        n->cap = n->cap * 2 + 8;
-        n->at = mem_grow(n->at, n->cap * sizeof(*n->at));
-    }
-    n->at[n->count++] = number;
-}
-
-/* False when it is not there. */
-static bool numbers_remove(struct numbers *n, uint64_t number)
-{
-    for (size_t i = 0; i < n->count; i++) {
-        if (n->at[i] == number) {
-            n->at[i] = n->at[--n->count];
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool numbers_have(const struct numbers *n, uint64_t number)
-{
-    for (size_t i = 0; i < n->count; i++)
-        if (n->at[i] == number)
-            return true;
-    return false;
-}
-
-static struct held *held_find(const struct held_list *list, uint64_t id)
-{
-    for (size_t i = 0; i < list->count; i++)
-        if (list->at[i].id == id)
-            return &list->at[i];
-    return NULL;
-}
-
-static void held_add(struct held_list *list, uint64_t id, const struct question *question)
-{
-    struct held *held = held_find(list, id);
-
-    if (held != NULL) { /* asked for twice: the same again */
-        CHECK(held->match == question->match && slice_eq(held->uri, question->uri));
-        return;
-    }
-    if (list->count == list->cap) {
-        list->cap = list->cap * 2 + 8;
-        list->at = mem_grow(list->at, list->cap * sizeof(*list->at));
-    }
-    list->at[list->count++] = (struct held){
-        id, question->match,
-        slice_make(mem_copy(question->uri.data, question->uri.len), question->uri.len)};
-}
-
-static void held_remove(struct held_list *list, uint64_t id)
-{
-    struct held *held = held_find(list, id);
-
-    CHECK(held != NULL);
-    mem_free((void *)(uintptr_t)held->uri.data);
-    *held = list->at[--list->count];
-}
-
-static void held_clear(struct held_list *list)
-{
-    while (list->count != 0)
-        held_remove(list, list->at[0].id);
-    mem_free(list->at);
-    *list = (struct held_list){0};
-}
-
 /* ---- peers ---- */
 
 static void end_session(struct peer *peer, enum place place)
@@ -122,9 +49,9 @@ static void on_done(struct peer *peer, const struct msg *msg)
     CHECK(question->request == msg->id);
     CHECK(msg->type == question->type + 1 && question->type != MSG_NONE);
     if (msg->type == MSG_SUBSCRIBED)
-        held_add(&peer->subscriptions, msg->second, question);
+        held_add(&peer->subscriptions, msg->second, question->match, question->uri);
     else if (msg->type == MSG_REGISTERED)
-        held_add(&peer->registrations, msg->second, question);
+        held_add(&peer->registrations, msg->second, question->match, question->uri);
     else if (msg->type == MSG_UNSUBSCRIBED)
         held_remove(&peer->subscriptions, question->target);
     else if (msg->type == MSG_UNREGISTERED)

@@ -19,7 +19,7 @@
 #include "base/map.h"
 #include "choice.h"
 #include "core/core.h"
-#include "wire/uri.h"
+#include "lists.h"
 
 #define MAX_REALMS 4
 
@@ -32,23 +32,6 @@ enum place {
     IN_LOBBY,  /* no session */
     IN_REALM,  /* a session */
     SHUT_DOWN, /* told GOODBYE by the router, which waits for the answer */
-};
-
-/* A subscription or registration that a peer holds. */
-struct held {
-    uint64_t id;
-    enum match match;
-    struct slice uri; /* owned */
-};
-
-struct held_list {
-    struct held *at; /* owned */
-    size_t count, cap;
-};
-
-struct numbers {
-    uint64_t *at; /* owned */
-    size_t count, cap;
 };
 
 /* A request that the step at hand must answer. */
