@@ -294,6 +294,7 @@ static void resume_kept(struct conn *conn)
 void conn_resume(struct conn *conn)
 {
     conn->is_resumed = false;
+    net_stir(conn->net); /* what the handler makes of it may have to leave with this turn */
     if (conn->kept_len != 0)
         resume_kept(conn);
     if (conn->is_raw && conn->rx_len != 0 && conn_takes_input(conn)) {
