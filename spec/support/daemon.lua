@@ -237,6 +237,7 @@ end
 
 function Daemon:signal(name)
   assert(not self:code(), "the program has ended already")
+  self.is_told = self.is_told or name == "TERM" or name == "INT"
   assert(os.execute(("kill -%s %d"):format(name, self.pid)))
 end
 
@@ -268,12 +269,12 @@ function Daemon:wait()
   return code
 end
 
---- SIGTERM (or another signal); the end must be clean.
+--- SIGTERM (or another signal), unless it was told to end already; the end must be clean.
 function Daemon:stop(signal)
   if not self.pipe then
     return
   end
-  if not self:code() then
+  if not self:code() and not self.is_told then
     self:signal(signal or "TERM")
   end
   local code = self:wait()

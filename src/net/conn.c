@@ -116,7 +116,10 @@ void conn_received(struct conn *conn, size_t len)
 {
     conn->net->counters.bytes_in += len;
     conn->received_at = conn->net->now;
-    conn->ping_at = 0;
+    if (UNLIKELY(conn->ping_at != 0)) {
+        conn->ping_at = 0;
+        sweep_arm(conn); /* the next PING may be due before the answer to this one was */
+    }
     net_stir(conn->net);
 }
 
