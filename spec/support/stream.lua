@@ -134,6 +134,9 @@ end
 --- Writes everything. What the other side sends meanwhile is taken in, so that two sides that
 -- write at once do not wait for each other. False when the stream ended or time is up.
 function Stream:write(bytes)
+  if not self.sock then
+    return false, "closed"
+  end
   local ends = socket.gettime() + stream.patience
   local from = 1
   while from <= #bytes do

@@ -262,6 +262,18 @@ function Connection:expect_closed(code)
   elseif not self.stream:read_all() then
     fail("the socket was not closed")
   end
+  self.stream:close() -- as programs do; until then the router would linger
+end
+
+--- A close frame with that code; the socket may stay open a while, for us to close it.
+function Connection:expect_close_frame(code)
+  local message = self:receive()
+  if message then
+    fail("expected a close frame, got %s", value.show(message))
+  elseif self.close_code ~= code then
+    fail("closed with %s %q, not with %d", self.close_code, self.close_words or "", code)
+  end
+  self.stream:close()
 end
 
 --- The reaction to a protocol violation, whole.

@@ -117,7 +117,7 @@ conformance.over({ "ws", "wss" }, "A WebSocket message", { limits = { max_messag
         local alice = peer.join()
         local kind = peer.codec.is_text and 1 or 2
         alice:send_octets(framing.ws_frame(kind, "[1", { claims = claims }))
-        alice:expect_closed(1009)
+        alice:expect_close_frame(1009)
       end
     end)
   end)

@@ -96,12 +96,14 @@ describe("A router that is told to stop", function()
     nexusd:stop()
   end)
 
-  it("does not wait longer than the grace time for peers that do not answer", function()
-    local nexusd = everybody { shutdown_grace = "100ms" }
-    nexusd:signal("TERM")
-    assert.is_truthy(nexusd:wait())
-    nexusd:assert_clean()
-  end)
+  for workers = 1, 2 do
+    it(("with %d workers waits no longer than the grace time for an answer"):format(workers),
+      function()
+        local nexusd = everybody { workers = workers, shutdown_grace = "100ms" }
+        nexusd:signal("TERM")
+        nexusd:stop()
+      end)
+  end
 
   it("does not wait for peers that do not read", function()
     local nexusd = conformance.start { shutdown_grace = "100ms" }

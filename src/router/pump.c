@@ -433,6 +433,8 @@ void pump_close(struct peer *peer)
     mem_free((void *)(uintptr_t)peer->transport.peer);
     mem_free((void *)(uintptr_t)peer->transport.cookie);
     mem_free(peer);
-    if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping))
+    /* At the very end the loops of other workers may be gone already. */
+    if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping) &&
+        !worker->is_over)
         stop_all(router);
 }
