@@ -52,14 +52,19 @@ static void start_once(void)
     CHECK(atexit(stop) == 0);
 }
 
+/* From ever another loopback address: those that were left wait for a minute with their port. */
 static int open_connection(void)
 {
+    static uint32_t turn;
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr.s_addr = htonl(INADDR_LOOPBACK + ++turn % 200)};
     struct sockaddr_in address = {.sin_family = AF_INET,
                                   .sin_port = htons((uint16_t)strtoul(server.port, NULL, 10)),
                                   .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
 
     CHECK(fd >= 0);
+    CHECK(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
     CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
     return fd;
 }
