@@ -191,8 +191,8 @@ TEST(gives_memory_back)
         EXPECT(map_remove(&map, i, 0) == values);
         EXPECT(strmap_remove(&strmap, slice_of(keys[i])) == values);
     }
-    EXPECT(map.mask < 16);
-    EXPECT(strmap.mask < 16);
+    EXPECT(map.mask < 1024);
+    EXPECT(strmap.mask < 1024);
     map_fini(&map);
     strmap_fini(&strmap);
 }

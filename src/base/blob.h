@@ -16,9 +16,16 @@
 
 struct blob {
     atomic_uint refs;
-    uint32_t len;
+    uint32_t len; /* bytes in use */
+    uint32_t cap; /* bytes there is room for */
     char data[];
 };
+
+/* A blob with room for at least `cap` bytes, not counted yet: for writers. blob_release takes
+ * it back; short ones are kept for the next blob_reserve of the thread, since a router makes and
+ * frees them in bursts that are longer than what malloc keeps at hand. */
+struct blob *blob_reserve(size_t cap);
+void blob_release(struct blob *blob);
 
 /* A blob of len bytes, not yet written, held once by the caller. */
 struct blob *blob_new(size_t len);
@@ -43,7 +50,7 @@ static inline struct blob *blob_hold_many(struct blob *blob, unsigned count)
 static inline void blob_drop(struct blob *blob)
 {
     if (blob != NULL && atomic_fetch_sub_explicit(&blob->refs, 1, memory_order_acq_rel) == 1)
-        mem_free(blob);
+        blob_release(blob);
 }
 
 static inline struct slice blob_slice(const struct blob *blob)

@@ -3,7 +3,8 @@
  * Invariant: between the slot that an entry's hash names and the slot it lives
  * in, every slot is taken. Removal keeps it by moving later entries back, so
  * there are no tombstones. At most half of the slots are taken: fuller tables are
- * slower, mostly at removal. When fewer than 1/8 are, the table is halved.
+ * slower, mostly at removal. When fewer than 1/8 of a large table
+ * are, it is halved.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,6 +15,9 @@
 
 #define FIRST_SLOTS 8
 
+/* A table this small is not worth halving: one whose count swings would be rebuilt all the time. */
+#define SMALL_SLOTS 512
+
 static bool is_crowded(size_t count, size_t mask)
 {
     return count > (mask + 1) / 2;
@@ -21,7 +25,7 @@ static bool is_crowded(size_t count, size_t mask)
 
 static bool is_sparse(size_t count, size_t mask)
 {
-    return mask + 1 > FIRST_SLOTS && count < (mask + 1) / 8;
+    return mask + 1 > SMALL_SLOTS && count < (mask + 1) / 8;
 }
 
 /* True when an entry that belongs at `home` and lives at `at` may move to the

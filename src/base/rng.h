@@ -21,7 +21,7 @@ struct rng {
     rng_fill_fn *fill;
     void *ctx;   /* borrowed */
     size_t left; /* bytes of the block not yet given out; they are its end */
-    unsigned char block[512];
+    unsigned char block[2048];
 };
 
 void rng_init(struct rng *rng, rng_fill_fn *fill, void *ctx);

@@ -18,7 +18,7 @@ void writer_init(struct writer *w, size_t hint)
 
 void writer_fini(struct writer *w)
 {
-    mem_free(w->blob);
+    blob_release(w->blob);
     *w = (struct writer){0};
 }
 
@@ -35,8 +35,23 @@ void writer_grow(struct writer *w, size_t more)
     if (cap > UINT32_MAX)
         cap = UINT32_MAX;
 
-    w->blob = mem_grow(w->blob, sizeof(*w->blob) + cap);
-    w->cap = cap;
+    struct blob *blob = blob_reserve(cap);
+
+    if (w->len != 0)
+        memcpy(blob->data, w->blob->data, w->len);
+    blob_release(w->blob);
+    w->blob = blob;
+    w->cap = blob->cap;
+}
+
+/* The same bytes in a blob without room to spare. */
+static struct blob *shrunk(struct blob *blob, size_t len)
+{
+    struct blob *fitting = blob_reserve(len);
+
+    memcpy(fitting->data, blob->data, len);
+    blob_release(blob);
+    return fitting;
 }
 
 struct blob *writer_freeze(struct writer *w)
@@ -48,7 +63,7 @@ struct blob *writer_freeze(struct writer *w)
 
     size_t waste = w->cap - w->len;
     if (waste > WASTE_MAX && waste > w->len)
-        blob = mem_grow(blob, sizeof(*blob) + w->len);
+        blob = shrunk(blob, w->len);
     atomic_init(&blob->refs, 1);
     blob->len = (uint32_t)w->len;
     *w = (struct writer){0};

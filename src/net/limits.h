@@ -49,8 +49,9 @@
 /* First and smallest ring of an out-queue (a power of two); it grows by doubling. */
 #define QUEUE_MIN_CAP 4
 
-/* A ring longer than this is freed when it runs empty. */
-#define QUEUE_KEEP_CAP 64
+/* A ring up to this long is kept when it runs empty, so that a busy connection does not make one
+ * each turn; the sweep takes it from a connection that has gone quiet. */
+#define QUEUE_KEEP_CAP 512
 
 /* First length of a reassembly buffer; it grows with what has arrived, never by announcement. */
 #define REASSEMBLY_MIN_LEN 512

@@ -220,6 +220,9 @@ static inline bool conn_takes_input(const struct conn *conn)
     return conn->state == CONN_OPEN && !conn->is_paused;
 }
 
+/* Gives the memory of an empty queue back. */
+void queue_trim(struct conn *conn);
+
 /* queue.c */
 void queue_fini(struct conn *conn);
 void queue_push(struct conn *conn, struct blob *blob, enum out_kind kind, uint8_t frame,

@@ -60,7 +60,7 @@ static void compact(struct queue *queue)
 static void grow(struct queue *queue)
 {
     uint32_t cap = queue->cap == 0 ? QUEUE_MIN_CAP : queue->cap * 2;
-    struct out *ring = mem_zero(cap, sizeof *ring);
+    struct out *ring = mem_alloc(cap * sizeof *ring);
 
     for (uint32_t i = 0; i < queue->count; i++)
         ring[i] = *entry(queue, i);
@@ -68,6 +68,17 @@ static void grow(struct queue *queue)
     queue->ring = ring;
     queue->cap = cap;
     queue->head = 0;
+}
+
+void queue_trim(struct conn *conn)
+{
+    struct queue *queue = &conn->queue;
+
+    if (queue->count != 0)
+        return;
+    mem_free(queue->ring);
+    queue->ring = NULL;
+    queue->cap = queue->head = 0;
 }
 
 void queue_push(struct conn *conn, struct blob *blob, enum out_kind kind, uint8_t frame,
@@ -102,11 +113,8 @@ struct out queue_pop(struct conn *conn)
     }
     if (queue->count == 0) {
         queue->head = 0;
-        if (queue->cap > QUEUE_KEEP_CAP) {
-            mem_free(queue->ring);
-            queue->ring = NULL;
-            queue->cap = 0;
-        }
+        if (queue->cap > QUEUE_KEEP_CAP)
+            queue_trim(conn);
     }
     note_busy(conn, was_busy);
     return out;

@@ -108,6 +108,7 @@ static void look_at_open(struct conn *conn)
 
 static void look_at(struct conn *conn)
 {
+    queue_trim(conn);
     if (next_at(conn) > conn->net->now) {
         sweep_arm(conn);
         return;
