@@ -53,14 +53,16 @@ bool calls_is_pending(const struct core *core, const struct session *session, ui
     return map_get(&core->dealer.calls, session->id, request) != NULL;
 }
 
-/* The next INVOCATION id of a callee: 1, 2, 3, ... 2^53, 1; never one that is in use. */
+/* The next INVOCATION id of a callee: 1, 2, 3, ... 2^53, 1; never one that is in use, which only
+ * a second round could bring up. */
 static uint64_t next_invocation(const struct core *core, struct session *callee)
 {
     do {
+        callee->has_wrapped |= callee->last_invocation == WAMP_ID_MAX;
         callee->last_invocation =
             callee->last_invocation == WAMP_ID_MAX ? 1 : callee->last_invocation + 1;
-    } while (
-        UNLIKELY(map_get(&core->dealer.invocations, callee->id, callee->last_invocation) != NULL));
+    } while (UNLIKELY(callee->has_wrapped && map_get(&core->dealer.invocations, callee->id,
+                                                     callee->last_invocation) != NULL));
     return callee->last_invocation;
 }
 

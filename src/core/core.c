@@ -106,6 +106,13 @@ static void run_deadlines(struct core *core)
         session_on_deadline(core, container_of(due, struct session, deadline));
 }
 
+static struct session *find_session(struct core *core, uint64_t peer)
+{
+    if (core->last == NULL || core->last->peer != peer)
+        core->last = map_get(&core->by_peer, peer, 0);
+    return core->last;
+}
+
 void core_step(struct core *core, const struct event *ev, struct outbox *out)
 {
     struct session *session = NULL;
@@ -117,7 +124,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     if (UNLIKELY(deadlines_next(&core->deadlines) <= ev->now))
         run_deadlines(core);
     if (ev->type != EV_TICK && ev->type != EV_CLOSE_REALM && ev->type != EV_HELLO) {
-        session = map_get(&core->by_peer, ev->peer, 0);
+        session = find_session(core, ev->peer);
         if (session == NULL)
             return; /* it ended while this was on its way */
     }

@@ -16,8 +16,9 @@ struct core {
     struct core_options options; /* strings owned */
     struct rng rng;
     struct intern intern;
-    struct map by_peer; /* peer -> session, owned */
-    struct map by_id;   /* session id -> session, borrowed */
+    struct map by_peer;   /* peer -> session, owned */
+    struct session *last; /* borrowed; who spoke last, since messages come in bursts; or NULL */
+    struct map by_id;     /* session id -> session, borrowed */
     struct broker broker;
     struct dealer dealer;
     struct deadlines deadlines;        /* borrowed nodes: session->deadline */

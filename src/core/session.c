@@ -239,6 +239,8 @@ void session_free(struct core *core, struct session *session)
     mem_free(session->tags);
     deadlines_cancel(&core->deadlines, &session->deadline);
     map_remove(&core->by_peer, session->peer, 0);
+    if (core->last == session)
+        core->last = NULL;
     mem_free(session);
 }
 

@@ -37,6 +37,7 @@ struct session {
     uint32_t send_max;         /* longest message the peer accepts */
     uint64_t watermark;        /* last new request id; 0: none yet */
     uint64_t last_invocation;  /* last INVOCATION id issued */
+    bool has_wrapped;          /* it has issued 2^53 ids */
     uint32_t authid, authrole; /* interned; counted by the tags */
     uint32_t tag_count;
     struct tag *tags;        /* owned; counted */
