@@ -223,7 +223,9 @@ static int run_router(struct service *service, struct router *router)
         router_stop(router);
     int err = router_run(router);
     set_log(service, false);
-    if (err == 0)
+    if (err == ERR_IO)
+        log_line(LOG_ERROR, "worker-failed", "cannot start the threads of all workers", NULL);
+    else if (err == 0)
         log_line(LOG_INFO, "stopped", "every session was told, everything is written", NULL);
     else
         log_line(LOG_WARN, "stopped-late", "some peers did not take their last messages in time",
@@ -232,7 +234,8 @@ static int run_router(struct service *service, struct router *router)
     pthread_mutex_lock(&service->lock);
     service->router = NULL;
     pthread_mutex_unlock(&service->lock);
-    return err == 0 ? EXIT_OK : EXIT_RUNTIME;
+    /* A peer that does not read is no failure of ours: the others were told in time. */
+    return err == ERR_IO ? EXIT_RUNTIME : EXIT_OK;
 }
 
 static int start_router(struct service *service)

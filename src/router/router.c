@@ -126,7 +126,7 @@ int router_run(struct router *router)
             net_stop(router->workers[i].net);
         worker_join(&router->workers[i]);
     }
-    return atomic_load(&router->is_unflushed) ? ERR_IO : err;
+    return err == 0 && atomic_load(&router->is_unflushed) ? ERR_CLOSED : err;
 }
 
 void router_stop(struct router *router)

@@ -43,7 +43,8 @@ struct router *router_new(const struct router_options *options, char *words, siz
 const char *router_address(const struct router *router, size_t index);
 
 /* Starts the other workers and runs worker 0 in this thread until router_stop has done its
- * work. Returns 0, or ERR_IO when the grace time ran out with bytes unwritten. */
+ * work. Returns 0, ERR_CLOSED when the grace time ran out before a peer had taken its last
+ * messages, or ERR_IO when a worker could not be started. */
 int router_run(struct router *router);
 
 /* Sends GOODBYE wamp.close.system_shutdown to all, writes everything out, ends router_run.
