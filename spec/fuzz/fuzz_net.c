@@ -10,6 +10,7 @@
 #include "server.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -52,8 +53,9 @@ static void start_once(void)
     CHECK(atexit(stop) == 0);
 }
 
-/* From ever another loopback address: those that were left wait for a minute with their port. */
-static int open_connection(void)
+/* From ever another loopback address: those that were left wait for a minute with their port.
+ * Returns -1 when it was interrupted: the fuzzer has an alarm clock. */
+static int try_connection(void)
 {
     static uint32_t turn;
     struct sockaddr_in from = {.sin_family = AF_INET,
@@ -65,7 +67,20 @@ static int open_connection(void)
 
     CHECK(fd >= 0);
     CHECK(bind(fd, (struct sockaddr *)&from, sizeof(from)) == 0);
-    CHECK(connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0);
+    if (connect(fd, (struct sockaddr *)&address, sizeof(address)) == 0)
+        return fd;
+    CHECK(errno == EINTR);
+    (void)close(fd);
+    return -1;
+}
+
+static int open_connection(void)
+{
+    int fd;
+
+    do
+        fd = try_connection();
+    while (fd < 0);
     return fd;
 }
 
