@@ -63,8 +63,9 @@ local rows = {
     end, "b" },
   { "a filter of an attribute that is no list is ignored",
     function() return { eligible_team = "one", exclude_team = 5 } end, "abc" },
-  { "a filter of an attribute with other than texts is ignored",
-    function() return { eligible_team = { 1, 2 } } end, "abc" },
+  { "in a filter of an attribute, what is no text names nobody",
+    function() return { eligible_team = { 1, "one", wamp.null }, exclude_team = { 2, true } } end,
+    "a" },
 }
 
 conformance.everywhere("A publication's filter:", {}, function(peer)
