@@ -43,6 +43,20 @@ conformance.over({ "ws", "wss" }, "A WebSocket", {}, function(peer)
     end)
   end
 
+  for _, offer in ipairs { "permessage-deflate", "permessage-deflate; client_max_window_bits",
+    "permessage-deflate; server_no_context_takeover; client_max_window_bits=15" } do
+    it(("does not take up the extension %s"):format(offer), function()
+      local alice = peer.join(nil, { headers = { ["Sec-WebSocket-Extensions"] = offer } })
+      assert.is_nil(alice.frames.headers["sec-websocket-extensions"])
+      local topic = peer.uri()
+      local subscription = alice:subscribe(topic)
+      for _, len in ipairs { 900, 1023, 4096, 7 * 1024 + 5, 8192, 12000 } do
+        alice:publish(topic, { ("x"):rep(len) }, nil, { exclude_me = false })
+        alice:expect_event(subscription, { ("x"):rep(len) })
+      end
+    end)
+  end
+
   for path, expected in pairs { ["/"] = 101, ["/ws"] = 101, ["/ws?x=1"] = 101, ["/no"] = 404,
     ["/ws/x"] = 404, ["/status.json"] = 404 } do
     it(("on the path %s answers %d"):format(path, expected), function()
@@ -172,11 +186,14 @@ conformance.over({ "ws", "wss" }, "A WebSocket", {}, function(peer)
     end)
   end
 
-  it("with a reserved bit gets a close frame with 1002", function()
-    local alice = peer.join()
-    alice:send_octets(frame(data_type, "[]", { rsv = 2 }))
-    alice:expect_close_frame(1002)
-  end)
+  for rsv, what in pairs { [1] = "RSV3", [2] = "RSV2", [4] = "RSV1, as compressed ones have," } do
+    it(("in a frame with %s gets a close frame with 1002"):format(what), function()
+      local alice, bob = peer.join(), peer.join()
+      alice:send_octets(frame(data_type, "\x8a\x56\x8a\x05\x00", { rsv = rsv }))
+      alice:expect_close_frame(1002)
+      bob:subscribe(peer.uri())
+    end)
+  end
 
   for _, code in ipairs { 1000, 1001, 3000, 4999 } do
     it(("that the client closes with %d is closed in return, and its session is over"):format(
