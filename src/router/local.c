@@ -62,8 +62,11 @@ static void ready(struct local_peer *local)
 
 void local_send(struct local_peer *local, struct slice message)
 {
-    if (local->peer != NULL)
-        pump_message(local->peer, message);
+    if (local->peer == NULL)
+        return;
+    pump_message(local->peer, message);
+    if (local->router->worker_count > 1)
+        net_post(local->peer->worker->net); /* mail leaves at the end of a turn: so there is one */
 }
 
 void local_receive(struct peer *peer, struct blob *blob)
@@ -103,8 +106,11 @@ static void close_peer(struct local_peer *local)
     struct peer *peer = local->peer;
 
     local->peer = NULL;
-    if (peer != NULL)
-        pump_close(peer);
+    if (peer == NULL)
+        return;
+    pump_close(peer);
+    if (local->router->worker_count > 1)
+        net_post(local->router->workers[0].net);
 }
 
 void local_close(struct local_peer *local)

@@ -66,6 +66,9 @@ struct local_peer;
 struct local_peer *local_open(struct router *router, local_receive_fn *receive,
                               void (*on_close)(void *ctx), void *ctx);
 void local_send(struct local_peer *peer, struct slice message);
+
+/* Ends the peer, and its session as a lost connection does. Due for every peer before
+ * router_free; also after router_run has returned. */
 void local_close(struct local_peer *peer);
 
 #endif

@@ -166,6 +166,8 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
 void worker_fini(struct worker *worker)
 {
     worker->is_over = true;
+    if (worker->index == 0)
+        local_deliver(worker); /* peers that were closed after the loop had ended */
     if (worker->net != NULL)
         net_free(worker->net);
     map_fini(&worker->peers);
