@@ -24,8 +24,6 @@ return {
         --     paths = { "/", "/ws" },
         --     -- web origins that may connect, e.g. { "https://app.example.com" }; not set: any
         --     origins = nil,
-        --     -- offer compression (permessage-deflate) to WebSockets that speak JSON
-        --     deflate = true,
         --     -- realm of a HELLO that names none; not set: such a HELLO is refused
         --     default_realm = nil,
         --     -- refuse RawSocket peers that accept only shorter messages; 0: none

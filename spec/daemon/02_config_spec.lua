@@ -58,7 +58,7 @@ return {
   listen = {
     "127.0.0.1:0",
     "127.0.0.1",
-    { address = "127.0.0.1:99999", defalte = true },
+    { address = "127.0.0.1:99999", serialisers = { "json" } },
   },
   realms = {
     ["realm1"] = {
@@ -74,7 +74,7 @@ return {
       "3: workers: found the number 0; allowed: an integer from 1 to 64",
       '6: listen[2]: "127.0.0.1": the port is missing; allowed: "host:port", "[::1]:port", '
         .. '"tls://host:port" or "unix:/path"',
-      '7: listen[3].defalte: no such option (did you mean "deflate"?)',
+      '7: listen[3].serialisers: no such option (did you mean "serializers"?)',
       '7: listen[3]: "127.0.0.1:99999": the port is not a number from 0 to 65535; allowed: '
         .. '"host:port", "[::1]:port", "tls://host:port" or "unix:/path"',
       '11: realms["realm1"].uri_chek: no such option (did you mean "uri_check"?)',
@@ -304,7 +304,7 @@ describe("printing a configuration", function()
           { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true },
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
             serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
-            default_realm = "realm1", rawsocket_min_length = "1KiB", deflate = false },
+            default_realm = "realm1", rawsocket_min_length = "1KiB" },
           { address = "unix:/tmp/nexus spec.sock", unix_mode = "0600" },
         },
         realms = {

@@ -68,7 +68,6 @@ describe("a JSON file in nexus's layout", function()
     assert.equal("0.0.0.0:8000", config.listen[1].address)
     assert.same({ "websocket" }, config.listen[1].protocols)
     assert.same({ "http://localhost:8000", "http://127.0.0.1:8000" }, config.listen[1].origins)
-    assert.is_false(config.listen[1].deflate)
     assert.equal("open", config.realms.realm1.policy)
     assert.equal("loose", config.realms.realm1.uri_check)
   end)
@@ -114,6 +113,7 @@ describe("a JSON file in nexus's layout", function()
     assert.same({
       "22: colour: nexus has no such key, it is ignored there and here",
       "20: metrics.address: has no effect: there is no metrics endpoint",
+      "7: websocket.enable_compression: has no effect: WebSockets are not compressed",
       "9: websocket.enable_request_capture: has no effect: HTTP requests are not kept for policies",
       "6: websocket.keep_alive: holds for RawSocket as well",
       '3: websocket.address: WebSockets are served on "/" and "/ws" (nexus: on every path)',
@@ -139,7 +139,6 @@ describe("a JSON file in nexus's layout", function()
     local config = load(out)()
     assert.equal("tls://127.0.0.1:8443", config.listen[1].address)
     assert.same({ cert = cert.cert, key = cert.key, optional = false }, config.listen[1].tls)
-    assert.is_true(config.listen[1].deflate)
     assert.equal("nexus-wamp-cookie", config.listen[1].cookie.name)
     assert.same({ "http://app.example.com", "https://app.example.com", "http://localhost:3000",
       "https://localhost:3000" }, config.listen[1].origins)

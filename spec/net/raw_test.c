@@ -165,6 +165,29 @@ TEST(echoes_long_messages)
     free(payload);
 }
 
+TEST(echoes_json_of_every_length)
+{
+    static char text[12000];
+
+    memset(text, 'x', sizeof text);
+    memcpy(text, "[\"", 2);
+    start(1 << 20, 0, 1u << CODEC_JSON);
+    EXPECT_EQ(shake(0x7ff10000), 0x7fb10000);
+    for (size_t len = 900; len <= sizeof text; len++) {
+        bool is_fine;
+
+        memcpy(text + len - 2, "\"]", 2);
+        is_fine = raw_send(&peer, 0, slice_make(text, len)) && raw_read(&peer, &frame) &&
+                  frame.opcode == 0 && slice_eq(frame_slice(&frame), slice_make(text, len));
+        EXPECT(is_fine);
+        if (!is_fine)
+            break;
+        memcpy(text + len - 2, "xx", 2);
+    }
+    peer_close(&peer);
+    server_stop(&server);
+}
+
 static void expect_end(struct slice input)
 {
     EXPECT(peer_open_raw(&peer, "127.0.0.1", server.port, false));

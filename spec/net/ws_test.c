@@ -181,6 +181,59 @@ TEST(sets_a_cookie_once)
     server_stop(&server);
 }
 
+/* What browsers and other clients offer. None is taken up, and messages pass as they are. */
+TEST(takes_up_no_extension)
+{
+    static const char *const offers[] = {
+        "permessage-deflate",
+        "permessage-deflate; client_max_window_bits",
+        "permessage-deflate; client_no_context_takeover; server_no_context_takeover",
+        "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10, "
+        "permessage-deflate",
+        "x-webkit-deflate-frame, permessage-bzip2, deflate-stream",
+    };
+    char headers[256];
+
+    start();
+    for (size_t i = 0; i < ARRAY_LEN(offers); i++) {
+        snprintf(headers, sizeof headers,
+                 "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Extensions: %s\r\n", offers[i]);
+        EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+        EXPECT_EQ(peer_upgrade(&peer, "/", "wamp.2.json", headers, head, sizeof head), 101);
+        EXPECT(strcasestr(head, "Sec-WebSocket-Extensions") == NULL);
+        EXPECT(ws_send(&peer, 1, true, SLICE("[\"plain\"]")));
+        EXPECT(ws_read(&peer, &frame));
+        EXPECT_EQ(frame.opcode, 1);
+        EXPECT_SLICE(frame_slice(&frame), SLICE("[\"plain\"]"));
+        peer_close(&peer);
+    }
+    server_stop(&server);
+}
+
+/* Lengths around those of buffers, ours and those of lws, are not special. */
+TEST(echoes_json_of_every_length)
+{
+    static char text[12000];
+
+    memset(text, 'x', sizeof text);
+    memcpy(text, "[\"", 2);
+    start();
+    EXPECT(peer_open_ws(&peer, "127.0.0.1", server.port, false, "wamp.2.json"));
+    for (size_t len = 900; len <= sizeof text; len++) {
+        bool is_fine;
+
+        memcpy(text + len - 2, "\"]", 2);
+        is_fine = ws_send(&peer, 1, true, slice_make(text, len)) && ws_read(&peer, &frame) &&
+                  frame.opcode == 1 && slice_eq(frame_slice(&frame), slice_make(text, len));
+        EXPECT(is_fine);
+        if (!is_fine)
+            break;
+        memcpy(text + len - 2, "xx", 2);
+    }
+    peer_close(&peer);
+    server_stop(&server);
+}
+
 static void expect_failure(const char *protocol, unsigned opcode, struct slice payload,
                            unsigned code)
 {
@@ -212,6 +265,30 @@ TEST(fails_connections_with_the_right_code)
     EXPECT_EQ(server_counters(&server).too_big, 1);
     server_stop(&server);
     free(big);
+}
+
+/* RSV1 marks what is compressed. After its close frame lws takes its time to hang up. */
+TEST(fails_connections_that_use_reserved_bits)
+{
+    static const struct {
+        const char *protocol;
+        unsigned first;
+    } cases[] = {
+        {"wamp.2.json", 0x41}, {"wamp.2.cbor", 0x42}, {"wamp.2.json", 0x21},
+        {"wamp.2.json", 0x11}, {"wamp.2.json", 0x71}, {"wamp.2.json", 0x49},
+    };
+
+    start();
+    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+        EXPECT(peer_open_ws(&peer, "127.0.0.1", server.port, false, cases[i].protocol));
+        EXPECT(ws_send(&peer, cases[i].first, true, SLICE("\x8a\x56\x8a\x05")));
+        EXPECT(ws_read(&peer, &frame));
+        EXPECT_EQ(frame_close_code(&frame), 1002);
+        peer_close(&peer);
+    }
+    EXPECT(server_wait(&server, server_has_no_connection));
+    EXPECT_EQ(server.messages, 0);
+    server_stop(&server);
 }
 
 TEST(bounds_fragments_together)

@@ -42,7 +42,7 @@ static const struct row websocket_rows[] = {
     {"cert_file", NODE_TEXT, FATE_CONVERTED, NULL},
     {"key_file", NODE_TEXT, FATE_CONVERTED, NULL},
     {"keep_alive", NODE_INT, FATE_CONVERTED, NULL},
-    {"enable_compression", NODE_BOOL, FATE_CONVERTED, NULL},
+    {"enable_compression", NODE_BOOL, FATE_NOTED, "WebSockets are not compressed"},
     {"enable_tracking_cookie", NODE_BOOL, FATE_CONVERTED, NULL},
     {"enable_request_capture", NODE_BOOL, FATE_NOTED, "HTTP requests are not kept for policies"},
     {"allow_origins", NODE_TABLE, FATE_CONVERTED, NULL},
@@ -378,8 +378,6 @@ static void convert_websocket(struct convert *convert, const struct node *sectio
         add_listen(convert, section, address, whole_address(convert, address, is_tls), "websocket");
     if (is_tls)
         copy_tls(convert, section, listen);
-    node_add(convert->arena, listen, "deflate",
-             node_bool(convert->arena, asks(find(section, "enable_compression"))));
     if (asks(origins))
         copy_origins(convert, listen, origins);
     else

@@ -67,10 +67,7 @@ void conn_free(struct conn *conn)
     CHECK(!conn->is_attached);
     if (conn->peek != NULL)
         listener_end_peek(conn);
-    if (conn->is_ws && conn->has_handshake)
-        blob_drop(conn->deflating);
-    else
-        mem_free(conn->cookie);
+    mem_free(conn->cookie);
     if (list_is_linked(&conn->dirty))
         list_remove(&conn->dirty);
     deadlines_cancel(&net->deadlines, &conn->due);

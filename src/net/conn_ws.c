@@ -56,11 +56,8 @@ int ws_receive(struct conn *conn, struct slice bytes)
     uint32_t max = conn->recv_max;
 
     conn_received(conn, bytes.len);
-    if (conn->state != CONN_OPEN) {
-        /* Discarded; but nobody makes us inflate without end what will not be looked at. */
-        conn->discarded += conn->is_deflate ? (uint32_t)bytes.len : 0;
-        return conn->discarded > max ? -1 : 0;
-    }
+    if (conn->state != CONN_OPEN)
+        return 0; /* discarded */
     if (lws_frame_is_binary(wsi) != (conn->codec != CODEC_JSON)) {
         fail(conn, &conn->net->counters.bad_frames, CLOSE_WRONG_FRAME_TYPE,
              conn->codec == CODEC_JSON ? "expected a text frame" : "expected a binary frame");
@@ -77,8 +74,6 @@ int ws_receive(struct conn *conn, struct slice bytes)
     }
     conn_append(conn, bytes.data, bytes.len);
     conn->in_fragments = !is_last;
-    if (conn->is_deflate && !is_last)
-        lws_callback_on_writable(wsi); /* lws goes on inflating at an event only */
     if (is_last)
         deliver_joined(conn);
     return 0;
@@ -88,7 +83,7 @@ int ws_peer_closes(struct conn *conn)
 {
     conn_received(conn, 0);
     if (conn->state == CONN_CLOSING)
-        (void)conn_writeable(conn); /* ours is on its way, behind what is queued */
+        (void)conn_flush(conn); /* ours is on its way, behind what is queued */
     if (conn->state == CONN_CLOSING || conn->state == CONN_LINGER)
         return -1;
     if (conn->state == CONN_OPEN) {

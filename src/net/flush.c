@@ -5,8 +5,6 @@
  * scratch buffer and written with one call. A frame is always handed to lws whole, however
  * long: lws may put a PONG of its own between two writes, and must not put it inside a frame.
  *
- * A connection with permessage-deflate goes message by message, since lws compresses there.
- *
  * SPDX-License-Identifier: MIT
  */
 #include "net/priv.h"
@@ -126,44 +124,6 @@ static bool write_queue(struct conn *conn)
     return true;
 }
 
-/* One message through the compressor. lws may read from it until the next WRITEABLE. */
-static bool write_deflated(struct conn *conn)
-{
-    struct out out;
-    int type;
-
-    blob_drop(conn->deflating);
-    conn->deflating = NULL;
-    while (conn->queue.count != 0 && queue_front(&conn->queue)->blob == NULL)
-        queue_pop(conn);
-    if (conn->queue.count == 0)
-        return true;
-    if (queue_front(&conn->queue)->kind == OUT_CONTROL) {
-        unsigned char *scratch = conn->net->scratch + LWS_PRE;
-        size_t len;
-
-        out = queue_pop(conn);
-        len = frame_header(conn, scratch, &out);
-        memcpy(scratch + len, out.blob->data, out.blob->len);
-        len += out.blob->len;
-        blob_drop(out.blob);
-        lws_callback_on_writable(conn->wsi);
-        return write_out(conn, scratch, len);
-    }
-    out = queue_pop(conn);
-    count_out(conn, &out);
-    conn->deflating = out.blob;
-    conn->net->counters.writes++;
-    conn->net->counters.bytes_out += out.blob->len;
-    type = out.frame == 0x1 ? LWS_WRITE_TEXT : LWS_WRITE_BINARY;
-    lws_callback_on_writable(conn->wsi);
-    if (lws_write(conn->wsi, (unsigned char *)out.blob->data, out.blob->len,
-                  (enum lws_write_protocol)type) < 0)
-        return false;
-    queue_set_held(conn, out.blob->len);
-    return true;
-}
-
 /* All is written. A RawSocket says so with a FIN, a WebSocket has sent its close frame. The
  * socket stays until the peer has seen it: to close with unread input would reset the
  * connection, and what we wrote last would be lost. */
@@ -179,21 +139,12 @@ static void begin_linger(struct conn *conn)
 
 bool conn_flush(struct conn *conn)
 {
-    if (conn->is_deflate && conn->state >= CONN_OPEN && conn->state <= CONN_LINGER) {
-        lws_callback_on_writable(conn->wsi);
-        return true;
-    }
-    return conn_writeable(conn);
-}
-
-bool conn_writeable(struct conn *conn)
-{
     if (conn->state < CONN_OPEN || conn->state > CONN_LINGER)
         return true;
     if (lws_partial_buffered(conn->wsi))
         return true;
     queue_set_held(conn, 0);
-    if (!(conn->is_deflate ? write_deflated(conn) : write_queue(conn)))
+    if (!write_queue(conn))
         return false;
     if (conn->state == CONN_CLOSING && !queue_is_busy(&conn->queue) &&
         !lws_partial_buffered(conn->wsi))

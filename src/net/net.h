@@ -44,7 +44,6 @@ struct listener_options {
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
     bool websocket, rawsocket;  /* which protocols are served */
-    bool deflate;               /* offer permessage-deflate (JSON only) */
     uint32_t rawsocket_min_len; /* refuse peers that accept less; 0: any */
 };
 

@@ -85,20 +85,15 @@ struct conn {
     uint32_t rx_len, rx_cap;
     char *kept; /* owned; whole messages kept back by net_pause: length, octets, ... */
     uint32_t kept_len, kept_cap;
-    union {
-        char *cookie;           /* owned; between the upgrade and on_open */
-        struct blob *deflating; /* counted; lws may still read from it */
-    };
+    char *cookie;                /* owned; between the upgrade and on_open */
     uv_poll_t *peek;             /* owned; while peeking */
     uint32_t send_max, recv_max; /* RawSocket */
     uint32_t pings, ping_window; /* RawSocket PINGs received in that second */
-    uint32_t discarded;          /* inflated octets that came after the end */
     uint8_t state;               /* enum conn_state */
     uint8_t codec;
     bool is_raw : 1;
     bool is_ws : 1;
     bool is_secure : 1;
-    bool is_deflate : 1;
     bool is_attached : 1; /* the handler knows it */
     bool is_joined : 1;
     bool was_joined : 1;
@@ -244,9 +239,6 @@ void queue_set_held(struct conn *conn, uint64_t held);
 
 /* flush.c: false when the wsi is to be ended (return -1, or conn_kill). */
 bool conn_flush(struct conn *conn);
-
-/* The same from inside a WRITEABLE callback. */
-bool conn_writeable(struct conn *conn);
 
 /* conn_ws.c, conn_raw.c, http.c: halves of the lws callback; what they return lws gets. */
 int ws_established(struct conn *conn);

@@ -61,7 +61,7 @@ static int on_conn(struct conn *conn, struct lws *wsi, int reason, void *in, siz
         return raw_receive(conn, slice_make(in, len));
     case LWS_CALLBACK_SERVER_WRITEABLE:
     case LWS_CALLBACK_RAW_WRITEABLE:
-        return conn_writeable(conn) ? 0 : -1;
+        return conn_flush(conn) ? 0 : -1;
     case LWS_CALLBACK_RAW_ADOPT:
         raw_adopted(conn, wsi);
         return conn->state == CONN_OPENING && !conn->is_ws ? 0 : -1;
@@ -71,10 +71,6 @@ static int on_conn(struct conn *conn, struct lws *wsi, int reason, void *in, siz
         return http_upgrade(conn, in);
     case LWS_CALLBACK_ADD_HEADERS:
         return http_add_headers(conn, in);
-    case LWS_CALLBACK_CONFIRM_EXTENSION_OKAY:
-        if (conn->listener->options.deflate && conn->codec == CODEC_JSON)
-            conn->is_deflate = true;
-        return !conn->is_deflate;
     case LWS_CALLBACK_ESTABLISHED:
         return ws_established(conn);
     case LWS_CALLBACK_RECEIVE_PONG:
@@ -102,12 +98,6 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
     (void)user;
     return conn == NULL ? 0 : on_conn(conn, wsi, (int)reason, in, len);
 }
-
-static const struct lws_extension extensions[] = {
-    {"permessage-deflate", lws_extension_callback_pm_deflate,
-     "permessage-deflate; client_no_context_takeover"},
-    {NULL, NULL, NULL},
-};
 
 /* No validity timers: they sit in a sorted list, and heartbeats are ours. */
 static const lws_retry_bo_t no_policy;
@@ -166,7 +156,6 @@ static struct lws_vhost *make_vhost(struct side *side, const struct listener_opt
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
         .vhost_name = "nexus",
         .protocols = side->protocols,
-        .extensions = options->deflate ? extensions : NULL,
         .options = LWS_SERVER_OPTION_FALLBACK_TO_APPLY_LISTEN_ACCEPT_CONFIG |
                    LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .listen_accept_role = "raw-skt",

@@ -22,11 +22,7 @@ from autobahn.asyncio.websocket import WampWebSocketClientFactory  # noqa: E402
 from autobahn.wamp.exception import ApplicationError  # noqa: E402
 from autobahn.wamp.serializer import create_transport_serializer  # noqa: E402
 from autobahn.wamp.types import CallResult, ComponentConfig  # noqa: E402
-from autobahn.websocket.compress import (  # noqa: E402
-    PerMessageDeflateOffer,
-    PerMessageDeflateResponse,
-    PerMessageDeflateResponseAccept,
-)
+from autobahn.websocket.compress import PerMessageDeflateOffer  # noqa: E402
 
 from tap import within  # noqa: E402
 
@@ -78,11 +74,6 @@ class Peer(ApplicationSession):
         return [] if result is None else [result], {}
 
 
-def accept_deflate(response):
-    if isinstance(response, PerMessageDeflateResponse):
-        return PerMessageDeflateResponseAccept(response)
-
-
 async def join(way, realm="interop", stays=False):
     """A session over that transport and serializer; raises the reason of ABORT."""
     loop = asyncio.get_running_loop()
@@ -99,9 +90,9 @@ async def join(way, realm="interop", stays=False):
     if kind == "websocket":
         factory = WampWebSocketClientFactory(
             create, url=os.environ["NEXUS_WS"], serializers=[serializer], loop=loop)
+        # As browsers do; a router that took the offer up would be hung up on.
         factory.setProtocolOptions(
-            perMessageCompressionOffers=[PerMessageDeflateOffer()],
-            perMessageCompressionAccept=accept_deflate, tcpNoDelay=True)
+            perMessageCompressionOffers=[PerMessageDeflateOffer()], tcpNoDelay=True)
         await loop.create_connection(factory, "127.0.0.1", port)
     elif kind == "rawsocket":
         factory = WampRawSocketClientFactory(create, serializer=serializer)
