@@ -45,8 +45,15 @@ local function output_of(command)
   return (text:gsub("%s+$", ""))
 end
 
---- A folder of this process, removed with it when nothing failed.
+--- A folder of this process, removed at its end if every program in it ended well.
 local folder
+local running = 0
+daemon.sweeper = setmetatable({}, { __gc = function()
+  if folder and running == 0 then
+    os.execute("rm -rf " .. folder)
+  end
+end })
+
 function daemon.folder()
   folder = folder or output_of("mktemp -d /tmp/nexus-spec.XXXXXX")
   return folder
@@ -134,7 +141,7 @@ end
 -- so does the program. The exit code goes to a file, written under another name first.
 local wrapper = [[
 cd %s || exit 1
-exec 3<&0
+exec 3<&0 2>shell.log
 %s %s </dev/null 3<&- >out 2>log &
 pid=$!
 echo $pid >pid.new && mv pid.new pid
@@ -161,6 +168,7 @@ function daemon.spawn(options)
     flags = "--config nexusd.lua " .. flags
   end
   local command = ("exec env %s %s"):format(options.environment or "", quote(program))
+  running = running + 1
   self.pipe = assert(io.popen(wrapper:format(quote(self.folder), command, flags), "w"))
   local pid = daemon.eventually(function() return read_file(self:path("pid")) end)
   self.pid = tonumber(pid) or error("the shell did not start the program")
@@ -269,6 +277,14 @@ function Daemon:wait()
   return code
 end
 
+--- Waits for an end that is clean.
+function Daemon:finish()
+  local code = self:wait()
+  self:assert_clean()
+  assert(code == 0, ("the program ended with code %d; its log:\n%s"):format(code, self:log()))
+  running = running - 1
+end
+
 --- SIGTERM (or another signal), unless it was told to end already; the end must be clean.
 function Daemon:stop(signal)
   if not self.pipe then
@@ -277,9 +293,7 @@ function Daemon:stop(signal)
   if not self:code() and not self.is_told then
     self:signal(signal or "TERM")
   end
-  local code = self:wait()
-  self:assert_clean()
-  assert(code == 0, ("the program ended with code %d; its log:\n%s"):format(code, self:log()))
+  self:finish()
 end
 
 function Daemon:kill()
@@ -288,6 +302,7 @@ function Daemon:kill()
   end
   self:wait()
   self:assert_clean()
+  running = running - 1
 end
 
 ---- its own words about itself ----

@@ -8,6 +8,10 @@ local framing = require "framing"
 local stream = require "stream"
 local wamp = require "wamp"
 
+-- Each worker has its share of a bound, and the kernel deals connections out: with several, one
+-- may be full while another has room.
+local workers = tonumber(os.getenv("NEXUS_WORKERS") or "1")
+
 conformance.over_mixed("Without HELLO", { limits = { hello_timeout = "100ms" } }, function(peer)
   it("a connection is closed after hello_timeout, with 1008 and without a message", function()
     peer.connect():expect_closed(1008)
@@ -127,14 +131,13 @@ conformance.with_router("Connections", { limits = { max_connections = 4 } }, fun
     it(("over %s are refused beyond max_connections, and welcome when one is gone"):format(
       transport), function()
       local peer = conformance.peer(router, transport, "json")
-      -- Each worker counts for itself, so with several a fifth may still find room.
       local open = {}
       local refused, why
       repeat
         open[#open + 1] = refused
         refused, why = peer.try_connect()
       until not refused
-      assert.is_true(#open >= 3 and #open <= 8)
+      assert.is_true(#open >= 4 // workers and #open <= 4)
       if transport == "ws" then
         assert.is_true(why == 503 or why == nil)
       else
@@ -154,9 +157,9 @@ conformance.with_router("Connections of one address", {
     local count = 0
     while peer.try_connect() do
       count = count + 1
-      assert.is_true(count <= 6)
+      assert.is_true(count <= 3 + workers - 1)
     end
-    assert.is_true(count >= 3)
+    assert.is_true(count >= 3 // workers)
     local neighbour = conformance.peer(router, "unix", "json")
     for _ = 1, 5 do
       neighbour.join()
