@@ -188,8 +188,8 @@ TEST(takes_up_no_extension)
         "permessage-deflate",
         "permessage-deflate; client_max_window_bits",
         "permessage-deflate; client_no_context_takeover; server_no_context_takeover",
-        "permessage-deflate; server_max_window_bits=10; client_max_window_bits=10, "
-        "permessage-deflate",
+        ("permessage-deflate; server_max_window_bits=10; client_max_window_bits=10, "
+         "permessage-deflate"),
         "x-webkit-deflate-frame, permessage-bzip2, deflate-stream",
     };
     char headers[256];
