@@ -6,6 +6,7 @@
 -- Values are encoded with the serializers of spec/support. The seeds of the core come from the
 -- simulation (sim --record); inputs with other names were found by the fuzzers and are kept.
 -- SPDX-License-Identifier: MIT
+-- luacheck: no max line length
 package.path = "spec/support/?.lua;" .. package.path
 
 local value = require "value"

@@ -65,10 +65,10 @@ struct local_peer;
  * `on_close` tells that the router has closed it; local_close may still be called then. */
 struct local_peer *local_open(struct router *router, local_receive_fn *receive,
                               void (*on_close)(void *ctx), void *ctx);
-void local_send(struct local_peer *peer, struct slice message);
+void local_send(struct local_peer *local, struct slice message);
 
 /* Ends the peer, and its session as a lost connection does. Due for every peer before
  * router_free; also after router_run has returned. */
-void local_close(struct local_peer *peer);
+void local_close(struct local_peer *local);
 
 #endif
