@@ -152,16 +152,21 @@ struct publication {
     const struct msg *msg;
     const struct options *options;
     struct filter_set filters;
+    bool is_disclosed;
+    struct identity identity; /* of the publisher */
 };
 
-/* The encodings of one EVENT: by serializer, and for those who do or do not know raw payloads. */
+/* How EVENTs of one subscription and serializer may differ: for those who do or do not know raw
+ * payloads, and who do or do not want trust levels. */
+enum variant { VARIANT_WRAP_RAW = 1, VARIANT_TRUSTLEVEL = 2, VARIANT_COUNT = 4 };
+
 struct encodings {
-    struct blob *blob[CODEC_COUNT][2];
-    unsigned uses[CODEC_COUNT][2];
+    struct blob *blob[CODEC_COUNT][VARIANT_COUNT];
+    unsigned uses[CODEC_COUNT][VARIANT_COUNT];
 };
 
 static struct blob *encode_event(const struct publication *pub, const struct subscription *sub,
-                                 enum codec codec, bool wrap_raw)
+                                 enum codec codec, unsigned variant)
 {
     bool is_pattern = sub->entry.match != MATCH_EXACT;
 
@@ -170,9 +175,26 @@ static struct blob *encode_event(const struct publication *pub, const struct sub
                                          .second = pub->id,
                                          .uri_key = is_pattern ? "topic" : NULL,
                                          .uri = pub->msg->text,
+                                         .identity_key = "publisher",
+                                         .identity = pub->is_disclosed ? &pub->identity : NULL,
+                                         .trustlevel = (variant & VARIANT_TRUSTLEVEL) != 0
+                                                           ? pub->publisher->trustlevel
+                                                           : NO_TRUSTLEVEL,
                                          .options = pub->options,
                                          .payload = &pub->msg->payload,
-                                         .wrap_raw = wrap_raw});
+                                         .wrap_raw = (variant & VARIANT_WRAP_RAW) != 0});
+}
+
+static unsigned variant_for(const struct publication *pub, const struct session *to)
+{
+    unsigned variant = 0;
+
+    if (pub->msg->payload.kind == PAYLOAD_RAW &&
+        (to->features & SUBSCRIBER_PAYLOAD_TRANSPARENCY) == 0)
+        variant |= VARIANT_WRAP_RAW;
+    if (pub->publisher->trustlevel >= 0 && (to->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0)
+        variant |= VARIANT_TRUSTLEVEL;
+    return variant;
 }
 
 static bool is_audience(const struct publication *pub, const struct session *to)
@@ -207,30 +229,29 @@ static void fan_out(void *ctx, struct match_entry *entry)
 
     for (size_t i = 0; i < sub->member_count; i++) {
         const struct session *to = sub->members[i]->session;
-        bool wrap = pub->msg->payload.kind == PAYLOAD_RAW &&
-                    (to->features & SUBSCRIBER_PAYLOAD_TRANSPARENCY) == 0;
-        struct blob **blob = &made.blob[to->codec][wrap];
+        unsigned variant = variant_for(pub, to);
+        struct blob **blob = &made.blob[to->codec][variant];
 
         if (!is_audience(pub, to))
             continue;
         if (*blob == NULL)
-            *blob = encode_event(pub, sub, to->codec, wrap);
+            *blob = encode_event(pub, sub, to->codec, variant);
         if (UNLIKELY((*blob)->len > to->send_max)) {
             core->counters.oversized++;
             continue;
         }
-        made.uses[to->codec][wrap]++;
+        made.uses[to->codec][variant]++;
         outbox_send(core->out, to->peer, *blob, SEND_EVENT, key);
     }
     for (size_t codec = 0; codec < CODEC_COUNT; codec++) {
-        for (size_t wrap = 0; wrap < 2; wrap++) {
-            unsigned uses = made.uses[codec][wrap];
+        for (size_t variant = 0; variant < VARIANT_COUNT; variant++) {
+            unsigned uses = made.uses[codec][variant];
 
             core->counters.events += uses;
             if (uses == 0)
-                blob_drop(made.blob[codec][wrap]);
+                blob_drop(made.blob[codec][variant]);
             else if (uses > 1)
-                blob_hold_many(made.blob[codec][wrap], uses - 1);
+                blob_hold_many(made.blob[codec][variant], uses - 1);
         }
     }
 }
@@ -246,6 +267,10 @@ static const char *fault_of(struct core *core, struct publication *pub, const ch
     if (uri_is_reserved(pub->msg->text, MATCH_EXACT)) {
         *words = "PUBLISH.Topic is reserved: it begins with \"wamp\"";
         return WAMP_INVALID_URI;
+    }
+    if (pub->options->disclose_me && core->options.disclose_publisher == DISCLOSE_NEVER) {
+        *words = "this realm does not disclose publishers";
+        return WAMP_DISCLOSE_ME_DISALLOWED;
     }
     if (filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
                       core->options.empty_eligible_is_absent, &core->scratch, fault) < 0) {
@@ -268,6 +293,9 @@ void broker_publish(struct core *core, struct session *session, const struct msg
         return;
     }
     pub.id = rng_wamp_id(&core->rng);
+    pub.is_disclosed = options->disclose_me || core->options.disclose_publisher == DISCLOSE_ALWAYS;
+    pub.identity = (struct identity){session->id, intern_get_text(&core->intern, session->authid),
+                                     intern_get_text(&core->intern, session->authrole)};
     core->counters.publications++;
     if (options->acknowledge)
         session_send(core, session, reply_done(session->codec, MSG_PUBLISHED, msg->id, pub.id));

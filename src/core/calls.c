@@ -1,4 +1,4 @@
-/* calls.c -- see calls.h.
+/* calls.c -- the life of a call: made, assigned, ended, checked. See calls.h.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -6,51 +6,31 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "core/core_priv.h"
+#include "core/calls_priv.h"
+#include "core/limits.h"
 #include "core/reply.h"
 #include "wire/errors.h"
 
-struct call {
-    struct session *caller, *callee; /* borrowed */
-    uint64_t request;                /* of the caller's CALL */
-    uint64_t invocation;             /* of our INVOCATION */
-    struct list in_caller;           /* caller->calls */
-    struct list in_callee;           /* callee->invocations */
-};
+/* ---- life ---- */
 
-/* ---- life of a call ---- */
-
-static struct call *call_new(struct core *core, struct session *caller, uint64_t request,
-                             struct session *callee, uint64_t invocation)
+struct call *call_new(struct core *core, struct session *caller, uint64_t request,
+                      const struct registration *registration)
 {
     struct call *call = mem_alloc(sizeof *call);
 
-    *call = (struct call){
-        .caller = caller, .callee = callee, .request = request, .invocation = invocation};
+    *call = (struct call){.caller = caller,
+                          .request = request,
+                          .registration_id = registration->id,
+                          .timer = {.kind = TIMER_CALL},
+                          .timeout_at = NEVER,
+                          .queue_until = NEVER,
+                          .grace_until = NEVER,
+                          .started_at = core->now};
     list_append(&caller->calls, &call->in_caller);
-    list_append(&callee->invocations, &call->in_callee);
     map_put(&core->dealer.calls, caller->id, request, call);
-    map_put(&core->dealer.invocations, callee->id, invocation, call);
     caller->call_count++;
     core->counters.pending_calls++;
     return call;
-}
-
-/* The reverse of call_new. */
-static void call_free(struct core *core, struct call *call)
-{
-    map_remove(&core->dealer.calls, call->caller->id, call->request);
-    map_remove(&core->dealer.invocations, call->callee->id, call->invocation);
-    list_remove(&call->in_caller);
-    list_remove(&call->in_callee);
-    call->caller->call_count--;
-    core->counters.pending_calls--;
-    mem_free(call);
-}
-
-bool calls_is_pending(const struct core *core, const struct session *session, uint64_t request)
-{
-    return map_get(&core->dealer.calls, session->id, request) != NULL;
 }
 
 /* The next INVOCATION id of a callee: 1, 2, 3, ... 2^53, 1; never one that is in use, which only
@@ -66,233 +46,202 @@ static uint64_t next_invocation(const struct core *core, struct session *callee)
     return callee->last_invocation;
 }
 
+void call_assign(struct core *core, struct call *call, struct callee *callee)
+{
+    call->callee = callee->session;
+    call->answerer = callee;
+    call->invocation = next_invocation(core, callee->session);
+    callee->pending++;
+    callee->session->invocation_count++;
+    list_append(&callee->session->invocations, &call->in_callee);
+    map_put(&core->dealer.invocations, callee->session->id, call->invocation, call);
+}
+
+void call_unassign(struct core *core, struct call *call)
+{
+    map_remove(&core->dealer.invocations, call->callee->id, call->invocation);
+    list_remove(&call->in_callee);
+    call->callee->invocation_count--;
+    if (call->answerer != NULL)
+        call->answerer->pending--;
+    call->callee = NULL;
+    call->answerer = NULL;
+}
+
+static struct registration *registration_of(const struct core *core, const struct call *call)
+{
+    return map_get(&core->dealer.by_id, call->registration_id, 0);
+}
+
+static void stop_waiting(const struct core *core, struct call *call)
+{
+    if (!list_is_linked(&call->in_waiting))
+        return;
+    list_remove(&call->in_waiting);
+    registration_of(core, call)->waiting_count--;
+    call->queue_until = NEVER;
+}
+
+/* Late chunks of this call must not be taken for new calls. */
+static void remember_finished(const struct core *core, const struct call *call)
+{
+    struct session *caller = call->caller;
+    struct slice procedure = call->kept->msg.text;
+
+    if (caller->finished == NULL)
+        caller->finished = mem_zero(MAX_FINISHED_CALLS, sizeof *caller->finished);
+    caller->finished[caller->finished_count++ % MAX_FINISHED_CALLS] = (struct finished_call){
+        call->request, core->now,
+        hash_bytes(procedure, core->dealer.index.seed[0], core->dealer.index.seed[1])};
+}
+
+void call_free(struct core *core, struct call *call)
+{
+    if (call->callee != NULL)
+        call_unassign(core, call);
+    stop_waiting(core, call);
+    if (UNLIKELY(call->is_progressive))
+        remember_finished(core, call);
+    map_remove(&core->dealer.calls, call->caller->id, call->request);
+    list_remove(&call->in_caller);
+    call->caller->call_count--;
+    core->counters.pending_calls--;
+    deadlines_cancel(&core->deadlines, &call->timer.deadline);
+    mem_free(call->kept);
+    mem_free(call->tried);
+    mem_free(call);
+}
+
+void call_end(struct core *core, struct call *call)
+{
+    struct registration *reg =
+        core->options.call_queue_len == 0 ? NULL : registration_of(core, call);
+
+    call_free(core, call);
+    if (UNLIKELY(reg != NULL && reg->waiting_count != 0))
+        calls_serve_waiting(core, reg);
+}
+
+void call_keep(struct call *call, const struct msg *msg, bool with_payload)
+{
+    struct slice args = with_payload ? msg->payload.args : (struct slice){0};
+    struct slice kwargs = with_payload ? msg->payload.kwargs : (struct slice){0};
+    size_t len = msg->text.len + msg->dict.len + args.len + kwargs.len;
+    struct kept_call *kept = mem_alloc(sizeof *kept + len);
+    struct slice *const parts[] = {&kept->msg.text, &kept->msg.dict, &kept->msg.payload.args,
+                                   &kept->msg.payload.kwargs};
+    char *at = kept->bytes;
+
+    kept->msg = *msg;
+    kept->msg.payload.args = args;
+    kept->msg.payload.kwargs = kwargs;
+    if (!with_payload)
+        kept->msg.payload.kind = PAYLOAD_NONE;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i]->len != 0)
+            memcpy(at, parts[i]->data, parts[i]->len);
+        parts[i]->data = at;
+        at += parts[i]->len;
+    }
+    mem_free(call->kept);
+    call->kept = kept;
+}
+
 /* ---- endings ---- */
 
-static void send_error(struct core *core, const struct session *caller, uint64_t request,
-                       const char *uri, const char *words)
+void call_send_error(struct core *core, const struct session *caller, uint64_t request,
+                     const char *uri, const char *words)
 {
     core->counters.errors++;
     session_send_error(core, caller, MSG_CALL, request, uri, words);
 }
 
-static void end_with_error(struct core *core, struct call *call, const char *uri, const char *words)
+void call_end_with_error(struct core *core, struct call *call, const char *uri, const char *words)
 {
-    send_error(core, call->caller, call->request, uri, words);
-    call_free(core, call);
+    call_send_error(core, call->caller, call->request, uri, words);
+    call_end(core, call);
 }
 
-/* Tells a callee that nobody waits any more, if it understands that. */
-static void interrupt(struct core *core, const struct call *call, enum cancel_mode mode,
-                      const char *reason)
+void call_interrupt(struct core *core, const struct call *call, enum cancel_mode mode,
+                    const char *reason)
 {
-    if ((call->callee->features & CALLEE_CALL_CANCELING) != 0)
+    if (session_can(call->callee, CALLEE_CALL_CANCELING))
         session_send(
             core, call->callee,
             reply_interrupt(call->callee->codec, call->invocation, cancel_mode_name(mode), reason));
 }
 
-/* ---- CALL ---- */
-
-static bool knows_raw(const struct session *session, uint32_t feature)
+void call_set_deadline(struct core *core, struct call *call)
 {
-    return (session->features & feature) != 0;
-}
+    uint64_t at = call->timeout_at;
 
-static void invoke(struct core *core, struct session *caller, const struct msg *msg,
-                   const struct options *options, struct registration *reg)
-{
-    struct session *callee = dealer_choose(core, reg)->session;
-    bool is_pattern = reg->entry.match != MATCH_EXACT;
-
-    if (options_is_ppt(options) && (callee->features & CALLEE_PAYLOAD_PASSTHRU_MODE) == 0) {
-        send_error(core, caller, msg->id, WAMP_FEATURE_NOT_SUPPORTED,
-                   "the callee did not announce payload_passthru_mode");
-        return;
-    }
-
-    uint64_t issued_before = callee->last_invocation;
-    uint64_t invocation = next_invocation(core, callee);
-    struct blob *blob = reply_invocation(
-        &(struct forward){.codec = callee->codec,
-                          .id = invocation,
-                          .second = reg->id,
-                          .uri_key = is_pattern ? "procedure" : NULL,
-                          .uri = msg->text,
-                          .options = options,
-                          .payload = &msg->payload,
-                          .wrap_raw = !knows_raw(callee, CALLEE_PAYLOAD_TRANSPARENCY)});
-
-    if (UNLIKELY(blob->len > callee->send_max)) {
-        blob_drop(blob);
-        callee->last_invocation = issued_before; /* it never sees this one: no gap in its ids */
-        core->counters.oversized++;
-        send_error(core, caller, msg->id, WAMP_PAYLOAD_SIZE_EXCEEDED,
-                   "the INVOCATION is longer than the callee accepts");
-        return;
-    }
-    call_new(core, caller, msg->id, callee, invocation);
-    outbox_send(core->out, callee->peer, blob, SEND_INVOCATION, invocation);
-}
-
-void calls_call(struct core *core, struct session *caller, const struct msg *msg,
-                const struct options *options)
-{
-    struct registration *reg;
-
-    core->counters.calls++;
-    if (!uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris)) {
-        send_error(core, caller, msg->id, WAMP_INVALID_URI, "CALL.Procedure is not a valid URI");
-        return;
-    }
-    if (caller->call_count >= core->options.max_pending_calls) {
-        send_error(core, caller, msg->id, WAMP_NO_AVAILABLE_CALLEE,
-                   "too many calls of this session are pending (max_pending_calls)");
-        return;
-    }
-    reg = dealer_match(core, msg->text);
-    if (reg == NULL)
-        send_error(core, caller, msg->id, WAMP_NO_SUCH_PROCEDURE,
-                   "no callee has registered this procedure");
+    if (call->queue_until < at)
+        at = call->queue_until;
+    if (call->grace_until < at)
+        at = call->grace_until;
+    if (at == NEVER)
+        deadlines_cancel(&core->deadlines, &call->timer.deadline);
     else
-        invoke(core, caller, msg, options, reg);
+        deadlines_set(&core->deadlines, &call->timer.deadline, at);
 }
 
-/* ---- YIELD and ERROR ---- */
-
-/* The call that an answer belongs to. NULL with *err 0: it is over, the answer is late. */
-static struct call *find_call(const struct core *core, const struct session *callee,
-                              const struct msg *msg, int *err, struct fault *fault)
+void call_restart_clock(struct core *core, struct call *call)
 {
-    struct call *call = map_get(&core->dealer.invocations, callee->id, msg->id);
-
-    *err = 0;
-    if (call == NULL && msg->id > callee->last_invocation)
-        *err = fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
-                         "%s.Request: no INVOCATION with id %llu was sent to this session",
-                         msg_name(msg->type), (unsigned long long)msg->id);
-    return call;
+    if (LIKELY(call->timeout_ms == 0))
+        return;
+    call->timeout_at = core->now + call->timeout_ms;
+    call_set_deadline(core, call);
 }
-
-/* A YIELD in payload passthru mode that one of the ends cannot take. Returns false when there
- * is nothing wrong; else the call is over, and *err says whether the callee is to blame. */
-static bool is_ppt_misfit(struct core *core, struct call *call, struct session *callee,
-                          const struct options *options, int *err, struct fault *fault)
-{
-    *err = 0;
-    if (!options_is_ppt(options))
-        return false;
-    if ((callee->features & CALLEE_PAYLOAD_PASSTHRU_MODE) == 0) {
-        end_with_error(core, call, WAMP_FEATURE_NOT_SUPPORTED,
-                       "the callee did not announce payload_passthru_mode");
-        *err = fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
-                         "YIELD.Options.ppt_scheme: the callee did not announce "
-                         "payload_passthru_mode");
-        return true;
-    }
-    if ((call->caller->features & CALLER_PAYLOAD_PASSTHRU_MODE) != 0)
-        return false;
-    session_send_error(core, callee, MSG_INVOCATION, call->invocation, WAMP_FEATURE_NOT_SUPPORTED,
-                       "the caller did not announce payload_passthru_mode");
-    end_with_error(core, call, WAMP_FEATURE_NOT_SUPPORTED,
-                   "the caller did not announce payload_passthru_mode");
-    return true;
-}
-
-int calls_yield(struct core *core, struct session *callee, const struct msg *msg,
-                const struct options *options, struct fault *fault)
-{
-    int err;
-    struct call *call = find_call(core, callee, msg, &err, fault);
-
-    if (call == NULL)
-        return err;
-    /* Nobody was asked for progressive results yet, so nobody waits for one. */
-    if (options->progress)
-        return 0;
-    if (UNLIKELY(is_ppt_misfit(core, call, callee, options, &err, fault)))
-        return err;
-
-    struct session *caller = call->caller;
-    struct blob *blob = reply_result(
-        &(struct forward){.codec = caller->codec,
-                          .id = call->request,
-                          .options = options,
-                          .payload = &msg->payload,
-                          .wrap_raw = !knows_raw(caller, CALLER_PAYLOAD_TRANSPARENCY)});
-
-    if (UNLIKELY(blob->len > caller->send_max)) {
-        blob_drop(blob);
-        core->counters.oversized++;
-        end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
-                       "the RESULT is longer than the caller accepts");
-        return 0;
-    }
-    core->counters.results++;
-    session_send(core, caller, blob);
-    call_free(core, call);
-    return 0;
-}
-
-int calls_error(struct core *core, struct session *callee, const struct msg *msg,
-                const struct options *options, struct fault *fault)
-{
-    static const struct payload nothing = {.kind = PAYLOAD_NONE};
-    static const struct options plain = {0};
-    int err;
-    struct call *call = find_call(core, callee, msg, &err, fault);
-
-    if (call == NULL)
-        return err;
-
-    struct session *caller = call->caller;
-    bool is_misfit =
-        options_is_ppt(options) && (caller->features & CALLER_PAYLOAD_PASSTHRU_MODE) == 0;
-    struct forward forward = {.codec = caller->codec,
-                              .id = call->request,
-                              .uri = msg->text,
-                              .options = is_misfit ? &plain : options,
-                              .payload = is_misfit ? &nothing : &msg->payload,
-                              .wrap_raw = !knows_raw(caller, CALLER_PAYLOAD_TRANSPARENCY)};
-    struct blob *blob = reply_call_error(&forward);
-
-    if (UNLIKELY(blob->len > caller->send_max)) {
-        blob_drop(blob);
-        core->counters.oversized++;
-        forward.options = &plain;
-        forward.payload = &nothing;
-        blob = reply_call_error(&forward);
-    }
-    core->counters.errors++;
-    session_send(core, caller, blob);
-    call_free(core, call);
-    return 0;
-}
-
-/* ---- what else ends a call ---- */
 
 void calls_unsent(struct core *core, struct session *callee, uint64_t invocation)
 {
     struct call *call = map_get(&core->dealer.invocations, callee->id, invocation);
 
     if (call != NULL)
-        end_with_error(core, call, WAMP_NETWORK_FAILURE,
-                       "the callee does not read fast enough: its queue is full");
+        call_end_with_error(core, call, WAMP_NETWORK_FAILURE,
+                            "the callee does not read fast enough: its queue is full");
+}
+
+void calls_end_waiting(struct core *core, struct registration *reg)
+{
+    list_each (&reg->waiting, node, after) {
+        struct call *call = container_of(node, struct call, in_waiting);
+
+        call_send_error(core, call->caller, call->request, WAMP_NO_AVAILABLE_CALLEE,
+                        "the last callee has gone while the call waited for one");
+        call_free(core, call);
+    }
+}
+
+void calls_forget_callee(struct callee *callee)
+{
+    if (callee->pending == 0)
+        return;
+    list_each (&callee->session->invocations, node, after) {
+        struct call *call = container_of(node, struct call, in_callee);
+
+        if (call->answerer == callee)
+            call->answerer = NULL;
+    }
 }
 
 void calls_leave(struct core *core, struct session *session)
 {
-    list_each (&session->invocations, node, after) {
-        struct call *call = container_of(node, struct call, in_callee);
-
-        if (call->caller != session)
-            end_with_error(core, call, WAMP_CANCELED, "callee gone");
-    }
     list_each (&session->calls, node, after) {
         struct call *call = container_of(node, struct call, in_caller);
 
-        if (call->callee != session)
-            interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
-        call_free(core, call);
+        if (call->callee == session)
+            call_free(core, call);
+    }
+    list_each (&session->invocations, node, after)
+        call_end_with_error(core, container_of(node, struct call, in_callee), WAMP_CANCELED,
+                            "callee gone");
+    while (!list_is_empty(&session->calls)) {
+        struct call *call = container_of(list_first(&session->calls), struct call, in_caller);
+
+        if (call->callee != NULL)
+            call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
+        call_end(core, call);
     }
 }
 
@@ -302,23 +251,105 @@ void calls_forget(struct core *core, struct session *session)
         call_free(core, container_of(node, struct call, in_caller));
 }
 
-void calls_check(const struct core *core)
+/* ---- request ids ---- */
+
+static bool was_finished(const struct core *core, const struct session *session,
+                         const struct msg *msg, bool same_procedure)
+{
+    for (size_t i = 0; session->finished != NULL && i < MAX_FINISHED_CALLS; i++) {
+        const struct finished_call *f = &session->finished[i];
+
+        if (f->request != msg->id || core->now - f->at > FINISHED_CALL_MS)
+            continue;
+        if (!same_procedure || f->procedure == hash_bytes(msg->text, core->dealer.index.seed[0],
+                                                          core->dealer.index.seed[1]))
+            return true;
+    }
+    return false;
+}
+
+static enum call_id violation(const struct msg *msg, const char *words, struct fault *fault)
+{
+    (void)fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION, "CALL.Request: %llu %s",
+                    (unsigned long long)msg->id, words);
+    return CALL_ID_VIOLATION;
+}
+
+/* A CALL with the id of a call that is pending. */
+static enum call_id judge_pending(const struct core *core, const struct call *call,
+                                  const struct msg *msg, struct fault *fault)
+{
+    if (!call->is_progressive)
+        return violation(msg, "is the id of a call that is pending", fault);
+    if (call->inputs_done)
+        return violation(msg, "has had its last chunk", fault);
+    if (slice_eq(call->kept->msg.text, msg->text))
+        return CALL_ID_CHUNK;
+    if (core->options.request_id_check == REQUEST_IDS_LENIENT)
+        return CALL_ID_LATE;
+    return violation(msg, "goes on with another procedure", fault);
+}
+
+enum call_id calls_judge_id(const struct core *core, const struct session *session,
+                            const struct msg *msg, struct fault *fault)
+{
+    enum request_id_check check = core->options.request_id_check;
+    const struct call *call = map_get(&core->dealer.calls, session->id, msg->id);
+    uint64_t distance = (msg->id - session->watermark) & (WAMP_ID_MAX - 1);
+
+    if (check == REQUEST_IDS_LENIENT) {
+        if (call != NULL)
+            return judge_pending(core, call, msg, fault);
+        return was_finished(core, session, msg, false) ? CALL_ID_LATE : CALL_ID_NEW;
+    }
+    if (call != NULL)
+        return judge_pending(core, call, msg, fault);
+    if (distance == 1 || (check == REQUEST_IDS_SEQUENTIAL && session->watermark == 0))
+        return CALL_ID_NEW;
+    if (distance != 0 && distance <= WAMP_ID_MAX / 2)
+        return violation(msg, "leaves out ids", fault);
+    if (check == REQUEST_IDS_SEQUENTIAL || was_finished(core, session, msg, true))
+        return CALL_ID_LATE;
+    return violation(msg, "was used before", fault);
+}
+
+/* ---- checks ---- */
+
+static void check_assigned(const struct core *core, const struct call *call)
+{
+    const struct dealer *dealer = &core->dealer;
+
+    CHECK(call->callee->state == SESSION_ESTABLISHED);
+    CHECK(map_get(&core->by_id, call->callee->id, 0) == call->callee);
+    CHECK(map_get(&dealer->invocations, call->callee->id, call->invocation) == call);
+    CHECK(list_is_linked(&call->in_callee) && !list_is_linked(&call->in_waiting));
+    CHECK(call->answerer == NULL || (call->answerer->session == call->callee &&
+                                     call->answerer->registration->id == call->registration_id));
+}
+
+size_t calls_check(const struct core *core)
 {
     const struct dealer *dealer = &core->dealer;
     const struct map_entry *at;
-    size_t i = 0;
+    size_t i = 0, assigned = 0, deadlines = 0;
 
-    CHECK(dealer->calls.count == dealer->invocations.count);
     CHECK(dealer->calls.count == core->counters.pending_calls);
     while ((at = map_next(&dealer->calls, &i)) != NULL) {
         const struct call *call = at->value;
 
         CHECK(call->caller->id == at->a && call->request == at->b);
         CHECK(call->caller->state == SESSION_ESTABLISHED);
-        CHECK(call->callee->state == SESSION_ESTABLISHED);
         CHECK(map_get(&core->by_id, call->caller->id, 0) == call->caller);
-        CHECK(map_get(&core->by_id, call->callee->id, 0) == call->callee);
-        CHECK(map_get(&dealer->invocations, call->callee->id, call->invocation) == call);
-        CHECK(list_is_linked(&call->in_caller) && list_is_linked(&call->in_callee));
+        CHECK(list_is_linked(&call->in_caller));
+        CHECK(!call->is_progressive || call->kept != NULL);
+        deadlines += deadline_is_set(&call->timer.deadline);
+        if (call->callee != NULL) {
+            assigned++;
+            check_assigned(core, call);
+        } else {
+            CHECK(list_is_linked(&call->in_waiting) && registration_of(core, call) != NULL);
+        }
     }
+    CHECK(assigned == dealer->invocations.count);
+    return deadlines;
 }

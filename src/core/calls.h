@@ -1,34 +1,64 @@
 /* calls.h -- calls in flight: from CALL to the last RESULT or ERROR.
  *
- * Invariant, verified by calls_check(): a call has a caller and a callee that
- * are both in their sessions' lists, and is found under (caller, request) and
- * under (callee, invocation). When it is over nothing is kept of it.
+ * A call is new when its caller is known, assigned when a callee works on it, and
+ * may wait in between when every callee is busy (knob call_queue_len).
  *
- * WAMP: "Calling and Invocations", "Callee and Caller Leaving".
+ * Invariant, verified by calls_check(): a call is in its caller's list and under
+ * (caller, request); exactly when it is assigned it is in its callee's list and
+ * under (callee, invocation), and otherwise it waits at its registration. When it
+ * is over nothing is kept of it but, for progressive calls, the request id.
+ *
+ * WAMP: "Calling and Invocations", "Progressive Call Results", "Progressive Call
+ * Invocations", "Call Timeouts", "Call Canceling", "Call Re-Routing".
  * SPDX-License-Identifier: MIT
  */
 #ifndef NEXUS_CORE_CALLS_H
 #define NEXUS_CORE_CALLS_H
 
-#include "core/options.h"
-#include "core/session.h"
+#include "core/dealer.h"
 
 struct core;
 
-/* True when the session waits for a call with this request id. */
-bool calls_is_pending(const struct core *core, const struct session *session, uint64_t request);
+/* What a CALL with this request id is. */
+enum call_id {
+    CALL_ID_NEW,
+    CALL_ID_CHUNK,     /* more input for a pending progressive call */
+    CALL_ID_LATE,      /* input for a call that is over: discard */
+    CALL_ID_VIOLATION, /* fault says what is wrong */
+};
 
-/* CALL, YIELD, ERROR(INVOCATION). The last two return 0, or an ERR_* with a fault when they
- * violate the protocol. */
-void calls_call(struct core *core, struct session *caller, const struct msg *msg,
-                const struct options *options);
+enum call_id calls_judge_id(const struct core *core, const struct session *session,
+                            const struct msg *msg, struct fault *fault);
+
+/* CALL (invoke.c): a new call, or the next chunk of one. Returns 0, or an ERR_* with a fault when
+ * the protocol is violated. */
+int calls_call(struct core *core, struct session *caller, const struct msg *msg,
+               const struct options *options, struct fault *fault) MUST_CHECK;
+void calls_chunk(struct core *core, struct session *caller, const struct msg *msg,
+                 const struct options *options);
+
+/* YIELD and ERROR(INVOCATION) (answer.c). Return 0, or an ERR_* with a fault. */
 int calls_yield(struct core *core, struct session *callee, const struct msg *msg,
                 const struct options *options, struct fault *fault) MUST_CHECK;
 int calls_error(struct core *core, struct session *callee, const struct msg *msg,
                 const struct options *options, struct fault *fault) MUST_CHECK;
 
+/* CANCEL, and the deadline of a call (cancel.c). */
+void calls_cancel(struct core *core, struct session *caller, const struct msg *msg,
+                  const struct options *options);
+void calls_on_timer(struct core *core, struct timer *timer);
+
 /* An INVOCATION could not be queued for the callee: the caller is told at once. */
 void calls_unsent(struct core *core, struct session *callee, uint64_t invocation);
+
+/* Calls that wait at the registration get callees that are not busy any more. */
+void calls_serve_waiting(struct core *core, struct registration *registration);
+
+/* The registration goes away: calls that wait at it end. */
+void calls_end_waiting(struct core *core, struct registration *registration);
+
+/* A callee is detached from its registration; its calls in flight go on without it. */
+void calls_forget_callee(struct callee *callee);
 
 /* The session ends: callers of calls it worked on get ERROR, callees of calls it waited for are
  * interrupted where they can be. */
@@ -38,6 +68,7 @@ void calls_leave(struct core *core, struct session *session);
  * waits for end without a word to anybody. */
 void calls_forget(struct core *core, struct session *session);
 
-void calls_check(const struct core *core);
+/* CHECKs all calls; returns how many deadlines they have set. */
+size_t calls_check(const struct core *core);
 
 #endif

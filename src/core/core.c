@@ -16,6 +16,14 @@ void core_defaults(struct core_options *options)
     *options = (struct core_options){.anonymous_role = "anonymous",
                                      .ppt_compat = true,
                                      .request_id_check = REQUEST_IDS_LENIENT,
+                                     .disclose_caller = DISCLOSE_REQUEST,
+                                     .disclose_publisher = DISCLOSE_REQUEST,
+                                     .disclose_callee_request = true,
+                                     .progress_requires_cancel = true,
+                                     .allow_force_reregister = true,
+                                     .cancel_default_mode = CANCEL_KILLNOWAIT,
+                                     .trustlevel = -1,
+                                     .call_queue_timeout_ms = DEFAULT_CALL_QUEUE_TIMEOUT_MS,
                                      .max_subscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
                                      .max_registrations = DEFAULT_MAX_REGISTRATIONS,
                                      .max_pending_calls = DEFAULT_MAX_PENDING_CALLS,
@@ -102,8 +110,14 @@ static void run_deadlines(struct core *core)
 {
     struct deadline *due;
 
-    while ((due = deadlines_due(&core->deadlines, core->now)) != NULL)
-        session_on_deadline(core, container_of(due, struct session, deadline));
+    while ((due = deadlines_due(&core->deadlines, core->now)) != NULL) {
+        struct timer *timer = container_of(due, struct timer, deadline);
+
+        if (timer->kind == TIMER_CALL)
+            calls_on_timer(core, timer);
+        else
+            session_on_timer(core, container_of(timer, struct session, timer));
+    }
 }
 
 static struct session *find_session(struct core *core, uint64_t peer)
@@ -166,19 +180,22 @@ const struct core_counters *core_counters(const struct core *core)
 static void check_session(const struct core *core, const struct session *session)
 {
     bool is_open = session->state == SESSION_ESTABLISHED;
-    uint32_t members = 0, callees = 0, calls = 0;
+    uint32_t members = 0, callees = 0, calls = 0, invocations = 0;
 
     CHECK(is_open == (map_get(&core->by_id, session->id, 0) == session));
-    CHECK(is_open != deadline_is_set(&session->deadline));
+    CHECK(is_open != deadline_is_set(&session->timer.deadline));
     list_each (&session->members, node, after)
         members++;
     list_each (&session->callees, node, after)
         callees++;
     list_each (&session->calls, node, after)
         calls++;
+    list_each (&session->invocations, node, after)
+        invocations++;
     CHECK(members == session->subscription_count);
     CHECK(callees == session->registration_count);
     CHECK(calls == session->call_count);
+    CHECK(invocations == session->invocation_count);
     CHECK(is_open ||
           (members == 0 && callees == 0 && calls == 0 && list_is_empty(&session->invocations)));
     for (uint32_t i = 0; i < session->tag_count; i++)
@@ -198,8 +215,7 @@ void core_check(const struct core *core)
         *(session->state == SESSION_ESTABLISHED ? &open : &closing) += 1;
     }
     CHECK(open == core->by_id.count && open == core->counters.sessions);
-    CHECK(closing == core->deadlines.count);
     broker_check(core);
     dealer_check(core);
-    calls_check(core);
+    CHECK(closing + calls_check(core) == core->deadlines.count);
 }

@@ -13,8 +13,12 @@
 #include "base/rng.h"
 #include "core/action.h"
 #include "core/event.h"
+#include "core/options.h"
 
 enum request_id_check { REQUEST_IDS_LENIENT, REQUEST_IDS_SEQUENTIAL, REQUEST_IDS_STRICT };
+
+/* Who called or published: never told, told when either side asks, always told. */
+enum disclosure { DISCLOSE_NEVER, DISCLOSE_REQUEST, DISCLOSE_ALWAYS };
 
 /* Session ids are unique in a router, not only in a realm: whoever owns the realms says
  * whether an id is free. May be NULL when there is one realm. */
@@ -32,12 +36,25 @@ struct core_options {
     bool ppt_compat;            /* accept and announce payload_transparency */
     enum request_id_check request_id_check;
     bool empty_eligible_is_absent; /* `eligible: []` restricts nothing (habit of others) */
-    uint32_t max_sessions;         /* in this realm; 0: no bound */
-    uint32_t max_subscriptions;    /* of one session */
-    uint32_t max_registrations;    /* of one session */
-    uint32_t max_pending_calls;    /* of one caller */
-    uint32_t goodbye_timeout_ms;   /* our GOODBYE -> the peer's */
-    rng_fill_fn *random;           /* source of ids and seeds */
+    enum disclosure disclose_caller, disclose_publisher;
+    bool disclose_callee_request;  /* REGISTER.Options.disclose_caller counts as asking */
+    bool progress_requires_cancel; /* progressive results only with callees that can cancel */
+    bool allow_force_reregister;   /* by the authid of all present callees */
+    bool reinterrupt;              /* a progressive result of a finished call: INTERRUPT again */
+    bool invoke_unknown_fallback;  /* an unknown REGISTER.Options.invoke means roundrobin */
+    enum cancel_mode cancel_default_mode;
+    int64_t trustlevel; /* of anonymous sessions; negative: none */
+    uint64_t call_default_timeout_ms, call_max_timeout_ms; /* 0: none */
+    uint32_t kill_grace_ms;         /* CANCEL mode kill -> canceled all the same; 0: never */
+    uint32_t callee_max_pending;    /* invocations of one callee session; 0: no bound */
+    uint32_t call_queue_len;        /* calls that wait for a callee of a registration; 0: none */
+    uint32_t call_queue_timeout_ms; /* how long they do */
+    uint32_t max_sessions;          /* in this realm; 0: no bound */
+    uint32_t max_subscriptions;     /* of one session */
+    uint32_t max_registrations;     /* of one session */
+    uint32_t max_pending_calls;     /* of one caller */
+    uint32_t goodbye_timeout_ms;    /* our GOODBYE -> the peer's */
+    rng_fill_fn *random;            /* source of ids and seeds */
     void *random_ctx;
     struct id_keeper ids;
 };

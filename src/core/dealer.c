@@ -6,9 +6,12 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/reply.h"
 #include "wire/errors.h"
+
+#include <stdio.h>
 
 void dealer_init(struct core *core)
 {
@@ -41,6 +44,7 @@ static struct registration *registration_new(struct core *core, const struct msg
         .id = ++core->last_id, .created = core->wall, .invoke = options->invoke};
     if (msg->text.len != 0)
         memcpy(reg->uri, msg->text.data, msg->text.len);
+    list_init(&reg->waiting);
     reg->entry = (struct match_entry){slice_make(reg->uri, msg->text.len), options->match};
     match_insert(&core->dealer.index, &reg->entry);
     map_put(&core->dealer.by_id, reg->id, 0, reg);
@@ -50,6 +54,7 @@ static struct registration *registration_new(struct core *core, const struct msg
 
 static void registration_free(struct core *core, struct registration *reg)
 {
+    calls_end_waiting(core, reg);
     match_remove(&core->dealer.index, &reg->entry);
     map_remove(&core->dealer.by_id, reg->id, 0);
     core->counters.registrations--;
@@ -57,7 +62,23 @@ static void registration_free(struct core *core, struct registration *reg)
     mem_free(reg);
 }
 
-static void attach(struct core *core, struct registration *reg, struct session *session)
+/* What a callee asks for in REGISTER; again when it registers the same once more. */
+static void set_options(struct callee *callee, const struct options *options)
+{
+    char id[24];
+    struct slice nkey = options->nkey;
+
+    if (nkey.len == 0)
+        nkey = slice_make(
+            id, (size_t)snprintf(id, sizeof id, "%llu", (unsigned long long)callee->session->id));
+    mem_free((void *)(uintptr_t)callee->nkey.data);
+    callee->nkey = slice_make(mem_copy(nkey.data, nkey.len), nkey.len);
+    callee->disclose_caller = options->disclose_caller;
+    callee->forward_timeout = options->forward_timeout;
+    callee->concurrency = options->concurrency;
+}
+
+static struct callee *attach(struct core *core, struct registration *reg, struct session *session)
 {
     struct callee *callee = mem_alloc(sizeof *callee);
 
@@ -70,6 +91,7 @@ static void attach(struct core *core, struct registration *reg, struct session *
     list_append(&session->callees, &callee->in_session);
     session->registration_count++;
     map_put(&core->dealer.callees, session->id, reg->id, callee);
+    return callee;
 }
 
 static size_t place_of(const struct registration *reg, const struct callee *callee)
@@ -96,9 +118,22 @@ static void detach(struct core *core, struct callee *callee)
     list_remove(&callee->in_session);
     callee->session->registration_count--;
     map_remove(&core->dealer.callees, callee->session->id, reg->id);
+    calls_forget_callee(callee);
+    mem_free((void *)(uintptr_t)callee->nkey.data);
     mem_free(callee);
     if (reg->callee_count == 0)
         registration_free(core, reg);
+}
+
+void dealer_revoke(struct core *core, struct callee *callee, const char *reason)
+{
+    struct session *session = callee->session;
+
+    if ((session->features & CALLEE_REGISTRATION_REVOCATION) != 0)
+        session_send(core, session,
+                     reply_revoked(session->codec, MSG_UNREGISTERED, "registration",
+                                   callee->registration->id, reason));
+    detach(core, callee);
 }
 
 void dealer_leave(struct core *core, struct session *session)
@@ -140,23 +175,65 @@ static const char *fault_of(const struct core *core, const struct session *sessi
     return NULL;
 }
 
+/* Whether the session may take the registration away from its present callees. */
+static bool may_force(const struct core *core, const struct session *session,
+                      const struct registration *reg)
+{
+    for (size_t i = 0; i < reg->callee_count; i++)
+        if (reg->callees[i]->session->authid != session->authid)
+            return false;
+    return core->options.allow_force_reregister;
+}
+
+static void revoke_all(struct core *core, struct registration *reg, const char *reason)
+{
+    size_t left = reg->callee_count;
+
+    /* The last detach frees the registration. */
+    while (left-- > 0)
+        dealer_revoke(core, reg->callees[0], reason);
+}
+
+/* The registration with the identity that the message asks for, or NULL. */
+static struct registration *find_same(const struct core *core, const struct msg *msg,
+                                      const struct options *options)
+{
+    struct match_entry *entry = match_find(&core->dealer.index, options->match, msg->text);
+
+    return entry == NULL ? NULL : container_of(entry, struct registration, entry);
+}
+
 void dealer_register(struct core *core, struct session *session, const struct msg *msg,
                      const struct options *options)
 {
-    struct match_entry *entry = match_find(&core->dealer.index, options->match, msg->text);
-    struct registration *reg =
-        entry == NULL ? NULL : container_of(entry, struct registration, entry);
-    const char *words, *error = fault_of(core, session, msg, options, reg, &words);
+    struct registration *reg = find_same(core, msg, options);
+    const char *words = NULL;
+    const char *error =
+        fault_of(core, session, msg, options, options->force_reregister ? NULL : reg, &words);
 
+    if (error == NULL && reg != NULL && options->force_reregister) {
+        if (may_force(core, session, reg)) {
+            revoke_all(core, reg, WAMP_UNREGISTERED);
+            reg = NULL;
+        } else {
+            words = "force_reregister: the procedure belongs to another authid";
+            error = WAMP_NOT_AUTHORIZED;
+        }
+    }
     if (error != NULL) {
         session_send_error(core, session, MSG_REGISTER, msg->id, error, words);
         return;
     }
     if (reg == NULL)
         reg = registration_new(core, msg, options);
-    if (map_get(&core->dealer.callees, session->id, reg->id) == NULL)
-        attach(core, reg, session);
+
+    struct callee *callee = map_get(&core->dealer.callees, session->id, reg->id);
+
+    if (callee == NULL)
+        callee = attach(core, reg, session);
+    set_options(callee, options);
     session_send(core, session, reply_done(session->codec, MSG_REGISTERED, msg->id, reg->id));
+    calls_serve_waiting(core, reg);
 }
 
 void dealer_unregister(struct core *core, struct session *session, const struct msg *msg)
@@ -180,25 +257,6 @@ struct registration *dealer_match(const struct core *core, struct slice uri)
         return NULL;
     entry = match_best(&core->dealer.index, uri);
     return entry == NULL ? NULL : container_of(entry, struct registration, entry);
-}
-
-struct callee *dealer_choose(struct core *core, struct registration *reg)
-{
-    switch (reg->invoke) {
-    case INVOKE_ROUNDROBIN:
-        if (reg->cursor >= reg->callee_count)
-            reg->cursor = 0;
-        return reg->callees[reg->cursor++];
-    case INVOKE_RANDOM:
-        return reg->callees[rng_below(&core->rng, reg->callee_count)];
-    case INVOKE_LAST:
-        return reg->callees[reg->callee_count - 1];
-    case INVOKE_SINGLE:
-    case INVOKE_FIRST:
-    case INVOKE_COUNT:
-        break;
-    }
-    return reg->callees[0];
 }
 
 void dealer_check(const struct core *core)

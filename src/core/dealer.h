@@ -1,14 +1,14 @@
-/* dealer.h -- who answers what: registrations, and the choice of a callee.
+/* dealer.h -- who answers what: registrations.
  *
  * The dealer owns every registration of one realm, and through calls.h every
- * call in flight.
+ * call in flight. Which callee answers a call is decided in select.c.
  *
  * Invariants, verified by dealer_check(): a session is among the callees of a
  * registration exactly when the registration is in the session's list; a
  * registration without callees does not exist.
  *
  * WAMP: "Remote Procedure Calls", "Pattern-based Registrations", "Shared
- * Registration".
+ * Registration", "Registration Revocation".
  * SPDX-License-Identifier: MIT
  */
 #ifndef NEXUS_CORE_DEALER_H
@@ -26,6 +26,10 @@ struct callee {
     struct session *session;           /* borrowed */
     struct registration *registration; /* borrowed */
     struct list in_session;            /* session->callees */
+    bool disclose_caller, forward_timeout;
+    uint64_t concurrency; /* pending invocations at once; 0: no bound */
+    uint64_t pending;     /* calls whose answerer this is */
+    struct slice nkey;    /* owned; its key among shards, never empty */
 };
 
 struct registration {
@@ -35,7 +39,10 @@ struct registration {
     enum invoke invoke;
     struct callee **callees; /* array owned; in the order of registration */
     size_t callee_count, callee_cap;
-    size_t cursor; /* roundrobin: who is next */
+    size_t cursor;       /* roundrobin: who is next */
+    struct list waiting; /* calls for which every callee is busy: struct call */
+    uint32_t waiting_count;
+    bool is_serving; /* waiting calls are being handed out */
     char uri[];
 };
 
@@ -58,8 +65,9 @@ void dealer_unregister(struct core *core, struct session *session, const struct 
 /* The registration that a call of the URI goes to, or NULL. Reserved URIs have none. */
 struct registration *dealer_match(const struct core *core, struct slice uri);
 
-/* The callee whose turn it is. */
-struct callee *dealer_choose(struct core *core, struct registration *registration);
+/* A callee loses its registration without having asked: it is told if it announced
+ * registration_revocation. Calls in flight go on. */
+void dealer_revoke(struct core *core, struct callee *callee, const char *reason);
 
 /* The session ends: it leaves all registrations. */
 void dealer_leave(struct core *core, struct session *session);

@@ -14,14 +14,23 @@
 enum role { ROLE_PUBLISHER, ROLE_SUBSCRIBER, ROLE_CALLER, ROLE_CALLEE, ROLE_COUNT };
 
 /* role, feature, name on the wire */
-#define FEATURES_ASKED(X)                                        \
-    X(PUBLISHER, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode") \
-    X(SUBSCRIBER, PAYLOAD_TRANSPARENCY, "payload_transparency")  \
-    X(CALLER, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")    \
-    X(CALLER, PAYLOAD_TRANSPARENCY, "payload_transparency")      \
-    X(CALLEE, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")    \
-    X(CALLEE, PAYLOAD_TRANSPARENCY, "payload_transparency")      \
-    X(CALLEE, CALL_CANCELING, "call_canceling")                  \
+#define FEATURES_ASKED(X)                                                   \
+    X(PUBLISHER, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")            \
+    X(SUBSCRIBER, PAYLOAD_TRANSPARENCY, "payload_transparency")             \
+    X(CALLER, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")               \
+    X(CALLER, PAYLOAD_TRANSPARENCY, "payload_transparency")                 \
+    X(CALLEE, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")               \
+    X(CALLEE, PAYLOAD_TRANSPARENCY, "payload_transparency")                 \
+    X(SUBSCRIBER, PUBLICATION_TRUSTLEVELS, "publication_trustlevels")       \
+    X(SUBSCRIBER, SUBSCRIPTION_REVOCATION, "subscription_revocation")       \
+    X(CALLER, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \
+    X(CALLEE, PROGRESSIVE_CALL_RESULTS, "progressive_call_results")         \
+    X(CALLEE, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \
+    X(CALLEE, CALL_TIMEOUT, "call_timeout")                                 \
+    X(CALLEE, CALL_TRUSTLEVELS, "call_trustlevels")                         \
+    X(CALLEE, CALL_REROUTE, "call_reroute")                                 \
+    X(CALLEE, REGISTRATION_REVOCATION, "registration_revocation")           \
+    X(CALLEE, CALL_CANCELING, "call_canceling")                             \
     X(CALLEE, CALL_CANCELLING, "call_cancelling")
 
 #define FEATURE_NUMBER(role, name, wire) FEATURE_NUMBER_##role##_##name,

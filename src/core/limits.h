@@ -23,9 +23,19 @@
 /* Late chunks of finished progressive calls are told from new calls by remembering those. */
 #define MAX_FINISHED_CALLS 64
 
-#define DEFAULT_MAX_SUBSCRIPTIONS  100000
-#define DEFAULT_MAX_REGISTRATIONS  100000
-#define DEFAULT_MAX_PENDING_CALLS  10000
-#define DEFAULT_GOODBYE_TIMEOUT_MS 5000
+#define DEFAULT_MAX_SUBSCRIPTIONS     100000
+#define DEFAULT_MAX_REGISTRATIONS     100000
+#define DEFAULT_MAX_PENDING_CALLS     10000
+#define DEFAULT_GOODBYE_TIMEOUT_MS    5000
+#define DEFAULT_CALL_QUEUE_TIMEOUT_MS 10000
+
+/* How long a finished progressive call is remembered (MAX_FINISHED_CALLS of them). */
+#define FINISHED_CALL_MS 60000
+
+/* A callee that was given the timeout should have used it: the dealer waits so much longer. */
+#define TIMEOUT_BACKSTOP_MS 5000
+
+/* INTERRUPTs that the knob reinterrupt causes, for one callee session. */
+#define REINTERRUPT_MS 1000
 
 #endif

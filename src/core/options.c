@@ -284,14 +284,17 @@ static bool store(struct options *options, const struct row *row, const struct d
         options->match = (enum match)which;
         return true;
     case KIND_INVOKE:
-        if (!pick(token, invoke_names, INVOKE_COUNT, &which))
+        if (token->type != TOKEN_TEXT)
             return false;
+        if (!pick(token, invoke_names, INVOKE_COUNT, &which))
+            which = INVOKE_UNKNOWN;
         options->invoke = (enum invoke)which;
         return true;
     case KIND_MODE:
         if (!pick(token, mode_names, CANCEL_COUNT, &which))
             return false;
         options->mode = (enum cancel_mode)which;
+        options->has_mode = true;
         return true;
     case KIND_IDS:
     case KIND_TEXTS:

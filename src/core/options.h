@@ -19,7 +19,8 @@ enum invoke {
     INVOKE_RANDOM,
     INVOKE_FIRST,
     INVOKE_LAST,
-    INVOKE_COUNT
+    INVOKE_COUNT,
+    INVOKE_UNKNOWN = INVOKE_COUNT /* a string that is none of them: the knob decides */
 };
 
 enum cancel_mode { CANCEL_KILLNOWAIT, CANCEL_KILL, CANCEL_SKIP, CANCEL_COUNT };
@@ -54,6 +55,7 @@ struct options {
     enum match match;
     enum invoke invoke;
     enum cancel_mode mode;
+    bool has_mode;
     uint64_t timeout, concurrency;
     struct slice rkey, nkey, runmode; /* len 0 with data NULL: absent */
     unsigned passed;                  /* bit set of 1 << enum passed */

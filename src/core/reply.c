@@ -144,22 +144,60 @@ struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
 
 static size_t forward_hint(const struct forward *f)
 {
-    return HEAD_LEN + f->uri.len + (f->options->passed == 0 ? 0 : 128) + payload_len(f->payload);
+    return HEAD_LEN + f->uri.len + (f->options->passed == 0 ? 0 : 128) +
+           (f->identity == NULL ? 0 : 128) + payload_len(f->payload);
+}
+
+/* "caller", "caller_authid", "caller_authrole", or the same of the publisher. */
+static void encode_identity(struct encoder *e, const struct forward *f)
+{
+    char key[32];
+    size_t len = strlen(f->identity_key);
+
+    memcpy(key, f->identity_key, len);
+    encode_text(e, slice_make(key, len));
+    encode_uint(e, f->identity->session);
+    memcpy(key + len, "_authid", sizeof "_authid");
+    put_text(e, key, f->identity->authid);
+    memcpy(key + len, "_authrole", sizeof "_authrole");
+    put_text(e, key, f->identity->authrole);
+}
+
+static void put_true(struct encoder *e, const char *key)
+{
+    encode_text(e, slice_of(key));
+    encode_bool(e, true);
+}
+
+static void put_number(struct encoder *e, const char *key, uint64_t value)
+{
+    encode_text(e, slice_of(key));
+    encode_uint(e, value);
 }
 
 static void encode_details(struct encoder *e, const struct forward *f)
 {
-    size_t count = options_passed_count(f->options);
+    unsigned passed = options_passed_count(f->options);
+    size_t count = passed + (f->uri_key != NULL) + f->progress + f->receive_progress +
+                   (f->timeout != 0) + (f->trustlevel >= 0) + (f->identity == NULL ? 0U : 3U);
 
-    encode_map(e, count + (f->uri_key == NULL ? 0 : 1) + (f->progress ? 1 : 0));
-    if (f->uri_key != NULL)
-        put_text(e, f->uri_key, f->uri);
-    if (f->progress) {
-        encode_text(e, SLICE("progress"));
-        encode_bool(e, true);
+    encode_map(e, count);
+    if (UNLIKELY(count != 0)) {
+        if (f->uri_key != NULL)
+            put_text(e, f->uri_key, f->uri);
+        if (f->progress)
+            put_true(e, "progress");
+        if (f->receive_progress)
+            put_true(e, "receive_progress");
+        if (f->timeout != 0)
+            put_number(e, "timeout", f->timeout);
+        if (f->trustlevel >= 0)
+            put_number(e, "trustlevel", (uint64_t)f->trustlevel);
+        if (f->identity != NULL)
+            encode_identity(e, f);
+        if (passed != 0)
+            options_encode_passed(e, f->options);
     }
-    if (count != 0)
-        options_encode_passed(e, f->options);
     encode_end(e);
 }
 
@@ -226,6 +264,21 @@ struct blob *reply_call_error(const struct forward *f)
     encode_end(&e);
     encode_text(&e, f->uri);
     encode_payload(&e, f->payload, f->wrap_raw);
+    return finish(&e);
+}
+
+struct blob *reply_revoked(enum codec codec, enum msg_type type, const char *key, uint64_t id,
+                           const char *reason)
+{
+    struct encoder e;
+
+    start(&e, codec, type, 3, HEAD_LEN);
+    encode_uint(&e, 0);
+    encode_map(&e, reason == NULL ? 1 : 2);
+    put_number(&e, key, id);
+    if (reason != NULL)
+        put_text(&e, "reason", slice_of(reason));
+    encode_end(&e);
     return finish(&e);
 }
 

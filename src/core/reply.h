@@ -32,14 +32,27 @@ struct welcome {
 
 struct blob *reply_welcome(enum codec codec, const struct welcome *welcome);
 
+/* Who called or published, for those who may know. */
+struct identity {
+    uint64_t session;
+    struct slice authid, authrole;
+};
+
+#define NO_TRUSTLEVEL (-1)
+
 /* A message with a payload on its way from one session to another. */
 struct forward {
-    enum codec codec;              /* of the receiver */
-    uint64_t id, second;           /* as in struct msg; second is not used by RESULT and ERROR */
-    const char *uri_key;           /* "topic" or "procedure", NULL: not sent */
-    struct slice uri;              /* its value; for ERROR: the error URI */
-    bool progress;                 /* Details.progress */
-    const struct options *options; /* of the sender: what is passed on */
+    enum codec codec;                /* of the receiver */
+    uint64_t id, second;             /* as in struct msg; second is not used by RESULT and ERROR */
+    const char *uri_key;             /* "topic" or "procedure", NULL: not sent */
+    struct slice uri;                /* its value; for ERROR: the error URI */
+    bool progress;                   /* Details.progress */
+    bool receive_progress;           /* INVOCATION.Details.receive_progress */
+    uint64_t timeout;                /* INVOCATION.Details.timeout; 0: not sent */
+    const char *identity_key;        /* "caller" or "publisher" */
+    const struct identity *identity; /* NULL: not disclosed */
+    int64_t trustlevel;              /* NO_TRUSTLEVEL: not sent */
+    const struct options *options;   /* of the sender: what is passed on */
     const struct payload *payload;
     bool wrap_raw; /* the receiver does not know payload transparency */
 };
@@ -50,6 +63,10 @@ struct blob *reply_result(const struct forward *f);
 
 /* ERROR(CALL) with a callee's URI and payload. */
 struct blob *reply_call_error(const struct forward *f);
+
+/* UNSUBSCRIBED or UNREGISTERED that nobody asked for: request 0, Details {key: id, reason}. */
+struct blob *reply_revoked(enum codec codec, enum msg_type type, const char *key, uint64_t id,
+                           const char *reason);
 
 struct blob *reply_interrupt(enum codec codec, uint64_t invocation, const char *mode,
                              const char *reason);

@@ -182,7 +182,9 @@ static struct session *session_new(struct core *core, const struct event *ev,
                                 .peer = ev->peer,
                                 .codec = ev->transport->codec,
                                 .features = hello->features,
-                                .send_max = ev->transport->send_max};
+                                .send_max = ev->transport->send_max,
+                                .trustlevel = core->options.trustlevel,
+                                .timer = {.kind = TIMER_GOODBYE}};
     list_init(&session->members);
     list_init(&session->callees);
     list_init(&session->calls);
@@ -237,7 +239,8 @@ void session_free(struct core *core, struct session *session)
         intern_drop(&core->intern, session->tags[i].value);
     }
     mem_free(session->tags);
-    deadlines_cancel(&core->deadlines, &session->deadline);
+    mem_free(session->finished);
+    deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);
     if (core->last == session)
         core->last = NULL;
@@ -265,7 +268,7 @@ void session_shut_down(struct core *core, struct session *session, const char *r
     session->state = SESSION_SHUTTING_DOWN;
     session->close_code =
         strcmp(reason, WAMP_CLOSE_SYSTEM_SHUTDOWN) == 0 ? CLOSE_GOING_AWAY : CLOSE_NORMAL;
-    deadlines_set(&core->deadlines, &session->deadline,
+    deadlines_set(&core->deadlines, &session->timer.deadline,
                   core->now + core->options.goodbye_timeout_ms);
 }
 
@@ -301,7 +304,7 @@ void session_on_closed(struct core *core, struct session *session)
     session_free(core, session);
 }
 
-void session_on_deadline(struct core *core, struct session *session)
+void session_on_timer(struct core *core, struct session *session)
 {
     outbox_close(core->out, session->peer, session->close_code, "no GOODBYE in time");
     session_free(core, session);
@@ -316,8 +319,8 @@ static bool is_usable_uri(const struct core *core, const struct msg *msg)
            (msg->type == MSG_CALL || !uri_is_reserved(msg->text, MATCH_EXACT));
 }
 
-static int check_roles(const struct core *core, const struct session *session,
-                       const struct msg *msg, const struct options *options, struct fault *fault)
+static int check_ppt(const struct core *core, const struct session *session, const struct msg *msg,
+                     const struct options *options, struct fault *fault)
 {
     uint32_t feature =
         msg->type == MSG_CALL ? CALLER_PAYLOAD_PASSTHRU_MODE : PUBLISHER_PAYLOAD_PASSTHRU_MODE;
@@ -329,7 +332,8 @@ static int check_roles(const struct core *core, const struct session *session,
                      msg_name(msg->type));
 }
 
-/* The six requests share one sequence of ids; knob request_id_check says how strictly. */
+/* The requests share one sequence of ids; knob request_id_check says how strictly. CALL has rules
+ * of its own in calls.c. */
 static int check_request_id(struct core *core, struct session *session, const struct msg *msg,
                             struct fault *fault)
 {
@@ -338,15 +342,47 @@ static int check_request_id(struct core *core, struct session *session, const st
         core->options.request_id_check == REQUEST_IDS_LENIENT ||
         (core->options.request_id_check == REQUEST_IDS_SEQUENTIAL && session->watermark == 0);
 
-    if (msg->type == MSG_CALL && calls_is_pending(core, session, msg->id))
-        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
-                         "CALL.Request: call %llu is pending", (unsigned long long)msg->id);
     if (!is_any && msg->id != expected)
         return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                          "%s.Request: expected %llu, found %llu", msg_name(msg->type),
                          (unsigned long long)expected, (unsigned long long)msg->id);
     session->watermark = msg->id;
     return 0;
+}
+
+static int on_call(struct core *core, struct session *session, const struct msg *msg,
+                   struct fault *fault)
+{
+    struct options options;
+    enum call_id id = calls_judge_id(core, session, msg, fault);
+    int err;
+
+    if (id == CALL_ID_VIOLATION)
+        return fault->err;
+    if (id == CALL_ID_NEW)
+        session->watermark = msg->id;
+    err = options_read(&options, msg, &core->scratch, fault);
+    if (err < 0 || id == CALL_ID_LATE)
+        return err;
+    if (id == CALL_ID_CHUNK) {
+        calls_chunk(core, session, msg, &options);
+        return 0;
+    }
+    err = check_ppt(core, session, msg, &options, fault);
+    return err < 0 ? err : calls_call(core, session, msg, &options, fault);
+}
+
+/* A way to choose callees that we do not know. */
+static int check_invoke(const struct core *core, struct options *options, struct fault *fault)
+{
+    if (options->invoke != INVOKE_UNKNOWN)
+        return 0;
+    options->invoke = INVOKE_ROUNDROBIN;
+    if (core->options.invoke_unknown_fallback)
+        return 0;
+    return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                     "REGISTER.Options.invoke: expected \"single\", \"roundrobin\", \"random\", "
+                     "\"first\" or \"last\"");
 }
 
 static int on_request(struct core *core, struct session *session, const struct msg *msg,
@@ -361,7 +397,7 @@ static int on_request(struct core *core, struct session *session, const struct m
         return err;
     switch ((unsigned)msg->type) {
     case MSG_PUBLISH:
-        err = check_roles(core, session, msg, &options, fault);
+        err = check_ppt(core, session, msg, &options, fault);
         if (err == 0)
             broker_publish(core, session, msg, &options);
         break;
@@ -372,15 +408,12 @@ static int on_request(struct core *core, struct session *session, const struct m
         broker_unsubscribe(core, session, msg);
         break;
     case MSG_REGISTER:
-        dealer_register(core, session, msg, &options);
+        err = check_invoke(core, &options, fault);
+        if (err == 0)
+            dealer_register(core, session, msg, &options);
         break;
     case MSG_UNREGISTER:
         dealer_unregister(core, session, msg);
-        break;
-    case MSG_CALL:
-        err = check_roles(core, session, msg, &options, fault);
-        if (err == 0)
-            calls_call(core, session, msg, &options);
         break;
     }
     return err;
@@ -400,6 +433,17 @@ static int on_answer(struct core *core, struct session *session, const struct ms
         return err;
     return msg->type == MSG_YIELD ? calls_yield(core, session, msg, &options, fault)
                                   : calls_error(core, session, msg, &options, fault);
+}
+
+static int on_cancel(struct core *core, struct session *session, const struct msg *msg,
+                     struct fault *fault)
+{
+    struct options options;
+    int err = options_read(&options, msg, &core->scratch, fault);
+
+    if (err == 0)
+        calls_cancel(core, session, msg, &options);
+    return err;
 }
 
 static void on_goodbye(struct core *core, struct session *session, const struct msg *msg)
@@ -431,18 +475,16 @@ static int on_established(struct core *core, struct session *session, const stru
     case MSG_PUBLISH:
     case MSG_SUBSCRIBE:
     case MSG_UNSUBSCRIBE:
-    case MSG_CALL:
     case MSG_REGISTER:
     case MSG_UNREGISTER:
         return on_request(core, session, msg, fault);
+    case MSG_CALL:
+        return on_call(core, session, msg, fault);
     case MSG_YIELD:
     case MSG_ERROR:
         return on_answer(core, session, msg, fault);
-    case MSG_CANCEL: {
-        struct options options;
-
-        return options_read(&options, msg, &core->scratch, fault);
-    }
+    case MSG_CANCEL:
+        return on_cancel(core, session, msg, fault);
     case MSG_EVENT_RECEIVED:
         return 0;
     case MSG_GOODBYE:

@@ -23,6 +23,21 @@ struct core;
 
 enum session_state { SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
+/* A deadline of the core, and what it belongs to. */
+enum timer_kind { TIMER_GOODBYE, TIMER_CALL };
+
+struct timer {
+    struct deadline deadline;
+    enum timer_kind kind;
+};
+
+/* A progressive call that is over: its late chunks are not new calls. */
+struct finished_call {
+    uint64_t request;
+    uint64_t at;        /* instant */
+    uint64_t procedure; /* hash of its URI */
+};
+
 /* One value of one attribute, both interned. An attribute that is a list has several tags. */
 struct tag {
     uint32_t key, value;
@@ -45,9 +60,13 @@ struct session {
     struct list callees;     /* its registrations: struct callee, owned by the dealer */
     struct list calls;       /* calls it waits for: struct call, owned by the dealer */
     struct list invocations; /* calls it works on: the same */
-    uint32_t subscription_count, registration_count, call_count;
-    struct deadline deadline;   /* goodbye_timeout */
-    enum close_code close_code; /* when SHUTTING_DOWN: how its connection will be closed */
+    uint32_t subscription_count, registration_count, call_count, invocation_count;
+    int64_t trustlevel;             /* negative: none */
+    uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
+    struct finished_call *finished; /* owned ring of MAX_FINISHED_CALLS; NULL: none yet */
+    uint32_t finished_count;        /* ever put into the ring */
+    struct timer timer;             /* goodbye_timeout */
+    enum close_code close_code;     /* when SHUTTING_DOWN: how its connection will be closed */
 };
 
 /* Events of one session, from core_step. */
@@ -55,7 +74,7 @@ void session_on_hello(struct core *core, const struct event *ev);
 void session_on_message(struct core *core, struct session *session, const struct msg *msg);
 void session_on_fault(struct core *core, struct session *session, const struct fault *fault);
 void session_on_closed(struct core *core, struct session *session);
-void session_on_deadline(struct core *core, struct session *session);
+void session_on_timer(struct core *core, struct session *session);
 
 /* Ends a session with GOODBYE: it lets go of everything at once, and its connection is closed
  * when the peer answers or goodbye_timeout is over. */

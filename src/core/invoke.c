@@ -1,0 +1,338 @@
+/* invoke.c -- from CALL to INVOCATION: match, choose, dispatch, re-route. See calls.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "core/calls_priv.h"
+#include "core/limits.h"
+#include "core/reply.h"
+#include "core/select.h"
+#include "wire/errors.h"
+
+/* ---- INVOCATION.Details ---- */
+
+/* Whether the callee is told who calls (the matrix of "Caller Identification"). */
+static bool is_disclosed(const struct core *core, const struct callee *callee,
+                         const struct options *options)
+{
+    switch (core->options.disclose_caller) {
+    case DISCLOSE_NEVER:
+        return false;
+    case DISCLOSE_ALWAYS:
+        return true;
+    case DISCLOSE_REQUEST:
+        break;
+    }
+    return options->disclose_me ||
+           (callee->disclose_caller && core->options.disclose_callee_request);
+}
+
+static bool takes_progress(const struct core *core, const struct session *callee)
+{
+    return session_can(callee, CALLEE_PROGRESSIVE_CALL_RESULTS) &&
+           (!core->options.progress_requires_cancel || session_can(callee, CALLEE_CALL_CANCELING));
+}
+
+static uint64_t effective_timeout(const struct core *core, const struct options *options)
+{
+    uint64_t max = core->options.call_max_timeout_ms;
+    uint64_t timeout =
+        options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
+
+    return max != 0 && (timeout == 0 || timeout > max) ? max : timeout;
+}
+
+static bool is_forwarding(const struct callee *callee)
+{
+    return callee->forward_timeout && session_can(callee->session, CALLEE_CALL_TIMEOUT);
+}
+
+/* Encodes the INVOCATION of one chunk. `first` are the options of the first CALL: the others are
+ * frozen; only the payload and whether more follows belong to the chunk. */
+static struct blob *encode_invocation(const struct core *core, const struct call *call,
+                                      const struct callee *answerer, const struct msg *msg,
+                                      const struct options *first, bool is_pattern,
+                                      bool more_follows)
+{
+    const struct session *callee = call->callee;
+    const struct identity caller = {call->caller->id,
+                                    intern_get_text(&core->intern, call->caller->authid),
+                                    intern_get_text(&core->intern, call->caller->authrole)};
+
+    return reply_invocation(&(struct forward){
+        .codec = callee->codec,
+        .id = call->invocation,
+        .second = call->registration_id,
+        .uri_key = is_pattern ? "procedure" : NULL,
+        .uri = msg->text,
+        .progress = more_follows,
+        .receive_progress = call->receive_progress && takes_progress(core, callee),
+        .timeout = is_forwarding(answerer) ? effective_timeout(core, first) : 0,
+        .identity_key = "caller",
+        .identity = is_disclosed(core, answerer, first) ? &caller : NULL,
+        .trustlevel =
+            session_can(callee, CALLEE_CALL_TRUSTLEVELS) ? call->caller->trustlevel : NO_TRUSTLEVEL,
+        .options = first,
+        .payload = &msg->payload,
+        .wrap_raw = !session_can(callee, CALLEE_PAYLOAD_TRANSPARENCY)});
+}
+
+/* ---- dispatch ---- */
+
+/* What the call needs of a callee, as features that it must have announced. */
+static uint32_t needed_features(const struct call *call, const struct options *options)
+{
+    uint32_t features = 0;
+
+    if (options_is_ppt(options))
+        features |= CALLEE_PAYLOAD_PASSTHRU_MODE;
+    if (call->is_progressive)
+        features |= CALLEE_PROGRESSIVE_CALL_INVOCATIONS | CALLEE_CALL_CANCELING;
+    return features;
+}
+
+static void set_clock(struct core *core, struct call *call, const struct callee *callee,
+                      const struct options *options)
+{
+    uint64_t timeout = effective_timeout(core, options);
+
+    if (LIKELY(timeout == 0) || call->timeout_ms != 0) /* not restarted by re-routing */
+        return;
+    call->timeout_ms = timeout + (is_forwarding(callee) ? TIMEOUT_BACKSTOP_MS : 0);
+    call_restart_clock(core, call);
+}
+
+/* Sends the call to this callee; the call ends with ERROR when that cannot be. */
+static void dispatch(struct core *core, struct call *call, const struct msg *msg,
+                     const struct options *options, struct callee *callee)
+{
+    uint32_t needed = needed_features(call, options);
+
+    if (UNLIKELY(!session_can(callee->session, needed))) {
+        call_end_with_error(core, call, WAMP_FEATURE_NOT_SUPPORTED,
+                            (needed & ~callee->session->features & CALLEE_PAYLOAD_PASSTHRU_MODE)
+                                ? "the callee did not announce payload_passthru_mode"
+                                : "the callee did not announce progressive_call_invocations");
+        return;
+    }
+
+    uint64_t issued_before = callee->session->last_invocation;
+
+    call_assign(core, call, callee);
+
+    struct blob *blob =
+        encode_invocation(core, call, callee, msg, options,
+                          callee->registration->entry.match != MATCH_EXACT, options->progress);
+
+    if (UNLIKELY(blob->len > callee->session->send_max)) {
+        blob_drop(blob);
+        callee->session->last_invocation = issued_before; /* it never sees this one: no gap */
+        core->counters.oversized++;
+        call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
+                            "the INVOCATION is longer than the callee accepts");
+        return;
+    }
+    outbox_send(core->out, callee->session->peer, blob, SEND_INVOCATION, call->invocation);
+    set_clock(core, call, callee, options);
+    if (call->kept == NULL && session_can(callee->session, CALLEE_CALL_REROUTE))
+        call_keep(call, msg, true);
+}
+
+/* Every callee is busy: the call waits for one, if the realm allows that. */
+static void wait_for_callee(struct core *core, struct registration *reg, struct call *call,
+                            const struct msg *msg, const struct options *options)
+{
+    if (reg->waiting_count >= core->options.call_queue_len) {
+        call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE, "every callee is busy");
+        return;
+    }
+    call_keep(call, msg, true);
+    list_append(&reg->waiting, &call->in_waiting);
+    reg->waiting_count++;
+    call->queue_until = core->now + core->options.call_queue_timeout_ms;
+    call->timeout_ms = effective_timeout(core, options);
+    call_restart_clock(core, call);
+    call_set_deadline(core, call);
+}
+
+/* Options of a message that was kept; it was read once, so it can be read again. */
+static void read_kept(struct core *core, const struct call *call, struct options *options)
+{
+    struct fault fault;
+
+    if (options_read(options, &call->kept->msg, &core->scratch, &fault) < 0)
+        *options = (struct options){0};
+}
+
+static struct slice rkey_of(const struct options *options)
+{
+    return options->runmode.data == NULL ? (struct slice){0} : options->rkey;
+}
+
+static void dispatch_waiting(struct core *core, struct registration *reg, struct call *call,
+                             struct callee *callee, const struct options *options)
+{
+    list_remove(&call->in_waiting);
+    reg->waiting_count--;
+    call->queue_until = NEVER;
+    call_set_deadline(core, call);
+    dispatch(core, call, &call->kept->msg, options, callee);
+}
+
+void calls_serve_waiting(struct core *core, struct registration *reg)
+{
+    if (reg->is_serving || reg->waiting_count == 0)
+        return;
+    reg->is_serving = true;
+    list_each (&reg->waiting, node, after) {
+        struct call *call = container_of(node, struct call, in_waiting);
+        struct options options;
+        struct callee *callee;
+
+        read_kept(core, call, &options);
+        callee = select_callee(core, reg, &(struct selection){.rkey = rkey_of(&options)});
+        if (callee != NULL)
+            dispatch_waiting(core, reg, call, callee, &options);
+        else if (options.runmode.data == NULL)
+            break; /* the others need any callee, too */
+    }
+    reg->is_serving = false;
+}
+
+/* ---- CALL ---- */
+
+/* What is wrong with a CALL, as the URI of an ERROR; NULL: nothing. */
+static const char *fault_of(const struct core *core, const struct session *caller,
+                            const struct msg *msg, const struct options *options,
+                            const char **words)
+{
+    if (!uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris)) {
+        *words = "CALL.Procedure is not a valid URI";
+        return WAMP_INVALID_URI;
+    }
+    if (options->disclose_me && core->options.disclose_caller == DISCLOSE_NEVER) {
+        *words = "this realm does not disclose callers";
+        return WAMP_DISCLOSE_ME_DISALLOWED;
+    }
+    if (options->runmode.data != NULL && !slice_eq(options->runmode, SLICE("partition"))) {
+        *words = "CALL.Options.runmode: expected \"partition\"";
+        return WAMP_OPTION_NOT_ALLOWED;
+    }
+    if (options->runmode.data != NULL && options->rkey.data == NULL) {
+        *words = "CALL.Options.runmode \"partition\" needs rkey";
+        return WAMP_INVALID_ARGUMENT;
+    }
+    if (caller->call_count >= core->options.max_pending_calls) {
+        *words = "too many calls of this session are pending (max_pending_calls)";
+        return WAMP_NO_AVAILABLE_CALLEE;
+    }
+    return NULL;
+}
+
+int calls_call(struct core *core, struct session *caller, const struct msg *msg,
+               const struct options *options, struct fault *fault)
+{
+    const char *words = NULL, *error = fault_of(core, caller, msg, options, &words);
+    struct registration *reg;
+
+    core->counters.calls++;
+    if ((error == NULL || strcmp(error, WAMP_INVALID_URI) != 0) && options->progress &&
+        !session_can(caller, CALLER_PROGRESSIVE_CALL_INVOCATIONS))
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "CALL.Options.progress: the session did not announce "
+                         "progressive_call_invocations");
+    if (error != NULL) {
+        call_send_error(core, caller, msg->id, error, words);
+        return 0;
+    }
+    reg = dealer_match(core, msg->text);
+    if (reg == NULL) {
+        call_send_error(core, caller, msg->id, WAMP_NO_SUCH_PROCEDURE,
+                        "no callee has registered this procedure");
+        return 0;
+    }
+
+    struct call *call = call_new(core, caller, msg->id, reg);
+    struct callee *callee = select_callee(core, reg, &(struct selection){.rkey = rkey_of(options)});
+
+    call->receive_progress = options->receive_progress;
+    if (UNLIKELY(options->progress)) {
+        call->is_progressive = true;
+        call_keep(call, msg, callee != NULL && session_can(callee->session, CALLEE_CALL_REROUTE));
+    }
+    if (LIKELY(callee != NULL))
+        dispatch(core, call, msg, options, callee);
+    else
+        wait_for_callee(core, reg, call, msg, options);
+    return 0;
+}
+
+void calls_chunk(struct core *core, struct session *caller, const struct msg *msg,
+                 const struct options *options)
+{
+    struct call *call = map_get(&core->dealer.calls, caller->id, msg->id);
+    struct registration *reg = map_get(&core->dealer.by_id, call->registration_id, 0);
+    struct options first;
+    struct msg chunk = call->kept->msg;
+
+    if (call->is_cancelled)
+        return;
+    if (call->callee == NULL) {
+        call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE,
+                            "a further chunk came while the call waited for a callee");
+        return;
+    }
+    read_kept(core, call, &first);
+    chunk.payload = msg->payload;
+    call->inputs_done = !options->progress;
+    call->has_more_chunks = true;
+
+    /* The callee may have been detached from its registration; the call goes on as it began. */
+    struct callee gone = {.session = call->callee};
+    const struct callee *answerer = call->answerer == NULL ? &gone : call->answerer;
+    struct blob *blob =
+        encode_invocation(core, call, answerer, &chunk, &first,
+                          reg != NULL && reg->entry.match != MATCH_EXACT, options->progress);
+
+    if (UNLIKELY(blob->len > call->callee->send_max)) {
+        blob_drop(blob);
+        core->counters.oversized++;
+        call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
+        call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
+                            "the INVOCATION is longer than the callee accepts");
+        return;
+    }
+    outbox_send(core->out, call->callee->peer, blob, SEND_INVOCATION, call->invocation);
+    call_restart_clock(core, call);
+}
+
+/* ---- re-routing ---- */
+
+static void remember_refusal(struct call *call)
+{
+    call->tried = mem_grow(call->tried, (call->tried_count + 1) * sizeof *call->tried);
+    call->tried[call->tried_count++] = call->callee->id;
+}
+
+void call_reroute(struct core *core, struct call *call)
+{
+    struct registration *reg = map_get(&core->dealer.by_id, call->registration_id, 0);
+    struct callee *callee = NULL;
+    struct options options;
+
+    remember_refusal(call);
+    read_kept(core, call, &options);
+    if (reg != NULL && reg->invoke != INVOKE_SINGLE)
+        callee = select_callee(core, reg,
+                               &(struct selection){.rkey = rkey_of(&options),
+                                                   .tried = call->tried,
+                                                   .tried_count = call->tried_count,
+                                                   .features = needed_features(call, &options)});
+    if (callee == NULL) {
+        call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE,
+                            "every callee has refused the call or is busy");
+        return;
+    }
+    call_unassign(core, call);
+    dispatch(core, call, &call->kept->msg, &options, callee);
+}
