@@ -114,12 +114,21 @@ void call_free(struct core *core, struct call *call)
 
 void call_end(struct core *core, struct call *call)
 {
-    struct registration *reg =
-        core->options.call_queue_len == 0 ? NULL : registration_of(core, call);
+    struct session *callee = call->callee;
+    struct registration *reg;
 
+    if (LIKELY(core->options.call_queue_len == 0)) {
+        call_free(core, call);
+        return;
+    }
+    reg = registration_of(core, call);
     call_free(core, call);
-    if (UNLIKELY(reg != NULL && reg->waiting_count != 0))
+    if (reg != NULL)
         calls_serve_waiting(core, reg);
+    if (callee == NULL || core->options.callee_max_pending == 0)
+        return;
+    list_each (&callee->callees, node, after)
+        calls_serve_waiting(core, container_of(node, struct callee, in_session)->registration);
 }
 
 void call_keep(struct call *call, const struct msg *msg, bool with_payload)
@@ -225,21 +234,25 @@ void calls_forget_callee(struct callee *callee)
     }
 }
 
-void calls_leave(struct core *core, struct session *session)
+void calls_withdraw(struct core *core, struct session *session)
 {
     list_each (&session->calls, node, after) {
         struct call *call = container_of(node, struct call, in_caller);
 
-        if (call->callee == session)
+        if (call->callee == NULL || call->callee == session)
             call_free(core, call);
     }
+}
+
+void calls_leave(struct core *core, struct session *session)
+{
     list_each (&session->invocations, node, after)
         call_end_with_error(core, container_of(node, struct call, in_callee), WAMP_CANCELED,
                             "callee gone");
     while (!list_is_empty(&session->calls)) {
         struct call *call = container_of(list_first(&session->calls), struct call, in_caller);
 
-        if (call->callee != NULL)
+        if (!call->is_cancelled)
             call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
         call_end(core, call);
     }
@@ -275,6 +288,17 @@ static enum call_id violation(const struct msg *msg, const char *words, struct f
     return CALL_ID_VIOLATION;
 }
 
+static enum call_id out_of_turn(const struct session *session, const struct msg *msg,
+                                struct fault *fault)
+{
+    uint64_t expected = session->watermark == WAMP_ID_MAX ? 1 : session->watermark + 1;
+
+    (void)fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                    "CALL.Request: expected %llu, found %llu", (unsigned long long)expected,
+                    (unsigned long long)msg->id);
+    return CALL_ID_VIOLATION;
+}
+
 /* A CALL with the id of a call that is pending. */
 static enum call_id judge_pending(const struct core *core, const struct call *call,
                                   const struct msg *msg, struct fault *fault)
@@ -306,11 +330,10 @@ enum call_id calls_judge_id(const struct core *core, const struct session *sessi
         return judge_pending(core, call, msg, fault);
     if (distance == 1 || (check == REQUEST_IDS_SEQUENTIAL && session->watermark == 0))
         return CALL_ID_NEW;
-    if (distance != 0 && distance <= WAMP_ID_MAX / 2)
-        return violation(msg, "leaves out ids", fault);
-    if (check == REQUEST_IDS_SEQUENTIAL || was_finished(core, session, msg, true))
+    if ((distance == 0 || distance > WAMP_ID_MAX / 2) &&
+        (check == REQUEST_IDS_SEQUENTIAL || was_finished(core, session, msg, true)))
         return CALL_ID_LATE;
-    return violation(msg, "was used before", fault);
+    return out_of_turn(session, msg, fault);
 }
 
 /* ---- checks ---- */

@@ -60,6 +60,10 @@ void calls_end_waiting(struct core *core, struct registration *registration);
 /* A callee is detached from its registration; its calls in flight go on without it. */
 void calls_forget_callee(struct callee *callee);
 
+/* The session ends, before it leaves its registrations: its calls that no other session works on
+ * end without a word. */
+void calls_withdraw(struct core *core, struct session *session);
+
 /* The session ends: callers of calls it worked on get ERROR, callees of calls it waited for are
  * interrupted where they can be. */
 void calls_leave(struct core *core, struct session *session);

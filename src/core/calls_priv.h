@@ -28,6 +28,9 @@ struct call {
     uint64_t timeout_at, queue_until, grace_until; /* NEVER: none */
     uint64_t timeout_ms;                           /* 0: none; what restarts the clock */
     uint64_t started_at;
+    bool is_pattern;        /* the registration is no exact one */
+    bool is_disclosed;      /* the callee is told who calls */
+    bool is_forwarded;      /* the timeout is the callee's business */
     bool receive_progress;  /* the caller takes progressive results */
     bool is_progressive;    /* the first CALL said that more chunks follow */
     bool inputs_done;       /* the last chunk has come */

@@ -39,7 +39,9 @@ static uint64_t effective_timeout(const struct core *core, const struct options 
     uint64_t timeout =
         options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
 
-    return max != 0 && (timeout == 0 || timeout > max) ? max : timeout;
+    if (max == 0)
+        max = MAX_TIMEOUT_MS;
+    return timeout > max ? max : timeout;
 }
 
 static bool is_forwarding(const struct callee *callee)
@@ -50,8 +52,7 @@ static bool is_forwarding(const struct callee *callee)
 /* Encodes the INVOCATION of one chunk. `first` are the options of the first CALL: the others are
  * frozen; only the payload and whether more follows belong to the chunk. */
 static struct blob *encode_invocation(const struct core *core, const struct call *call,
-                                      const struct callee *answerer, const struct msg *msg,
-                                      const struct options *first, bool is_pattern,
+                                      const struct msg *msg, const struct options *first,
                                       bool more_follows)
 {
     const struct session *callee = call->callee;
@@ -63,13 +64,13 @@ static struct blob *encode_invocation(const struct core *core, const struct call
         .codec = callee->codec,
         .id = call->invocation,
         .second = call->registration_id,
-        .uri_key = is_pattern ? "procedure" : NULL,
+        .uri_key = call->is_pattern ? "procedure" : NULL,
         .uri = msg->text,
         .progress = more_follows,
         .receive_progress = call->receive_progress && takes_progress(core, callee),
-        .timeout = is_forwarding(answerer) ? effective_timeout(core, first) : 0,
+        .timeout = call->is_forwarded ? effective_timeout(core, first) : 0,
         .identity_key = "caller",
-        .identity = is_disclosed(core, answerer, first) ? &caller : NULL,
+        .identity = call->is_disclosed ? &caller : NULL,
         .trustlevel =
             session_can(callee, CALLEE_CALL_TRUSTLEVELS) ? call->caller->trustlevel : NO_TRUSTLEVEL,
         .options = first,
@@ -91,14 +92,13 @@ static uint32_t needed_features(const struct call *call, const struct options *o
     return features;
 }
 
-static void set_clock(struct core *core, struct call *call, const struct callee *callee,
-                      const struct options *options)
+static void set_clock(struct core *core, struct call *call, const struct options *options)
 {
     uint64_t timeout = effective_timeout(core, options);
 
     if (LIKELY(timeout == 0) || call->timeout_ms != 0) /* not restarted by re-routing */
         return;
-    call->timeout_ms = timeout + (is_forwarding(callee) ? TIMEOUT_BACKSTOP_MS : 0);
+    call->timeout_ms = timeout + (call->is_forwarded ? TIMEOUT_BACKSTOP_MS : 0);
     call_restart_clock(core, call);
 }
 
@@ -119,10 +119,11 @@ static void dispatch(struct core *core, struct call *call, const struct msg *msg
     uint64_t issued_before = callee->session->last_invocation;
 
     call_assign(core, call, callee);
+    call->is_pattern = callee->registration->entry.match != MATCH_EXACT;
+    call->is_disclosed = is_disclosed(core, callee, options);
+    call->is_forwarded = is_forwarding(callee);
 
-    struct blob *blob =
-        encode_invocation(core, call, callee, msg, options,
-                          callee->registration->entry.match != MATCH_EXACT, options->progress);
+    struct blob *blob = encode_invocation(core, call, msg, options, options->progress);
 
     if (UNLIKELY(blob->len > callee->session->send_max)) {
         blob_drop(blob);
@@ -133,7 +134,7 @@ static void dispatch(struct core *core, struct call *call, const struct msg *msg
         return;
     }
     outbox_send(core->out, callee->session->peer, blob, SEND_INVOCATION, call->invocation);
-    set_clock(core, call, callee, options);
+    set_clock(core, call, options);
     if (call->kept == NULL && session_can(callee->session, CALLEE_CALL_REROUTE))
         call_keep(call, msg, true);
 }
@@ -271,9 +272,9 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
                  const struct options *options)
 {
     struct call *call = map_get(&core->dealer.calls, caller->id, msg->id);
-    struct registration *reg = map_get(&core->dealer.by_id, call->registration_id, 0);
     struct options first;
     struct msg chunk = call->kept->msg;
+    struct blob *blob;
 
     if (call->is_cancelled)
         return;
@@ -286,14 +287,7 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
     chunk.payload = msg->payload;
     call->inputs_done = !options->progress;
     call->has_more_chunks = true;
-
-    /* The callee may have been detached from its registration; the call goes on as it began. */
-    struct callee gone = {.session = call->callee};
-    const struct callee *answerer = call->answerer == NULL ? &gone : call->answerer;
-    struct blob *blob =
-        encode_invocation(core, call, answerer, &chunk, &first,
-                          reg != NULL && reg->entry.match != MATCH_EXACT, options->progress);
-
+    blob = encode_invocation(core, call, &chunk, &first, options->progress);
     if (UNLIKELY(blob->len > call->callee->send_max)) {
         blob_drop(blob);
         core->counters.oversized++;
@@ -335,4 +329,5 @@ void call_reroute(struct core *core, struct call *call)
     }
     call_unassign(core, call);
     dispatch(core, call, &call->kept->msg, &options, callee);
+    calls_serve_waiting(core, reg); /* who refused is not busy any more */
 }

@@ -32,6 +32,9 @@
 /* How long a finished progressive call is remembered (MAX_FINISHED_CALLS of them). */
 #define FINISHED_CALL_MS 60000
 
+/* Instants must not overflow, whatever a peer asks for: some 285,000 years. */
+#define MAX_TIMEOUT_MS (UINT64_C(1) << 53)
+
 /* A callee that was given the timeout should have used it: the dealer waits so much longer. */
 #define TIMEOUT_BACKSTOP_MS 5000
 

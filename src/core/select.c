@@ -84,7 +84,7 @@ static struct callee *select_roundrobin(const struct core *core, struct registra
 
         if (!is_candidate(core, s, reg->callees[place]))
             continue;
-        reg->cursor = place + 1 == reg->callee_count ? 0 : place + 1;
+        reg->cursor = place + 1; /* behind the last: whoever comes next, else the first */
         return reg->callees[place];
     }
     return NULL;

@@ -251,6 +251,7 @@ void session_free(struct core *core, struct session *session)
 static void detach(struct core *core, struct session *session, const char *reason)
 {
     broker_leave(core, session);
+    calls_withdraw(core, session);
     dealer_leave(core, session);
     calls_leave(core, session);
     map_remove(&core->by_id, session->id, 0);
@@ -381,7 +382,7 @@ static int check_invoke(const struct core *core, struct options *options, struct
     if (core->options.invoke_unknown_fallback)
         return 0;
     return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
-                     "REGISTER.Options.invoke: expected \"single\", \"roundrobin\", \"random\", "
+                     "REGISTER.invoke: expected \"single\", \"roundrobin\", \"random\", "
                      "\"first\" or \"last\"");
 }
 
