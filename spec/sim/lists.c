@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/limits.h"
 
 void numbers_add(struct numbers *n, uint64_t number)
 {
@@ -74,4 +75,53 @@ void held_clear(struct held_list *list)
         held_remove(list, list->at[0].id);
     mem_free(list->at);
     *list = (struct held_list){0};
+}
+
+void streams_add(struct streams *streams, uint64_t request, struct slice uri)
+{
+    if (streams->count == streams->cap) {
+        streams->cap = streams->cap * 2 + 8;
+        streams->at = mem_grow(streams->at, streams->cap * sizeof(*streams->at));
+    }
+    streams->at[streams->count++] = (struct stream){
+        .request = request, .uri = slice_make(mem_copy(uri.data, uri.len), uri.len)};
+}
+
+struct stream *streams_find(const struct streams *streams, uint64_t request)
+{
+    for (size_t i = 0; i < streams->count; i++)
+        if (streams->at[i].request == request && streams->at[i].over_at == 0)
+            return &streams->at[i];
+    return NULL;
+}
+
+void streams_end(struct streams *streams, uint64_t request, uint64_t now)
+{
+    struct stream *stream = streams_find(streams, request);
+
+    if (stream == NULL)
+        return;
+    stream->over_at = now;
+    stream->over_as = streams->over++;
+}
+
+bool streams_remember(const struct streams *streams, uint64_t request, uint64_t now)
+{
+    for (size_t i = 0; i < streams->count; i++) {
+        const struct stream *stream = &streams->at[i];
+
+        if (stream->request == request && stream->over_at != 0 &&
+            now - stream->over_at <= FINISHED_CALL_MS &&
+            streams->over - stream->over_as <= MAX_FINISHED_CALLS)
+            return true;
+    }
+    return false;
+}
+
+void streams_clear(struct streams *streams)
+{
+    for (size_t i = 0; i < streams->count; i++)
+        mem_free((void *)(uintptr_t)streams->at[i].uri.data);
+    mem_free(streams->at);
+    *streams = (struct streams){0};
 }

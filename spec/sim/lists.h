@@ -24,6 +24,34 @@ struct numbers {
     size_t count, cap;
 };
 
+/* A call whose input comes in chunks. */
+struct stream {
+    uint64_t request;
+    struct slice uri; /* owned */
+    bool inputs_done; /* the last chunk was sent */
+    uint64_t over_at; /* instant; 0: pending */
+    uint64_t over_as; /* how many streams of the peer were over then */
+};
+
+struct streams {
+    struct stream *at; /* owned */
+    size_t count, cap;
+    uint64_t over;
+};
+
+/* Keeps a copy of the URI. */
+void streams_add(struct streams *streams, uint64_t request, struct slice uri);
+
+/* The one that is pending under this request, or NULL. */
+struct stream *streams_find(const struct streams *streams, uint64_t request);
+
+/* The call is over, if it was a stream. */
+void streams_end(struct streams *streams, uint64_t request, uint64_t now);
+
+/* Whether a router still knows that this request was a stream which is over. */
+bool streams_remember(const struct streams *streams, uint64_t request, uint64_t now);
+void streams_clear(struct streams *streams);
+
 void numbers_add(struct numbers *n, uint64_t number);
 
 /* False when it is not there. */

@@ -152,7 +152,20 @@ void speech_put_pattern(struct speech *s)
 
 /* ---- options ---- */
 
-enum option_kind { BOOL, NATURAL, TEXT, MATCH, INVOKE, MODE, SESSIONS, AUTHIDS, AUTHROLES, TEAMS };
+enum option_kind {
+    BOOL,
+    NATURAL,
+    COUNT,
+    TEXT,
+    MATCH,
+    INVOKE,
+    MODE,
+    RUNMODE,
+    SESSIONS,
+    AUTHIDS,
+    AUTHROLES,
+    TEAMS
+};
 
 struct option {
     const char *key;
@@ -179,13 +192,13 @@ static const struct option publish_options[] = {
 static const struct option subscribe_options[] = {
     {"match", MATCH}, {"match", MATCH}, {"get_retained", BOOL}, {"nkey", TEXT}};
 static const struct option register_options[] = {
-    {"match", MATCH},   {"match", MATCH},         {"invoke", INVOKE},
-    {"invoke", INVOKE}, {"concurrency", NATURAL}, {"force_reregister", BOOL},
+    {"match", MATCH},   {"match", MATCH},          {"invoke", INVOKE},
+    {"invoke", INVOKE}, {"concurrency", COUNT},    {"force_reregister", BOOL},
+    {"nkey", TEXT},     {"disclose_caller", BOOL}, {"forward_timeout", BOOL},
 };
-static const struct option call_options[] = {{"timeout", NATURAL},
-                                             {"receive_progress", BOOL},
-                                             {"disclose_me", BOOL},
-                                             {"runmode", TEXT},
+static const struct option call_options[] = {{"timeout", NATURAL},      {"receive_progress", BOOL},
+                                             {"disclose_me", BOOL},     {"receive_progress", BOOL},
+                                             {"runmode", RUNMODE},      {"rkey", TEXT},
                                              {"transaction_hash", TEXT}};
 static const struct option yield_options[] = {{"progress", BOOL}, {"x_own", TEXT}};
 static const struct option other_options[] = {{"x_own", TEXT}, {"_y", NATURAL}};
@@ -225,6 +238,7 @@ static void put_option_value(struct speech *s, enum option_kind kind)
     static const char *const matches[] = {"exact", "prefix", "wildcard"};
     static const char *const invokes[] = {"single", "roundrobin", "random", "first", "last"};
     static const char *const modes[] = {"killnowait", "kill", "skip"};
+    static const char *const runmodes[] = {"partition", "partition", "any"};
     static const char *const roles[] = {"anonymous", "admin"};
     static const char *const teams[] = {"red", "blue", "green"};
 
@@ -234,6 +248,12 @@ static void put_option_value(struct speech *s, enum option_kind kind)
         break;
     case NATURAL:
         encode_uint(&s->e, choose(s->c, 256));
+        break;
+    case COUNT:
+        encode_uint(&s->e, choose(s->c, 4));
+        break;
+    case RUNMODE:
+        speech_put_name(s, runmodes, ARRAY_LEN(runmodes));
         break;
     case TEXT:
         encode_text(&s->e, SLICE("some text"));
@@ -271,6 +291,15 @@ static void put_ppt(struct speech *s)
     encode_text(&s->e, SLICE("x_scheme"));
     encode_text(&s->e, SLICE("ppt_serializer"));
     encode_text(&s->e, SLICE("native"));
+}
+
+/* More chunks follow, from those who announced that. */
+static void put_progress(struct speech *s)
+{
+    if (!choose_rarely(s->c, 3) || (s->peer->manners == POLITE && !s->peer->has_features))
+        return;
+    encode_text(&s->e, SLICE("progress"));
+    encode_bool(&s->e, true);
 }
 
 /* The options a message may carry. */
@@ -317,5 +346,7 @@ void speech_put_options(struct speech *s, enum msg_type type)
     }
     if (can_have_ppt(type))
         put_ppt(s);
+    if (type == MSG_CALL)
+        put_progress(s);
     encode_end(&s->e);
 }

@@ -6,6 +6,7 @@
  */
 #include "talk.h"
 
+#include "core/features.h"
 #include "speech.h"
 #include "wire/errors.h"
 
@@ -52,8 +53,11 @@ static void say_octets(struct speech *s)
 
 static void put_features(struct speech *s)
 {
-    static const char *const features[] = {"payload_passthru_mode", "payload_transparency",
-                                           "call_canceling"};
+    static const char *const features[] = {
+#define NAME(role, name, wire) wire,
+        FEATURES_ASKED(NAME)
+#undef NAME
+    };
 
     encode_map(&s->e, 1);
     encode_text(&s->e, SLICE("features"));
@@ -156,6 +160,39 @@ static void say_call(struct speech *s)
     say(s);
 }
 
+/* The next chunk of a call, or one too many. */
+static void say_chunk(struct speech *s)
+{
+    const struct streams *streams = &s->peer->streams;
+    const struct stream *stream;
+
+    if (streams->count == 0) {
+        say_call(s);
+        return;
+    }
+    stream = &streams->at[choose(s->c, 256) % streams->count];
+    if (s->peer->manners == POLITE && (stream->over_at != 0 || stream->inputs_done)) {
+        say_call(s);
+        return;
+    }
+    begin(s, MSG_CALL);
+    speech_put_id(s, stream->request);
+    speech_put_options(s, MSG_CALL);
+    encode_text(&s->e, stream->uri);
+    speech_put_payload(s);
+    say(s);
+}
+
+static void say_cancel(struct speech *s)
+{
+    const struct numbers *calls = &s->peer->calls;
+
+    begin(s, MSG_CANCEL);
+    speech_put_id(s, calls->count != 0 ? calls->at[choose(s->c, 256) % calls->count] : 1);
+    speech_put_options(s, MSG_CANCEL);
+    say(s);
+}
+
 /* The invocation to answer, or one that is long over. 0: there was none yet. */
 static uint64_t pick_invocation(struct speech *s, bool is_late)
 {
@@ -186,7 +223,10 @@ static void say_answer(struct speech *s, bool is_late)
             encode_uint(&s->e, MSG_INVOCATION);
         speech_put_id(s, id);
         speech_put_options(s, MSG_ERROR);
-        speech_put_uri(s);
+        if (choose(s->c, 2) == 1)
+            encode_text(&s->e, SLICE(WAMP_UNAVAILABLE));
+        else
+            speech_put_uri(s);
     }
     speech_put_payload(s);
     say(s);
@@ -198,10 +238,10 @@ static void say_rest(struct speech *s)
     unsigned which = choose(s->c, s->peer->manners == RUDE ? 4 : 2);
 
     if (which == 0) {
-        begin(s, MSG_CANCEL);
-        speech_put_id(s, s->peer->calls.count != 0 ? s->peer->calls.at[0] : 1);
-        speech_put_options(s, MSG_CANCEL);
-    } else if (which == 1) {
+        say_cancel(s);
+        return;
+    }
+    if (which == 1) {
         begin(s, MSG_EVENT_RECEIVED);
         speech_put_id(s, 1 + choose(s->c, 256));
     } else if (which == 2) {
@@ -243,7 +283,7 @@ static void do_leave(struct speech *s)
 
 static void do_in_realm(struct speech *s)
 {
-    unsigned which = choose(s->c, 32);
+    unsigned which = choose(s->c, 36);
 
     if (which < 4)
         say_subscribe(s);
@@ -267,7 +307,11 @@ static void do_in_realm(struct speech *s)
         say_rest(s);
     else if (which < 29 && s->peer->manners == RUDE && choose_rarely(s->c, 4))
         say_octets(s);
-    else if (which < 30 && choose_rarely(s->c, 4))
+    else if (which < 31)
+        say_chunk(s);
+    else if (which < 33)
+        say_cancel(s);
+    else if (which < 34 && choose_rarely(s->c, 4))
         do_leave(s);
     else
         world_pass(s->world, choose(s->c, 256) * UINT64_C(10));

@@ -15,7 +15,8 @@ static void end_session(struct peer *peer, enum place place)
 {
     held_clear(&peer->subscriptions);
     held_clear(&peer->registrations);
-    peer->calls.count = peer->invocations.count = 0;
+    streams_clear(&peer->streams);
+    peer->calls.count = peer->invocations.count = peer->killed.count = 0;
     peer->question.type = MSG_NONE;
     peer->session = 0;
     peer->place = place;
@@ -29,16 +30,58 @@ static void forget(struct world *world, struct peer *peer)
 
 /* ---- what the core sends ---- */
 
-static void on_error(struct peer *peer, const struct msg *msg)
+static void end_call(const struct world *world, struct peer *peer, uint64_t request)
+{
+    CHECK(numbers_remove(&peer->calls, request));
+    streams_end(&peer->streams, request, world->now);
+}
+
+static void on_error(const struct world *world, struct peer *peer, const struct msg *msg)
 {
     if (msg->request_type == MSG_INVOCATION) {
         CHECK(numbers_remove(&peer->invocations, msg->id));
     } else if (msg->request_type == MSG_CALL) {
-        CHECK(numbers_remove(&peer->calls, msg->id));
+        end_call(world, peer, msg->id);
     } else {
         CHECK(peer->question.type == msg->request_type && peer->question.request == msg->id);
         peer->question.type = MSG_NONE;
     }
+}
+
+/* Who takes a procedure by force is told of its own loss first, if it can be told. */
+static void lose_forced(struct peer *peer, uint64_t new_id)
+{
+    const struct question *question = &peer->question;
+
+    for (size_t i = 0; i < peer->registrations.count; i++) {
+        const struct held *held = &peer->registrations.at[i];
+
+        if (held->id == new_id || held->match != question->match ||
+            !slice_eq(held->uri, question->uri))
+            continue;
+        CHECK(question->is_forced && !peer->has_features);
+        held_remove(&peer->registrations, held->id);
+        return;
+    }
+}
+
+/* The number under a key of a dictionary that the core made; 0: it is not there. */
+static uint64_t number_in(struct world *world, const struct msg *msg, const char *key)
+{
+    struct dict_walk entry;
+
+    dict_walk(&entry, msg->codec, msg->dict, &world->arena);
+    while (dict_next(&entry))
+        if (slice_eq(entry.key, slice_of(key)) && entry.token.type == TOKEN_UINT)
+            return entry.token.natural;
+    return 0;
+}
+
+static void on_revoked(struct world *world, struct peer *peer, const struct msg *msg)
+{
+    CHECK(msg->type == MSG_UNREGISTERED && peer->has_features);
+    CHECK(peer->question.type == MSG_REGISTER && peer->question.is_forced);
+    held_remove(&peer->registrations, number_in(world, msg, "registration"));
 }
 
 /* The answer to the question of this step. */
@@ -51,6 +94,8 @@ static void on_done(struct peer *peer, const struct msg *msg)
     if (msg->type == MSG_SUBSCRIBED)
         held_add(&peer->subscriptions, msg->second, question->match, question->uri);
     else if (msg->type == MSG_REGISTERED)
+        lose_forced(peer, msg->second);
+    if (msg->type == MSG_REGISTERED)
         held_add(&peer->registrations, msg->second, question->match, question->uri);
     else if (msg->type == MSG_UNSUBSCRIBED)
         held_remove(&peer->subscriptions, question->target);
@@ -66,17 +111,64 @@ static void on_goodbye(struct peer *peer, const struct msg *msg)
         end_session(peer, SHUT_DOWN);
 }
 
-static void on_invocation(struct peer *peer, const struct msg *msg, const struct action *action)
+static void on_invocation(const struct world *world, struct peer *peer, const struct msg *msg,
+                          const struct options *options, const struct action *action)
 {
+    CHECK(action->kind == SEND_INVOCATION && action->key == msg->id);
+    CHECK(peer->has_features ||
+          (!options->progress && !options->receive_progress && options->timeout == 0));
+    if (world->is_chunk) { /* also of an invocation that was answered badly or is not held now */
+        CHECK(peer->has_features && msg->id <= peer->last_invocation);
+        CHECK(!numbers_have(&peer->killed, msg->id));
+        return;
+    }
     CHECK(held_find(&peer->registrations, msg->second) != NULL);
     CHECK(msg->id == peer->last_invocation + 1);
-    CHECK(action->kind == SEND_INVOCATION && action->key == msg->id);
     peer->last_invocation = msg->id;
     numbers_add(&peer->invocations, msg->id);
 }
 
-static void on_session_message(struct peer *peer, const struct msg *msg,
-                               const struct action *action)
+static bool is_kill(struct world *world, const struct msg *msg)
+{
+    struct dict_walk entry;
+
+    dict_walk(&entry, msg->codec, msg->dict, &world->arena);
+    while (dict_next(&entry))
+        if (slice_eq(entry.key, SLICE("mode")))
+            return slice_eq(entry.token.text, SLICE("kill"));
+    UNREACHABLE("an INTERRUPT without mode");
+}
+
+static void on_interrupt(struct world *world, struct peer *peer, const struct msg *msg)
+{
+    bool was_killed = numbers_have(&peer->killed, msg->id);
+
+    CHECK(peer->has_features);
+    if (is_kill(world, msg)) {
+        CHECK(!was_killed && numbers_have(&peer->invocations, msg->id));
+        numbers_add(&peer->killed, msg->id);
+        return;
+    }
+    if (world->is_progress) { /* the call may be over for long: knob reinterrupt */
+        CHECK(world->options.reinterrupt || numbers_have(&peer->invocations, msg->id));
+        CHECK(msg->id <= peer->last_invocation);
+        (void)numbers_remove(&peer->invocations, msg->id);
+        return;
+    }
+    CHECK(!was_killed && numbers_remove(&peer->invocations, msg->id));
+}
+
+static void on_result(const struct world *world, struct peer *peer, const struct msg *msg,
+                      const struct options *options)
+{
+    if (options->progress)
+        CHECK(numbers_have(&peer->calls, msg->id));
+    else
+        end_call(world, peer, msg->id);
+}
+
+static void on_session_message(struct world *world, struct peer *peer, const struct msg *msg,
+                               const struct options *options, const struct action *action)
 {
     switch ((unsigned)msg->type) {
     case MSG_ABORT:
@@ -86,28 +178,30 @@ static void on_session_message(struct peer *peer, const struct msg *msg,
         on_goodbye(peer, msg);
         break;
     case MSG_ERROR:
-        on_error(peer, msg);
+        on_error(world, peer, msg);
         break;
     case MSG_EVENT:
         CHECK(held_find(&peer->subscriptions, msg->id) != NULL);
         CHECK(action->kind == SEND_EVENT);
         break;
     case MSG_RESULT:
-        CHECK(numbers_remove(&peer->calls, msg->id));
+        on_result(world, peer, msg, options);
         break;
     case MSG_INVOCATION:
-        on_invocation(peer, msg, action);
+        on_invocation(world, peer, msg, options, action);
         break;
     case MSG_INTERRUPT:
-        CHECK(peer->has_features);
-        CHECK(numbers_remove(&peer->invocations, msg->id));
+        on_interrupt(world, peer, msg);
         break;
     case MSG_PUBLISHED:
     case MSG_SUBSCRIBED:
     case MSG_UNSUBSCRIBED:
     case MSG_REGISTERED:
     case MSG_UNREGISTERED:
-        on_done(peer, msg);
+        if (msg->id == 0)
+            on_revoked(world, peer, msg);
+        else
+            on_done(peer, msg);
         break;
     default:
         UNREACHABLE("a message that a router does not send to a session");
@@ -122,7 +216,7 @@ static bool is_bounded(enum msg_type type)
 static void on_send(struct world *world, struct peer *peer, const struct action *action)
 {
     const struct msg_limits limits = {.raw_payload = true};
-    struct options options;
+    struct options options = {0};
     struct fault fault;
     struct msg msg;
 
@@ -133,7 +227,7 @@ static void on_send(struct world *world, struct peer *peer, const struct action 
     if (is_bounded(msg.type) || msg.type == MSG_ERROR)
         CHECK(options_read(&options, &msg, &world->arena, &fault) == 0);
     if (peer->place == IN_REALM) {
-        on_session_message(peer, &msg, action);
+        on_session_message(world, peer, &msg, &options, action);
         return;
     }
     CHECK(peer->place == IN_LOBBY);
@@ -147,7 +241,7 @@ static void on_joined(struct peer *peer, const struct action *action)
     CHECK(peer->place == IN_LOBBY && peer->session == action->key);
     peer->place = IN_REALM;
     peer->next_request = 1;
-    peer->last_invocation = 0;
+    peer->last_invocation = peer->watermark = 0;
 }
 
 static void carry_out(struct world *world)
@@ -256,22 +350,60 @@ static uint64_t considered(const struct core_counters *counters)
 
 /* ---- what a peer says ---- */
 
+/* Whether a CALL begins a call, is a chunk of one, or neither: by definition. */
+enum call_kind { CALL_NEW, CALL_CHUNK, CALL_NOTHING };
+
+static enum call_kind kind_of_call(const struct world *world, const struct peer *peer,
+                                   const struct msg *msg)
+{
+    enum request_id_check check = world->options.request_id_check;
+    const struct stream *stream = streams_find(&peer->streams, msg->id);
+
+    if (numbers_have(&peer->calls, msg->id))
+        return stream != NULL && !stream->inputs_done && slice_eq(stream->uri, msg->text)
+                   ? CALL_CHUNK
+                   : CALL_NOTHING;
+    if (check == REQUEST_IDS_LENIENT)
+        return streams_remember(&peer->streams, msg->id, world->now) ? CALL_NOTHING : CALL_NEW;
+    if (check == REQUEST_IDS_SEQUENTIAL && peer->watermark == 0)
+        return CALL_NEW;
+    return msg->id == peer->watermark % WAMP_ID_MAX + 1 ? CALL_NEW : CALL_NOTHING;
+}
+
+static void expect_call(struct world *world, struct peer *peer, const struct msg *msg,
+                        const struct options *options)
+{
+    enum call_kind kind = kind_of_call(world, peer, msg);
+
+    world->is_chunk = kind == CALL_CHUNK;
+    if (kind == CALL_CHUNK) {
+        streams_find(&peer->streams, msg->id)->inputs_done = !options->progress;
+    } else if (kind == CALL_NEW) {
+        peer->watermark = msg->id;
+        numbers_add(&peer->calls, msg->id);
+        if (options->progress)
+            streams_add(&peer->streams, msg->id, msg->text);
+    }
+}
+
 /* Notes what the core owes the peer for this message. */
-static void expect(struct peer *peer, const struct msg *msg, const struct options *options)
+static void expect(struct world *world, struct peer *peer, const struct msg *msg,
+                   const struct options *options)
 {
     switch ((unsigned)msg->type) {
     case MSG_SUBSCRIBE:
     case MSG_UNSUBSCRIBE:
     case MSG_REGISTER:
     case MSG_UNREGISTER:
+        peer->watermark = msg->id;
         break;
     case MSG_PUBLISH:
+        peer->watermark = msg->id;
         if (!options->acknowledge)
             return;
         break;
     case MSG_CALL:
-        if (!numbers_have(&peer->calls, msg->id))
-            numbers_add(&peer->calls, msg->id);
+        expect_call(world, peer, msg, options);
         return;
     case MSG_YIELD:
         if (!options->progress)
@@ -283,7 +415,9 @@ static void expect(struct peer *peer, const struct msg *msg, const struct option
     default:
         return;
     }
-    peer->question = (struct question){msg->type, msg->id, msg->second, options->match, msg->text};
+    peer->question = (struct question){
+        msg->type, msg->id, msg->second, options->match, msg->text, options->force_reregister,
+    };
 }
 
 /* A YIELD in payload passthru mode may be refused with an ERROR to the callee itself. */
@@ -304,11 +438,13 @@ static void say_in_realm(struct world *world, struct peer *peer, const struct ms
 
     if (is_readable && peer->place == IN_REALM) {
         if (!can_bounce(msg, &options))
-            expect(peer, msg, &options);
+            expect(world, peer, msg, &options);
         if (msg->type == MSG_PUBLISH)
             audience = audience_of(world, peer, msg, &options);
     }
+    world->is_progress = is_readable && msg->type == MSG_YIELD && options.progress;
     step(world, peer->realm, &ev);
+    world->is_chunk = world->is_progress = false;
     CHECK(peer->question.type == MSG_NONE);
     if (msg->type == MSG_PUBLISH && counters->publications != publications)
         CHECK(considered(counters) - before == audience);
@@ -471,6 +607,25 @@ static void give_back(void *ctx, uint64_t session)
     CHECK(map_remove(&world->sessions, session, 0) == world);
 }
 
+/* Knobs of calls. */
+static void choose_knobs(struct core_options *options, struct choices *c)
+{
+    options->disclose_caller = (enum disclosure)choose(c, 3);
+    options->disclose_publisher = (enum disclosure)choose(c, 3);
+    options->progress_requires_cancel = choose(c, 2) == 1;
+    options->allow_force_reregister = choose(c, 4) != 3;
+    options->reinterrupt = choose(c, 2) == 1;
+    options->invoke_unknown_fallback = choose(c, 2) == 1;
+    options->cancel_default_mode = (enum cancel_mode)choose(c, CANCEL_COUNT);
+    options->trustlevel = (int64_t)choose(c, 3) - 1;
+    options->call_default_timeout_ms = choose(c, 2) * UINT64_C(700);
+    options->call_max_timeout_ms = choose(c, 2) * UINT64_C(200);
+    options->kill_grace_ms = choose(c, 2) * 500;
+    options->callee_max_pending = choose_rarely(c, 4) ? 1 + choose(c, 3) : 0;
+    options->call_queue_len = choose(c, 2) * 3;
+    options->call_queue_timeout_ms = 900;
+}
+
 void world_init(struct world *world, unsigned realm_count, unsigned peer_count, struct choices *c)
 {
     struct core_options options;
@@ -497,11 +652,13 @@ void world_init(struct world *world, unsigned realm_count, unsigned peer_count, 
     options.random_ctx = &world->seed;
     options.agent = "world";
     options.ids = (struct id_keeper){claim, give_back, world};
+    choose_knobs(&options, c);
     if (choose_rarely(c, 4)) {
         options.max_sessions = 1 + choose(c, 8);
         options.max_subscriptions = options.max_registrations = 1 + choose(c, 4);
         options.max_pending_calls = 1 + choose(c, 4);
     }
+    world->options = options;
     for (unsigned realm = 0; realm < realm_count; realm++) {
         options.realm = world_realm(realm);
         world->cores[realm] = core_new(&options);
@@ -525,6 +682,7 @@ void world_fini(struct world *world)
             world_close(world, peer);
         mem_free(peer->calls.at);
         mem_free(peer->invocations.at);
+        mem_free(peer->killed.at);
     }
     for (unsigned realm = 0; realm < world->realm_count; realm++) {
         check_empty(core_counters(world->cores[realm]));

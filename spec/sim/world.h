@@ -8,6 +8,9 @@
  * After every step it CHECKs: core_check(); that whatever the core sends is a
  * message that a router may send, to somebody who can take it, at that time; that
  * each request is answered once and at once; that only what is held is heard of;
+ * that invocation ids count up and only chunks repeat one; that nobody is
+ * interrupted twice, or without being able to; that features come to those who
+ * announced them;
  * that as many subscribers were considered for an event as hold a matching
  * subscription; and that the gauges are what the peers would count.
  *
@@ -41,6 +44,7 @@ struct question {
     uint64_t target; /* UNSUBSCRIBE, UNREGISTER: what is to go */
     enum match match;
     struct slice uri; /* of the message; valid during the step */
+    bool is_forced;   /* REGISTER: may take the procedure from those who have it */
 };
 
 struct peer {
@@ -52,9 +56,12 @@ struct peer {
     bool has_features; /* it announced everything there is to announce */
     uint64_t session;
     uint64_t next_request, last_invocation;
+    uint64_t watermark; /* the last request that was new */
     struct held_list subscriptions, registrations;
     struct numbers calls;       /* that it waits for */
+    struct streams streams;     /* those whose input comes in chunks, and some that are over */
     struct numbers invocations; /* that it may answer; some are over */
+    struct numbers killed;      /* those among them that were interrupted in mode kill */
     struct question question;
 };
 
@@ -66,11 +73,14 @@ struct world {
     struct map by_id;    /* connection -> peer, borrowed */
     struct map sessions; /* ids that are taken, in any realm */
     bool strict_uris, ppt_compat;
+    struct core_options options; /* of all realms */
     uint64_t last_id, now, wall;
     uint64_t seed; /* state of the cores' random numbers */
     struct arena arena;
     struct outbox out;
     struct numbers closed; /* connections that the step at hand has closed */
+    bool is_chunk;         /* the step at hand is more input for a call */
+    bool is_progress;      /* the step at hand is a YIELD that is not the last */
     uint64_t steps;
 };
 

@@ -44,10 +44,18 @@ end
 --- Every role with every feature that changes what the core does.
 core.all_roles = {
   publisher = { features = { payload_passthru_mode = true } },
-  subscriber = { features = { payload_transparency = true } },
-  caller = { features = { payload_passthru_mode = true, payload_transparency = true } },
+  subscriber = { features = {
+    payload_transparency = true, publication_trustlevels = true, subscription_revocation = true,
+  } },
+  caller = { features = {
+    payload_passthru_mode = true, payload_transparency = true,
+    progressive_call_invocations = true,
+  } },
   callee = { features = {
     payload_passthru_mode = true, payload_transparency = true, call_canceling = true,
+    call_timeout = true, call_trustlevels = true, call_reroute = true,
+    progressive_call_results = true, progressive_call_invocations = true,
+    registration_revocation = true,
   } },
 }
 
@@ -57,6 +65,18 @@ core.plain_roles = { publisher = {}, subscriber = {}, caller = {}, callee = {} }
 local function fail(format, ...)
   error(format:format(...), 0)
 end
+
+--- Roles of a callee (and caller) with just these features of a callee.
+function core.callee(...)
+  local features = {}
+  for _, name in ipairs { ... } do
+    features[name] = true
+  end
+  return { roles = { caller = {}, callee = { features = features } } }
+end
+
+--- Roles of a caller that may send input in chunks.
+core.streamer = { roles = { caller = { features = { progressive_call_invocations = true } } } }
 
 ---- peers ----
 
@@ -243,6 +263,15 @@ end
 function Peer:call(procedure, args, kwargs, options)
   return self:send(with_payload(
     { codes.CALL, self:next_request(), options or {}, procedure }, args, kwargs))
+end
+
+--- One more chunk of the call with this request id.
+function Peer:chunk(request, procedure, args, options)
+  return self:send(with_payload({ codes.CALL, request, options or {}, procedure }, args))
+end
+
+function Peer:cancel(request, mode)
+  return self:send { codes.CANCEL, request, { mode = mode } }
 end
 
 function Peer:yield(invocation, args, kwargs, options)

@@ -117,6 +117,50 @@ static struct router *router_arg(lua_State *L)
     return r;
 }
 
+/* Index into the choices. */
+static int choice_field(lua_State *L, int table, const char *key, const char *otherwise,
+                        const char *const *choices)
+{
+    int which;
+
+    lua_getfield(L, table, key);
+    which = luaL_checkoption(L, -1, otherwise, choices);
+    lua_pop(L, 1);
+    return which;
+}
+
+static void read_call_options(lua_State *L, struct core_options *options)
+{
+    static const char *const disclosures[] = {"never", "request", "always", NULL};
+    static const char *const modes[] = {"killnowait", "kill", "skip", NULL};
+
+    options->disclose_caller =
+        (enum disclosure)choice_field(L, 1, "disclose_caller", "request", disclosures);
+    options->disclose_publisher =
+        (enum disclosure)choice_field(L, 1, "disclose_publisher", "request", disclosures);
+    options->disclose_callee_request =
+        bool_field(L, 1, "disclose_callee_request", options->disclose_callee_request);
+    options->progress_requires_cancel =
+        bool_field(L, 1, "progress_requires_cancel", options->progress_requires_cancel);
+    options->allow_force_reregister =
+        bool_field(L, 1, "allow_force_reregister", options->allow_force_reregister);
+    options->reinterrupt = bool_field(L, 1, "reinterrupt", options->reinterrupt);
+    options->invoke_unknown_fallback =
+        bool_field(L, 1, "invoke_unknown_fallback", options->invoke_unknown_fallback);
+    options->cancel_default_mode =
+        (enum cancel_mode)choice_field(L, 1, "cancel_default_mode", "killnowait", modes);
+    lua_getfield(L, 1, "trustlevel");
+    options->trustlevel = luaL_optinteger(L, -1, options->trustlevel);
+    lua_pop(L, 1);
+    options->call_default_timeout_ms = number_field(L, 1, "call_default_timeout_ms", 0);
+    options->call_max_timeout_ms = number_field(L, 1, "call_max_timeout_ms", 0);
+    options->kill_grace_ms = number_field(L, 1, "kill_grace_ms", 0);
+    options->callee_max_pending = number_field(L, 1, "callee_max_pending", 0);
+    options->call_queue_len = number_field(L, 1, "call_queue_len", 0);
+    options->call_queue_timeout_ms =
+        number_field(L, 1, "call_queue_timeout_ms", options->call_queue_timeout_ms);
+}
+
 static void read_options(lua_State *L, struct core_options *options)
 {
     static const char *const checks[] = {"lenient", "sequential", "strict", NULL};
@@ -137,9 +181,9 @@ static void read_options(lua_State *L, struct core_options *options)
         number_field(L, 1, "max_pending_calls", options->max_pending_calls);
     options->goodbye_timeout_ms =
         number_field(L, 1, "goodbye_timeout_ms", options->goodbye_timeout_ms);
-    lua_getfield(L, 1, "request_id_check");
-    options->request_id_check = (enum request_id_check)luaL_checkoption(L, -1, "lenient", checks);
-    lua_pop(L, 1);
+    options->request_id_check =
+        (enum request_id_check)choice_field(L, 1, "request_id_check", "lenient", checks);
+    read_call_options(L, options);
 }
 
 static int router_new(lua_State *L)

@@ -65,7 +65,7 @@ static bool is_ppt_misfit(struct core *core, struct call *call, struct session *
 static void end_oversized(struct core *core, struct call *call, bool is_running)
 {
     core->counters.oversized++;
-    if (is_running)
+    if (is_running && !call->is_cancelled)
         call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
     call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
                         "the RESULT is longer than the caller accepts");

@@ -82,16 +82,13 @@ static void stop_waiting(const struct core *core, struct call *call)
     call->queue_until = NEVER;
 }
 
-/* Late chunks of this call must not be taken for new calls. */
-static void remember_finished(const struct core *core, const struct call *call)
+void call_remember(const struct core *core, struct session *caller, uint64_t request,
+                   struct slice procedure)
 {
-    struct session *caller = call->caller;
-    struct slice procedure = call->kept->msg.text;
-
     if (caller->finished == NULL)
         caller->finished = mem_zero(MAX_FINISHED_CALLS, sizeof *caller->finished);
     caller->finished[caller->finished_count++ % MAX_FINISHED_CALLS] = (struct finished_call){
-        call->request, core->now,
+        request, core->now,
         hash_bytes(procedure, core->dealer.index.seed[0], core->dealer.index.seed[1])};
 }
 
@@ -101,7 +98,7 @@ void call_free(struct core *core, struct call *call)
         call_unassign(core, call);
     stop_waiting(core, call);
     if (UNLIKELY(call->is_progressive))
-        remember_finished(core, call);
+        call_remember(core, call->caller, call->request, call->kept->msg.text);
     map_remove(&core->dealer.calls, call->caller->id, call->request);
     list_remove(&call->in_caller);
     call->caller->call_count--;

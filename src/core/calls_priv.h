@@ -46,6 +46,10 @@ struct call {
 struct call *call_new(struct core *core, struct session *caller, uint64_t request,
                       const struct registration *registration);
 
+/* A progressive call is over: its late chunks must not be taken for new calls. */
+void call_remember(const struct core *core, struct session *caller, uint64_t request,
+                   struct slice procedure);
+
 /* Gives the call to a callee under a new invocation id; and takes it back. */
 void call_assign(struct core *core, struct call *call, struct callee *callee);
 void call_unassign(struct core *core, struct call *call);

@@ -242,14 +242,12 @@ int calls_call(struct core *core, struct session *caller, const struct msg *msg,
         return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                          "CALL.Options.progress: the session did not announce "
                          "progressive_call_invocations");
-    if (error != NULL) {
-        call_send_error(core, caller, msg->id, error, words);
-        return 0;
-    }
-    reg = dealer_match(core, msg->text);
+    reg = error == NULL ? dealer_match(core, msg->text) : NULL;
     if (reg == NULL) {
-        call_send_error(core, caller, msg->id, WAMP_NO_SUCH_PROCEDURE,
-                        "no callee has registered this procedure");
+        call_send_error(core, caller, msg->id, error == NULL ? WAMP_NO_SUCH_PROCEDURE : error,
+                        error == NULL ? "no callee has registered this procedure" : words);
+        if (UNLIKELY(options->progress))
+            call_remember(core, caller, msg->id, msg->text);
         return 0;
     }
 
@@ -276,6 +274,7 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
     struct msg chunk = call->kept->msg;
     struct blob *blob;
 
+    call->inputs_done = !options->progress;
     if (call->is_cancelled)
         return;
     if (call->callee == NULL) {
@@ -285,7 +284,6 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
     }
     read_kept(core, call, &first);
     chunk.payload = msg->payload;
-    call->inputs_done = !options->progress;
     call->has_more_chunks = true;
     blob = encode_invocation(core, call, &chunk, &first, options->progress);
     if (UNLIKELY(blob->len > call->callee->send_max)) {
