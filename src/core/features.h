@@ -47,10 +47,22 @@ enum feature { FEATURES_ASKED(FEATURE_BIT) };
     X(broker, "pattern_based_subscription", false)    \
     X(broker, "payload_passthru_mode", false)         \
     X(broker, "payload_transparency", true)           \
+    X(broker, "publication_trustlevels", false)       \
     X(broker, "publisher_exclusion", false)           \
+    X(broker, "publisher_identification", false)      \
     X(broker, "subscriber_blackwhite_listing", false) \
+    X(dealer, "call_canceling", false)                \
+    X(dealer, "call_reroute", false)                  \
+    X(dealer, "call_timeout", false)                  \
+    X(dealer, "call_trustlevels", false)              \
+    X(dealer, "caller_identification", false)         \
     X(dealer, "pattern_based_registration", false)    \
     X(dealer, "payload_passthru_mode", false)         \
-    X(dealer, "payload_transparency", true)
+    X(dealer, "payload_transparency", true)           \
+    X(dealer, "progressive_call_invocations", false)  \
+    X(dealer, "progressive_call_results", false)      \
+    X(dealer, "registration_revocation", false)       \
+    X(dealer, "sharded_registration", false)          \
+    X(dealer, "shared_registration", false)
 
 #endif
