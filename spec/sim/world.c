@@ -617,9 +617,9 @@ static void choose_knobs(struct core_options *options, struct choices *c)
     options->reinterrupt = choose(c, 2) == 1;
     options->invoke_unknown_fallback = choose(c, 2) == 1;
     options->cancel_default_mode = (enum cancel_mode)choose(c, CANCEL_COUNT);
-    options->trustlevel = (int64_t)choose(c, 3) - 1;
-    options->call_default_timeout_ms = choose(c, 2) * UINT64_C(700);
-    options->call_max_timeout_ms = choose(c, 2) * UINT64_C(200);
+    options->trustlevel = choose(c, 3);
+    options->call_default_timeout_ms = choose(c, 2) * 700;
+    options->call_max_timeout_ms = choose(c, 2) * 200;
     options->kill_grace_ms = choose(c, 2) * 500;
     options->callee_max_pending = choose_rarely(c, 4) ? 1 + choose(c, 3) : 0;
     options->call_queue_len = choose(c, 2) * 3;

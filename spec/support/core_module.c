@@ -149,9 +149,7 @@ static void read_call_options(lua_State *L, struct core_options *options)
         bool_field(L, 1, "invoke_unknown_fallback", options->invoke_unknown_fallback);
     options->cancel_default_mode =
         (enum cancel_mode)choice_field(L, 1, "cancel_default_mode", "killnowait", modes);
-    lua_getfield(L, 1, "trustlevel");
-    options->trustlevel = luaL_optinteger(L, -1, options->trustlevel);
-    lua_pop(L, 1);
+    options->trustlevel = number_field(L, 1, "trustlevel", UINT32_MAX) + 1;
     options->call_default_timeout_ms = number_field(L, 1, "call_default_timeout_ms", 0);
     options->call_max_timeout_ms = number_field(L, 1, "call_max_timeout_ms", 0);
     options->kill_grace_ms = number_field(L, 1, "kill_grace_ms", 0);

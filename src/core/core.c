@@ -22,7 +22,6 @@ void core_defaults(struct core_options *options)
                                      .progress_requires_cancel = true,
                                      .allow_force_reregister = true,
                                      .cancel_default_mode = CANCEL_KILLNOWAIT,
-                                     .trustlevel = -1,
                                      .call_queue_timeout_ms = DEFAULT_CALL_QUEUE_TIMEOUT_MS,
                                      .max_subscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
                                      .max_registrations = DEFAULT_MAX_REGISTRATIONS,

@@ -43,8 +43,8 @@ struct core_options {
     bool reinterrupt;              /* a progressive result of a finished call: INTERRUPT again */
     bool invoke_unknown_fallback;  /* an unknown REGISTER.Options.invoke means roundrobin */
     enum cancel_mode cancel_default_mode;
-    int64_t trustlevel; /* of anonymous sessions; negative: none */
-    uint64_t call_default_timeout_ms, call_max_timeout_ms; /* 0: none */
+    uint32_t trustlevel; /* of anonymous sessions: the level plus one; 0: none */
+    uint32_t call_default_timeout_ms, call_max_timeout_ms; /* 0: none */
     uint32_t kill_grace_ms;         /* CANCEL mode kill -> canceled all the same; 0: never */
     uint32_t callee_max_pending;    /* invocations of one callee session; 0: no bound */
     uint32_t call_queue_len;        /* calls that wait for a callee of a registration; 0: none */

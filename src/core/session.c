@@ -183,7 +183,7 @@ static struct session *session_new(struct core *core, const struct event *ev,
                                 .codec = ev->transport->codec,
                                 .features = hello->features,
                                 .send_max = ev->transport->send_max,
-                                .trustlevel = core->options.trustlevel,
+                                .trustlevel = (int64_t)core->options.trustlevel - 1,
                                 .timer = {.kind = TIMER_GOODBYE}};
     list_init(&session->members);
     list_init(&session->callees);
