@@ -126,7 +126,9 @@ static int check_options(const struct msg *msg, struct options *options, struct 
     CHECK(err == 0 || (fault.uri != NULL && fault.words[0] != '\0'));
     if (err != 0)
         return err;
-    CHECK(options->match < MATCH_COUNT && options->invoke < INVOKE_COUNT);
+    CHECK(options->match < MATCH_COUNT);
+    CHECK(options->invoke < INVOKE_COUNT ||
+          (options->invoke == INVOKE_UNKNOWN && msg->type == MSG_REGISTER));
     CHECK(options->mode < CANCEL_COUNT && options->filter_count <= MAX_FILTERS);
     check_passed(options, msg, arena);
     if (msg->type == MSG_PUBLISH)
