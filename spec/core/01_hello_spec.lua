@@ -57,6 +57,25 @@ core.describe("HELLO", function(router)
     assert.is_true(roles.dealer.features.pattern_based_registration)
   end)
 
+  it("hears of exactly the features that work", function()
+    local roles = router():join().welcome.roles
+    local function names(role)
+      local list = {}
+      for name in pairs(roles[role].features) do
+        list[#list + 1] = name
+      end
+      table.sort(list)
+      return list
+    end
+    assert.same({ "pattern_based_subscription", "payload_passthru_mode", "payload_transparency",
+      "publication_trustlevels", "publisher_exclusion", "publisher_identification",
+      "subscriber_blackwhite_listing" }, names "broker")
+    assert.same({ "call_canceling", "call_reroute", "call_timeout", "call_trustlevels",
+      "caller_identification", "pattern_based_registration", "payload_passthru_mode",
+      "payload_transparency", "progressive_call_invocations", "progressive_call_results",
+      "registration_revocation", "sharded_registration", "shared_registration" }, names "dealer")
+  end)
+
   it("hears of payload_transparency only where the router accepts it", function()
     local with, without = router():join(), router { ppt_compat = false }:join()
     for _, role in ipairs { "broker", "dealer" } do

@@ -120,9 +120,8 @@ core.describe("Call canceling", function(router)
   end)
 
   it("(kill pending) has no end of its own; kill_grace sets one", function()
-    local r, alice, bob = killed()
-    assert.is_nil(r:wakes_in())
-    r, alice, bob = killed { kill_grace_ms = 200 }
+    assert.is_nil((killed()):wakes_in())
+    local r, alice, bob = killed { kill_grace_ms = 200 }
     assert.actions({}, r:advance(199))
     assert.actions({ gone(bob) }, r:advance(1))
     assert.actions({}, alice:yield(1))
