@@ -160,9 +160,15 @@ struct publication {
  * payloads, and who do or do not want trust levels. */
 enum variant { VARIANT_WRAP_RAW = 1, VARIANT_TRUSTLEVEL = 2, VARIANT_COUNT = 4 };
 
+/* One encoding, and how many receivers share it. */
+struct encoding {
+    struct blob *blob;
+    unsigned uses;
+};
+
 struct encodings {
-    struct blob *blob[CODEC_COUNT][VARIANT_COUNT];
-    unsigned uses[CODEC_COUNT][VARIANT_COUNT];
+    unsigned made; /* bit set of the places in `of` that hold something */
+    struct encoding of[CODEC_COUNT * VARIANT_COUNT];
 };
 
 static struct blob *encode_event(const struct publication *pub, const struct subscription *sub,
@@ -217,6 +223,35 @@ static uint64_t conflation_key(struct publication *pub, const struct subscriptio
     return pub->topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
 }
 
+/* The encoding that this receiver takes; made when it is the first one. */
+static struct encoding *encoding_for(struct encodings *encodings, const struct publication *pub,
+                                     const struct subscription *sub, const struct session *to)
+{
+    unsigned variant = variant_for(pub, to);
+    unsigned place = (unsigned)to->codec * VARIANT_COUNT + variant;
+    struct encoding *encoding = &encodings->of[place];
+
+    if (UNLIKELY((encodings->made & (1U << place)) == 0)) {
+        encodings->made |= 1U << place;
+        *encoding = (struct encoding){.blob = encode_event(pub, sub, to->codec, variant)};
+    }
+    return encoding;
+}
+
+/* Every receiver gets a reference of its own: the first is there, the others with one addition. */
+static void share_out(struct core *core, struct encodings *encodings)
+{
+    for (unsigned left = encodings->made; left != 0; left &= left - 1) {
+        struct encoding *encoding = &encodings->of[__builtin_ctz(left)];
+
+        core->counters.events += encoding->uses;
+        if (encoding->uses == 0)
+            blob_drop(encoding->blob);
+        else if (encoding->uses > 1)
+            blob_hold_many(encoding->blob, encoding->uses - 1);
+    }
+}
+
 /* EVENT differs between subscriptions (it carries their id) and between serializers, in nothing
  * else: so one encoding for each pair, and its receivers share the bytes. */
 static void fan_out(void *ctx, struct match_entry *entry)
@@ -225,35 +260,25 @@ static void fan_out(void *ctx, struct match_entry *entry)
     const struct subscription *sub = container_of(entry, struct subscription, entry);
     struct core *core = pub->core;
     uint64_t key = conflation_key(pub, sub);
-    struct encodings made = {0};
+    struct encodings encodings;
 
+    encodings.made = 0;
     for (size_t i = 0; i < sub->member_count; i++) {
         const struct session *to = sub->members[i]->session;
-        unsigned variant = variant_for(pub, to);
-        struct blob **blob = &made.blob[to->codec][variant];
 
         if (!is_audience(pub, to))
             continue;
-        if (*blob == NULL)
-            *blob = encode_event(pub, sub, to->codec, variant);
-        if (UNLIKELY((*blob)->len > to->send_max)) {
+
+        struct encoding *event = encoding_for(&encodings, pub, sub, to);
+
+        if (UNLIKELY(event->blob->len > to->send_max)) {
             core->counters.oversized++;
             continue;
         }
-        made.uses[to->codec][variant]++;
-        outbox_send(core->out, to->peer, *blob, SEND_EVENT, key);
+        event->uses++;
+        outbox_send(core->out, to->peer, event->blob, SEND_EVENT, key);
     }
-    for (size_t codec = 0; codec < CODEC_COUNT; codec++) {
-        for (size_t variant = 0; variant < VARIANT_COUNT; variant++) {
-            unsigned uses = made.uses[codec][variant];
-
-            core->counters.events += uses;
-            if (uses == 0)
-                blob_drop(made.blob[codec][variant]);
-            else if (uses > 1)
-                blob_hold_many(made.blob[codec][variant], uses - 1);
-        }
-    }
+    share_out(core, &encodings);
 }
 
 /* What is wrong with a publication, as the URI of an ERROR; NULL: nothing. */
