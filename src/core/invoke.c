@@ -167,7 +167,9 @@ static void read_kept(struct core *core, const struct call *call, struct options
 
 static struct slice rkey_of(const struct options *options)
 {
-    return options->runmode.data == NULL ? (struct slice){0} : options->rkey;
+    static const struct slice none = {0};
+
+    return options->runmode.data == NULL ? none : options->rkey;
 }
 
 static void dispatch_waiting(struct core *core, struct registration *reg, struct call *call,
