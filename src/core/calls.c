@@ -24,8 +24,7 @@ struct call *call_new(struct core *core, struct session *caller, uint64_t reques
                           .timer = {.kind = TIMER_CALL},
                           .timeout_at = NEVER,
                           .queue_until = NEVER,
-                          .grace_until = NEVER,
-                          .started_at = core->now};
+                          .grace_until = NEVER};
     list_append(&caller->calls, &call->in_caller);
     map_put(&core->dealer.calls, caller->id, request, call);
     caller->call_count++;

@@ -27,15 +27,14 @@ struct call {
     struct timer timer;       /* the earliest of the three instants */
     uint64_t timeout_at, queue_until, grace_until; /* NEVER: none */
     uint64_t timeout_ms;                           /* 0: none; what restarts the clock */
-    uint64_t started_at;
-    bool is_pattern;        /* the registration is no exact one */
-    bool is_disclosed;      /* the callee is told who calls */
-    bool is_forwarded;      /* the timeout is the callee's business */
-    bool receive_progress;  /* the caller takes progressive results */
-    bool is_progressive;    /* the first CALL said that more chunks follow */
-    bool inputs_done;       /* the last chunk has come */
-    bool has_progressed;    /* a progressive result was forwarded */
-    bool has_more_chunks;   /* more than the first was forwarded */
+    bool is_pattern;                               /* the registration is no exact one */
+    bool is_disclosed;                             /* the callee is told who calls */
+    bool is_forwarded;                             /* the timeout is the callee's business */
+    bool receive_progress;                         /* the caller takes progressive results */
+    bool is_progressive;                           /* the first CALL said that more chunks follow */
+    bool inputs_done;                              /* the last chunk has come */
+    bool has_progressed;                           /* a progressive result was forwarded */
+    bool has_more_chunks;                          /* more than the first was forwarded */
     bool is_cancelled;      /* by CANCEL in mode kill: the callee's answer still counts */
     struct kept_call *kept; /* owned; NULL: not needed again */
     uint64_t *tried;        /* owned; session ids of callees that refused it */

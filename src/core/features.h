@@ -22,7 +22,6 @@ enum role { ROLE_PUBLISHER, ROLE_SUBSCRIBER, ROLE_CALLER, ROLE_CALLEE, ROLE_COUN
     X(CALLEE, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")               \
     X(CALLEE, PAYLOAD_TRANSPARENCY, "payload_transparency")                 \
     X(SUBSCRIBER, PUBLICATION_TRUSTLEVELS, "publication_trustlevels")       \
-    X(SUBSCRIBER, SUBSCRIPTION_REVOCATION, "subscription_revocation")       \
     X(CALLER, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \
     X(CALLEE, PROGRESSIVE_CALL_RESULTS, "progressive_call_results")         \
     X(CALLEE, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \

@@ -110,14 +110,6 @@ static void set_tags(struct core *core, struct session *session, const struct he
     session->tag_count = tags.count;
 }
 
-bool session_has(const struct session *session, uint32_t key, uint32_t value)
-{
-    for (uint32_t i = 0; i < session->tag_count; i++)
-        if (session->tags[i].key == key && session->tags[i].value == value)
-            return true;
-    return false;
-}
-
 /* ---- the beginning ---- */
 
 /* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" of letters and digits that are not mistaken for each other. */

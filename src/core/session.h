@@ -89,9 +89,6 @@ void session_send_error(struct core *core, const struct session *session,
                         enum msg_type request_type, uint64_t request, const char *uri,
                         const char *words);
 
-/* True when an attribute of the session has the value; both interned. */
-bool session_has(const struct session *session, uint32_t key, uint32_t value);
-
 void session_free(struct core *core, struct session *session);
 
 #endif
