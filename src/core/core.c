@@ -11,22 +11,29 @@
 #include "core/limits.h"
 #include "wire/errors.h"
 
+static const char *const default_reserved[] = {"wamp", NULL};
+
 void core_defaults(struct core_options *options)
 {
-    *options = (struct core_options){.anonymous_role = "anonymous",
-                                     .ppt_compat = true,
-                                     .request_id_check = REQUEST_IDS_LENIENT,
-                                     .disclose_caller = DISCLOSE_REQUEST,
-                                     .disclose_publisher = DISCLOSE_REQUEST,
-                                     .disclose_callee_request = true,
-                                     .progress_requires_cancel = true,
-                                     .allow_force_reregister = true,
-                                     .cancel_default_mode = CANCEL_KILLNOWAIT,
-                                     .call_queue_timeout_ms = DEFAULT_CALL_QUEUE_TIMEOUT_MS,
-                                     .max_subscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
-                                     .max_registrations = DEFAULT_MAX_REGISTRATIONS,
-                                     .max_pending_calls = DEFAULT_MAX_PENDING_CALLS,
-                                     .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS};
+    *options = (struct core_options){
+        .anonymous_role = "anonymous",
+        .ppt_compat = true,
+        .request_id_check = REQUEST_IDS_LENIENT,
+        .disclose_caller = DISCLOSE_REQUEST,
+        .disclose_publisher = DISCLOSE_REQUEST,
+        .disclose_callee_request = true,
+        .progress_requires_cancel = true,
+        .allow_force_reregister = true,
+        .cancel_default_mode = CANCEL_KILLNOWAIT,
+        .call_queue_timeout_ms = DEFAULT_CALL_QUEUE_TIMEOUT_MS,
+        .max_subscriptions = DEFAULT_MAX_SUBSCRIPTIONS,
+        .max_registrations = DEFAULT_MAX_REGISTRATIONS,
+        .max_pending_calls = DEFAULT_MAX_PENDING_CALLS,
+        .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS,
+        .roles = ROUTER_BROKER | ROUTER_DEALER,
+        .reserved_prefixes = default_reserved,
+        .history_max_result = DEFAULT_HISTORY_MAX_RESULT,
+        .retained = {DEFAULT_RETAINED_MAX_TOPICS, DEFAULT_RETAINED_MAX_BYTES}};
 }
 
 static const char *copy_of(const char *text)
@@ -160,6 +167,9 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
         break;
     case EV_CLOSE_REALM:
         close_realm(core, ev->reason);
+        break;
+    case EV_DROPPED:
+        core->counters.dropped += ev->dropped;
         break;
     case EV_TICK:
         break;

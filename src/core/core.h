@@ -14,6 +14,7 @@
 #include "core/action.h"
 #include "core/event.h"
 #include "core/options.h"
+#include "core/store.h"
 
 enum request_id_check { REQUEST_IDS_LENIENT, REQUEST_IDS_SEQUENTIAL, REQUEST_IDS_STRICT };
 
@@ -26,6 +27,19 @@ struct id_keeper {
     bool (*claim)(void *ctx, uint64_t session); /* true: it was free and is taken now */
     void (*give_back)(void *ctx, uint64_t session);
     void *ctx;
+};
+
+/* What a realm is: a broker, a dealer, or both. */
+enum router_role { ROUTER_BROKER = 1, ROUTER_DEALER = 2 };
+
+/* What kill_by_authid and kill_by_authrole answer: a list and a count; both counts; both lists. */
+enum kill_results { KILL_RESULTS_STANDARD, KILL_RESULTS_COUNT, KILL_RESULTS_LIST };
+
+/* Event history of one pattern: its subscription exists as long as the realm does. */
+struct history_options {
+    const char *uri; /* copied */
+    enum match match;
+    struct log_limits limits;
 };
 
 struct core_options {
@@ -54,7 +68,22 @@ struct core_options {
     uint32_t max_registrations;     /* of one session */
     uint32_t max_pending_calls;     /* of one caller */
     uint32_t goodbye_timeout_ms;    /* our GOODBYE -> the peer's */
-    rng_fill_fn *random;            /* source of ids and seeds */
+    unsigned roles;                 /* bit set of enum router_role */
+    bool role_check;                /* requests of a role that HELLO did not name: violations */
+    const char *const *reserved_prefixes; /* NULL-terminated, without dot; copied */
+    bool anonymous_admin;       /* anonymous sessions may kill, remove and modify others */
+    bool meta_strict;           /* session details: the standard attributes only */
+    bool meta_skips_causer;     /* subscription events are not for who caused them */
+    bool enable_modify_details; /* wamp.session.modify_details */
+    bool lookup_miss_is_zero;   /* lookup and match answer 0, not null, for nothing */
+    bool kill_reason_is_normal; /* default reason: wamp.close.normal, not wamp.close.killed */
+    enum kill_results kill_results;
+    const struct history_options *histories; /* history_count of them; copied */
+    size_t history_count;
+    bool history_result_is_list;     /* get_events answers one list, not one argument an event */
+    uint32_t history_max_result;     /* events in one answer */
+    struct retained_limits retained; /* of the realm */
+    rng_fill_fn *random;             /* source of ids and seeds */
     void *random_ctx;
     struct id_keeper ids;
 };
@@ -79,6 +108,7 @@ struct core_counters {
     uint64_t joins, refusals, violations;                           /* since the start */
     uint64_t publications, events, calls, results, errors;
     uint64_t filtered;  /* events that a black- or whitelist kept from a subscriber */
+    uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
 };
 

@@ -18,6 +18,7 @@ enum event_type {
     EV_FAULT,       /* a peer with a session sent what is no message: fault */
     EV_CLOSED,      /* the peer is gone */
     EV_UNSENT,      /* an INVOCATION could not be queued to the peer: invocation */
+    EV_DROPPED,     /* EVENTs did not fit into the peer's queue: dropped */
     EV_TICK,        /* nothing but time has passed */
     EV_CLOSE_REALM, /* every session is to end: reason */
 };
@@ -31,6 +32,7 @@ struct event {
         const struct msg *msg; /* borrowed for the step */
         const struct fault *fault;
         uint64_t invocation;
+        uint64_t dropped;   /* how many, since the last EV_DROPPED of that peer */
         const char *reason; /* URI */
     };
     const struct transport *transport; /* EV_HELLO; borrowed for the step */
