@@ -151,6 +151,11 @@ function Router:close_realm(reason)
   return read_actions(self, self.raw:close_realm(reason or "wamp.close.close_realm"))
 end
 
+--- Sets the wall clock, in milliseconds since 1970; option `wall` is where it starts.
+function Router:set_wall(ms)
+  self.raw:set_wall(ms)
+end
+
 function Router:counters()
   return self.raw:counters()
 end
@@ -175,6 +180,11 @@ end
 --- An INVOCATION did not fit into its queue.
 function Peer:unsent(invocation)
   return read_actions(self.router, self.router.raw:unsent(self.id, invocation))
+end
+
+--- So many EVENTs did not fit into its queue.
+function Peer:dropped(count)
+  return read_actions(self.router, self.router.raw:dropped(self.id, count))
 end
 
 --- Says HELLO; on success the peer knows its session and welcome from then on.

@@ -159,6 +159,101 @@ static void read_call_options(lua_State *L, struct core_options *options)
         number_field(L, 1, "call_queue_timeout_ms", options->call_queue_timeout_ms);
 }
 
+static void read_meta_options(lua_State *L, struct core_options *options)
+{
+    static const char *const misses[] = {"null", "zero", NULL};
+    static const char *const reasons[] = {"killed", "normal", NULL};
+    static const char *const results[] = {"standard", "count", "list", NULL};
+
+    options->anonymous_admin = bool_field(L, 1, "anonymous_admin", options->anonymous_admin);
+    options->meta_strict = bool_field(L, 1, "meta_strict", options->meta_strict);
+    options->meta_skips_causer = bool_field(L, 1, "meta_skips_causer", options->meta_skips_causer);
+    options->enable_modify_details =
+        bool_field(L, 1, "enable_modify_details", options->enable_modify_details);
+    options->lookup_miss_is_zero = choice_field(L, 1, "lookup_miss", "null", misses) == 1;
+    options->kill_reason_is_normal = choice_field(L, 1, "kill_reason", "killed", reasons) == 1;
+    options->kill_results =
+        (enum kill_results)choice_field(L, 1, "kill_results", "standard", results);
+}
+
+/* roles = { "broker" } */
+static unsigned read_roles(lua_State *L, unsigned otherwise)
+{
+    static const char *const names[] = {"broker", "dealer", NULL};
+    unsigned roles = 0;
+
+    if (lua_getfield(L, 1, "roles") == LUA_TNIL)
+        roles = otherwise;
+    else
+        for (lua_Integer i = 1, count = luaL_len(L, -1); i <= count; i++) {
+            lua_geti(L, -1, i);
+            roles |= luaL_checkoption(L, -1, NULL, names) == 0 ? ROUTER_BROKER : ROUTER_DEALER;
+            lua_pop(L, 1);
+        }
+    lua_pop(L, 1);
+    return roles;
+}
+
+/* reserved_prefixes = { "wamp" }. Leaves the memory of the list on the stack. */
+static void read_prefixes(lua_State *L, struct core_options *options)
+{
+    const char **prefixes;
+    lua_Integer count;
+
+    if (lua_getfield(L, 1, "reserved_prefixes") == LUA_TNIL)
+        return;
+    count = luaL_len(L, -1);
+    prefixes = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *prefixes, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, -2, i + 1);
+        prefixes[i] = luaL_checkstring(L, -1); /* the table keeps it alive */
+        lua_pop(L, 1);
+    }
+    prefixes[count] = NULL;
+    options->reserved_prefixes = prefixes;
+}
+
+static void read_history(lua_State *L, int table, struct history_options *history)
+{
+    static const char *const matches[] = {"exact", "prefix", "wildcard", NULL};
+    static const enum match values[] = {MATCH_EXACT, MATCH_PREFIX, MATCH_WILDCARD};
+
+    luaL_checktype(L, table, LUA_TTABLE);
+    *history =
+        (struct history_options){.uri = text_field(L, table, "uri", NULL),
+                                 .match = values[choice_field(L, table, "match", "exact", matches)],
+                                 .limits = {.max_events = number_field(L, table, "limit", 1000),
+                                            .max_age_s = number_field(L, table, "max_age", 0),
+                                            .max_bytes = number_field(L, table, "max_bytes", 0)}};
+    luaL_argcheck(L, history->uri != NULL, 1, "event_history: an entry needs a uri");
+}
+
+/* event_history = { { uri = "com.x", match = "prefix", limit = 10, max_age = 60,
+ * max_bytes = 4096 } }, ages in seconds. Leaves the memory of the list on the stack. */
+static void read_store_options(lua_State *L, struct core_options *options)
+{
+    static const char *const forms[] = {"flat", "list", NULL};
+    struct history_options *histories;
+
+    options->history_result_is_list = choice_field(L, 1, "history_result", "flat", forms) == 1;
+    options->history_max_result =
+        number_field(L, 1, "history_max_result", options->history_max_result);
+    options->retained.max_topics =
+        number_field(L, 1, "retained_max_topics", options->retained.max_topics);
+    options->retained.max_bytes =
+        number_field(L, 1, "retained_max_bytes", (uint32_t)options->retained.max_bytes);
+    if (lua_getfield(L, 1, "event_history") == LUA_TNIL)
+        return;
+    options->history_count = (size_t)luaL_len(L, -1);
+    histories = lua_newuserdatauv(L, (options->history_count + 1) * sizeof *histories, 0);
+    for (size_t i = 0; i < options->history_count; i++) {
+        lua_geti(L, -2, (lua_Integer)i + 1);
+        read_history(L, lua_gettop(L), &histories[i]);
+        lua_pop(L, 1);
+    }
+    options->histories = histories;
+}
+
 static void read_options(lua_State *L, struct core_options *options)
 {
     static const char *const checks[] = {"lenient", "sequential", "strict", NULL};
@@ -181,7 +276,23 @@ static void read_options(lua_State *L, struct core_options *options)
         number_field(L, 1, "goodbye_timeout_ms", options->goodbye_timeout_ms);
     options->request_id_check =
         (enum request_id_check)choice_field(L, 1, "request_id_check", "lenient", checks);
+    options->roles = read_roles(L, options->roles);
+    options->role_check = bool_field(L, 1, "role_check", options->role_check);
     read_call_options(L, options);
+    read_meta_options(L, options);
+    read_prefixes(L, options);
+    read_store_options(L, options);
+}
+
+/* wall = milliseconds since 1970 at the start */
+static uint64_t wall_field(lua_State *L)
+{
+    lua_Integer wall;
+
+    lua_getfield(L, 1, "wall");
+    wall = luaL_optinteger(L, -1, INT64_C(1700000000000));
+    lua_pop(L, 1);
+    return (uint64_t)wall;
 }
 
 static int router_new(lua_State *L)
@@ -195,7 +306,7 @@ static int router_new(lua_State *L)
     *r = (struct router){.strict_uris = options.strict_uris,
                          .ppt_compat = options.ppt_compat,
                          .now = 1000,
-                         .wall = UINT64_C(1700000000000),
+                         .wall = wall_field(L),
                          .seed = number_field(L, 1, "seed", 1),
                          .taken_ids = number_field(L, 1, "taken_ids", 0)};
     luaL_setmetatable(L, ROUTER);
@@ -438,6 +549,24 @@ static int router_unsent(lua_State *L)
     return push_actions(L, r);
 }
 
+/* router:dropped(peer, count): so many EVENTs did not fit into its queue. */
+static int router_dropped(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    uint64_t count = (uint64_t)luaL_checkinteger(L, 3), id;
+
+    (void)peer_arg(L, r, &id);
+    step(r, &(struct event){.type = EV_DROPPED, .peer = id, .dropped = count});
+    return push_actions(L, r);
+}
+
+/* router:set_wall(ms): somebody sets the wall clock, forwards or back. */
+static int router_set_wall(lua_State *L)
+{
+    router_arg(L)->wall = (uint64_t)luaL_checkinteger(L, 2);
+    return 0;
+}
+
 /* router:close_realm(reason) */
 static int router_close_realm(lua_State *L)
 {
@@ -500,6 +629,7 @@ static int router_counters(lua_State *L)
         {"results", c->results},
         {"errors", c->errors},
         {"filtered", c->filtered},
+        {"dropped", c->dropped},
         {"oversized", c->oversized},
     };
 
@@ -556,6 +686,8 @@ int luaopen_core_module(lua_State *L)
                                        {"send", router_send},
                                        {"drop", router_drop},
                                        {"unsent", router_unsent},
+                                       {"dropped", router_dropped},
+                                       {"set_wall", router_set_wall},
                                        {"close_realm", router_close_realm},
                                        {"advance", router_advance},
                                        {"wakes_in", router_wakes_in},
