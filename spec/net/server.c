@@ -58,6 +58,17 @@ static void on_message(void *ctx, void *user, struct slice bytes)
     }
 }
 
+static void on_dropped(void *ctx, void *user, uint64_t count)
+{
+    struct server *server = ctx;
+    const struct session *session = user;
+
+    if (server->report_count < SERVER_REPORTS_MAX)
+        server->reports[server->report_count] =
+            (struct drop_report){session->id, count, clock_ms(), server->closes};
+    server->report_count++;
+}
+
 static void on_close(void *ctx, void *user)
 {
     struct server *server = ctx;
@@ -123,8 +134,14 @@ static void *run(void *arg)
 
 void server_start(struct server *server, const struct server_options *options)
 {
-    const struct net_handler handler = {on_open, on_message, on_close, on_turn,
-                                        on_post, on_turn,    on_status};
+    const struct net_handler handler = {.on_open = on_open,
+                                        .on_message = on_message,
+                                        .on_dropped = on_dropped,
+                                        .on_close = on_close,
+                                        .on_turn = on_turn,
+                                        .on_post = on_post,
+                                        .on_wake = on_turn,
+                                        .on_status = on_status};
     const char *colon;
 
     *server = (struct server){.options = *options};

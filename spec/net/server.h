@@ -14,13 +14,21 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#define SERVER_CONNS_MAX 64
+#define SERVER_CONNS_MAX   64
+#define SERVER_REPORTS_MAX 64
 
 struct server_options {
     struct net_limits limits;
     struct listener_options listener;
     bool stays_unjoined; /* opened connections are not joined */
     unsigned worker;
+};
+
+/* A call of on_dropped. */
+struct drop_report {
+    uint64_t id, count;
+    uint64_t at;     /* clock_ms */
+    unsigned closes; /* calls of on_close before it */
 };
 
 struct server {
@@ -35,6 +43,8 @@ struct server {
     atomic_ullong last_id; /* of the newest connection */
     char last_peer[128], last_protocol[32], last_cookie[64], last_realm[32];
     atomic_bool is_secure;
+    struct drop_report reports[SERVER_REPORTS_MAX]; /* the first ones */
+    atomic_uint report_count;
 
     pthread_mutex_t lock;
     pthread_cond_t done;

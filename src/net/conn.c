@@ -145,9 +145,10 @@ void conn_detach(struct conn *conn)
 
     if (!conn->is_attached)
         return;
-    conn->is_attached = false;
-    conn->user = NULL;
+    conn->is_attached = false; /* from here on nothing is sent to it, so nothing is dropped */
     net_stir(conn->net);
+    sweep_report_drops(conn);
+    conn->user = NULL;
     conn->net->handler.on_close(conn->net->ctx, user);
 }
 

@@ -28,6 +28,9 @@
 
 #define LISTEN_BACKLOG 4096
 
+/* From the first dropped EVENT to the report of all that were dropped meanwhile. */
+#define DROPS_REPORT_MS 1000
+
 /* Connections above max_connections that are kept just long enough to be told so. */
 #define MAX_DOOMED 64
 

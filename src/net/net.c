@@ -128,6 +128,7 @@ struct net *net_new(unsigned worker, const struct net_limits *limits,
     net->wake_at = NEVER;
     list_init(&net->listeners);
     list_init(&net->dirty);
+    list_init(&net->dropping);
     rng_init(&net->rng, fill_from_kernel, NULL);
     map_init(&net->addresses, rng_u64(&net->rng));
     sweep_init(net);
@@ -268,6 +269,13 @@ void net_set_queue(struct net *net, uint64_t id, const struct queue_limits *limi
 
     if (conn != NULL)
         conn->limits = *limits;
+}
+
+uint64_t net_take_dropped(struct net *net, uint64_t id)
+{
+    struct conn *conn = conn_find(net, id);
+
+    return conn == NULL ? 0 : sweep_take_dropped(conn);
 }
 
 bool net_is_flushed(const struct net *net)

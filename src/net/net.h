@@ -68,6 +68,9 @@ struct net_handler {
     void *(*on_open)(void *ctx, uint64_t conn, const struct transport *transport);
     /* One whole message; the bytes are valid during the call only. */
     void (*on_message)(void *ctx, void *user, struct slice bytes);
+    /* EVENTs did not fit into the connection's queue: how many, by any policy, since the last
+     * time. Once a second at most, but for what is left before on_close. NULL: only counted. */
+    void (*on_dropped)(void *ctx, void *user, uint64_t count);
     /* The connection is gone, whoever ended it. Called once for each on_open. */
     void (*on_close)(void *ctx, void *user);
     /* The loop turn ends: last chance to send before queues are written. */
@@ -146,6 +149,10 @@ void net_pause(struct net *net, uint64_t conn, bool pause);
 void net_set_joined(struct net *net, uint64_t conn, bool joined);
 
 void net_set_queue(struct net *net, uint64_t conn, const struct queue_limits *limits);
+
+/* How many EVENTs of the connection were dropped that on_dropped has not told yet; it will not
+ * tell of them. */
+uint64_t net_take_dropped(struct net *net, uint64_t conn);
 
 /* True when no connection has bytes left to write. */
 bool net_is_flushed(const struct net *net);

@@ -75,6 +75,8 @@ struct conn {
     uint64_t id;
     struct address *address; /* counted; NULL when not bounded */
     struct list dirty;       /* in net->dirty: has something to write or to do */
+    struct list dropping;    /* in net->dropping: has lost EVENTs that are not reported */
+    uint64_t dropped;        /* how many */
     struct deadline due;     /* the next look at the clocks below */
     uint64_t received_at;    /* any octet */
     uint64_t clock_at;       /* when the running handshake, hello, rejoin or close clock began */
@@ -154,6 +156,8 @@ struct net {
 
     struct list listeners; /* owned */
     struct list dirty;     /* connections to be written at the end of the turn */
+    struct list dropping;  /* connections with EVENTs dropped since the last report */
+    uint64_t report_at;    /* when to report them; NEVER: there are none */
     struct deadlines deadlines;
 
     struct slot *slots;
@@ -275,6 +279,15 @@ void address_drop(struct net *net, struct address *address);
 /* sweep.c */
 void sweep_init(struct net *net);
 void sweep_arm(struct conn *conn);
+
+/* Notes a dropped EVENT for the next report. */
+void sweep_note_drop(struct conn *conn);
+
+/* Tells the handler now what is noted. */
+void sweep_report_drops(struct conn *conn);
+
+/* What is noted, as a number; from then on it is not. */
+uint64_t sweep_take_dropped(struct conn *conn);
 
 /* net.c */
 void net_stir(struct net *net);

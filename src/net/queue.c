@@ -140,6 +140,12 @@ static bool fits(const struct conn *conn, uint32_t len)
     return queue->live < conn->limits.max_messages && bytes + len <= conn->limits.max_bytes;
 }
 
+static void count_drop(struct conn *conn, uint64_t *reason)
+{
+    ++*reason;
+    sweep_note_drop(conn);
+}
+
 /* Makes room by dropping the oldest events. */
 static bool drop_oldest(struct conn *conn, uint32_t len)
 {
@@ -151,7 +157,7 @@ static bool drop_oldest(struct conn *conn, uint32_t len)
         if (out->blob == NULL || out->kind != OUT_EVENT)
             continue;
         drop_entry(queue, out);
-        conn->net->counters.dropped_oldest++;
+        count_drop(conn, &conn->net->counters.dropped_oldest);
     }
     return fits(conn, len);
 }
@@ -166,7 +172,7 @@ static void drop_same(struct conn *conn, uint64_t key)
         if (out->blob == NULL || out->kind != OUT_EVENT || out->key != key)
             continue;
         drop_entry(queue, out);
-        conn->net->counters.conflated++;
+        count_drop(conn, &conn->net->counters.conflated);
     }
 }
 
@@ -194,7 +200,7 @@ static enum send_result refuse(struct conn *conn, struct blob *blob, enum send_k
     blob_drop(blob);
     if (kind == SEND_EVENT) {
         if (conn->state != CONN_DYING)
-            conn->net->counters.dropped_newest++;
+            count_drop(conn, &conn->net->counters.dropped_newest);
         return SEND_DROPPED;
     }
     if (kind == SEND_INVOCATION) {

@@ -1,8 +1,11 @@
-/* sweep.c -- the clocks of connections: handshake, hello, heartbeat, close.
+/* sweep.c -- the clocks of connections: handshake, hello, heartbeat, close, dropped EVENTs.
  *
  * One uv timer for all of them. A connection is in the heap at the instant when it is to be
  * looked at next, never later than its nearest clock runs out. Receiving only stamps a
  * field: whether the peer was silent is found out when the instant has come.
+ *
+ * Dropped EVENTs are reported a second after the first of them. The connections that lost any
+ * are in a list: while nothing is dropped it is empty, and nobody looks at it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -55,7 +58,7 @@ static void on_sweep(uv_timer_t *timer);
 
 static void set_timer(struct net *net)
 {
-    uint64_t at = deadlines_next(&net->deadlines);
+    uint64_t at = earlier(deadlines_next(&net->deadlines), net->report_at);
 
     if (net->is_ending || at == net->sweep_at)
         return;
@@ -122,6 +125,52 @@ static void look_at(struct conn *conn)
     conn_kill(conn);
 }
 
+void sweep_note_drop(struct conn *conn)
+{
+    struct net *net = conn->net;
+
+    conn->dropped++;
+    if (list_is_linked(&conn->dropping))
+        return;
+    list_append(&net->dropping, &conn->dropping);
+    if (net->report_at == NEVER) {
+        net->report_at = net->now + DROPS_REPORT_MS;
+        set_timer(net);
+    }
+}
+
+uint64_t sweep_take_dropped(struct conn *conn)
+{
+    uint64_t count = conn->dropped;
+
+    if (count != 0)
+        list_remove(&conn->dropping);
+    conn->dropped = 0;
+    return count;
+}
+
+void sweep_report_drops(struct conn *conn)
+{
+    uint64_t count = sweep_take_dropped(conn);
+    const struct net_handler *handler = &conn->net->handler;
+
+    if (count != 0 && handler->on_dropped != NULL)
+        handler->on_dropped(conn->net->ctx, conn->user, count);
+}
+
+/* What is made of a report may be dropped as well: that is for the next one. So the walk ends at
+ * a mark behind the last connection of now. */
+static void report_all(struct net *net)
+{
+    struct list mark = {0}, *node;
+
+    net->report_at = NEVER;
+    list_append(&net->dropping, &mark);
+    while ((node = list_first(&net->dropping)) != &mark)
+        sweep_report_drops(container_of(node, struct conn, dropping));
+    list_remove(&mark);
+}
+
 static void on_sweep(uv_timer_t *timer)
 {
     struct net *net = timer->data;
@@ -131,12 +180,14 @@ static void on_sweep(uv_timer_t *timer)
     net->sweep_at = NEVER;
     while ((due = deadlines_due(&net->deadlines, net->now)) != NULL)
         look_at(container_of(due, struct conn, due));
+    if (net->report_at <= net->now)
+        report_all(net);
     set_timer(net);
     net_stir(net);
 }
 
 void sweep_init(struct net *net)
 {
-    net->sweep_at = NEVER;
+    net->sweep_at = net->report_at = NEVER;
     deadlines_init(&net->deadlines);
 }
