@@ -118,6 +118,12 @@ static void acknowledge(struct worker *worker, const struct mail *item)
                             .taken = {.peer = item->event.peer, .messages = 1, .bytes = len}});
 }
 
+static bool is_farewell(const struct mail *item)
+{
+    return item->event.type == EV_CLOSED ||
+           (item->event.type == EV_MESSAGE && item->event.msg.type == MSG_GOODBYE);
+}
+
 static void handle_event(struct worker *worker, struct mail *item)
 {
     struct event ev = {
@@ -134,11 +140,16 @@ static void handle_event(struct worker *worker, struct mail *item)
     case EV_UNSENT:
         ev.invocation = item->event.invocation;
         break;
+    case EV_DROPPED:
+        ev.dropped = item->event.dropped;
+        break;
     case EV_CLOSED:
     case EV_TICK:
     case EV_CLOSE_REALM:
         break;
     }
+    if (is_farewell(item))
+        drops_settle_mail(worker, ev.peer);
     pump_step(worker, item->realm, &ev);
     if (item->event.type == EV_HELLO || item->event.type == EV_MESSAGE)
         acknowledge(worker, item);

@@ -77,7 +77,10 @@ struct mail {
             char *text;                  /* owned; msg.text when it is not in the bytes */
             struct transport *transport; /* owned; EV_HELLO */
             struct fault *fault;         /* owned; EV_FAULT */
-            uint64_t invocation;         /* EV_UNSENT */
+            union {
+                uint64_t invocation; /* EV_UNSENT */
+                uint64_t dropped;    /* EV_DROPPED */
+            };
             struct msg msg;
         } event;
         struct action action; /* its blob is counted; its words are not sent along */
@@ -125,6 +128,8 @@ struct worker {
     struct mail_list incoming;  /* being handled */
     struct list local_peers;    /* worker 0: with something to deliver */
     uint64_t mail_dropped;      /* events not sent because a mailbox was full */
+    struct map unreported;      /* peer -> struct loss, owned: what its realm does not know yet */
+    uint64_t report_at;         /* when it is to be told; NEVER: there is nothing */
     pthread_mutex_t snapshot_lock;
     struct snapshot snapshot;
 };
@@ -182,6 +187,28 @@ void mail_post(struct worker *from);
 
 /* Handles what others have posted. */
 void mail_handle(struct worker *worker);
+
+/* drops.c */
+void drops_init(struct worker *worker);
+void drops_fini(struct worker *worker);
+
+/* Tells the realm of a peer how many EVENTs its connection has dropped. */
+void drops_report(struct peer *peer, uint64_t count);
+
+/* Counts an EVENT that did not fit into the mailbox of its receiver's worker. */
+void drops_note_mail(struct worker *worker, struct realm *realm, uint64_t peer);
+
+/* Reports what the instant has come for. */
+void drops_wake(struct worker *worker);
+
+/* A session is about to end by its peer's will: reports what is left, while it is known. First
+ * for the worker of the peer, then for the home of its realm when that is another one. */
+void drops_settle(struct peer *peer);
+void drops_settle_mail(struct worker *worker, uint64_t peer);
+
+/* The same when the session has ended already: nobody is to be told. */
+void drops_forget(struct peer *peer);
+void drops_forget_mail(struct worker *worker, uint64_t peer);
 
 /* local.c */
 void local_deliver(struct worker *worker);

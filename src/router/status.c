@@ -36,7 +36,8 @@
     X(pending_calls)     \
     X(joins)             \
     X(refusals)          \
-    X(violations) X(publications) X(events) X(calls) X(results) X(errors) X(filtered) X(oversized)
+    X(violations)        \
+    X(publications) X(events) X(calls) X(results) X(errors) X(filtered) X(oversized) X(dropped)
 
 /* Copies what others may read. Called at the end of each turn when there are several workers. */
 void status_snapshot(struct worker *worker)

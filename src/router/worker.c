@@ -29,6 +29,12 @@ static void on_message(void *ctx, void *user, struct slice bytes)
     pump_message(user, bytes);
 }
 
+static void on_dropped(void *ctx, void *user, uint64_t count)
+{
+    (void)ctx;
+    drops_report(user, count);
+}
+
 static void on_close(void *ctx, void *user)
 {
     (void)ctx;
@@ -91,6 +97,7 @@ static void set_wake(struct worker *worker)
 {
     uint64_t at = deadlines_next(&worker->deadlines);
 
+    at = at < worker->report_at ? at : worker->report_at;
     net_wake_at(worker->net, at < worker->grace_at ? at : worker->grace_at);
 }
 
@@ -135,6 +142,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
 {
     static const struct net_handler handler = {.on_open = on_open,
                                                .on_message = on_message,
+                                               .on_dropped = on_dropped,
                                                .on_close = on_close,
                                                .on_turn = on_turn,
                                                .on_post = on_post,
@@ -153,6 +161,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
     outbox_init(&worker->out);
     arena_init(&worker->scratch);
     mail_init(worker, count);
+    drops_init(worker);
     pthread_mutex_init(&worker->snapshot_lock, NULL);
     /* The kernel spreads connections over the workers' sockets: not evenly, but nearly. */
     limits.max_connections = (limits.max_connections + count - 1) / count;
@@ -175,6 +184,7 @@ void worker_fini(struct worker *worker)
     outbox_fini(&worker->out);
     arena_fini(&worker->scratch);
     mail_fini(worker);
+    drops_fini(worker);
     pthread_mutex_destroy(&worker->snapshot_lock);
 }
 
