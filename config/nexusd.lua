@@ -54,10 +54,20 @@ return {
         ["realm1"] = {
             -- who may come in and do what; "open": anybody, everything
             policy = "open",
+            -- other defaults of the options below, as programs know them from another router; see config/moving.md
+            -- compat = "none",
+            -- what the realm is: a broker (publish, subscribe), a dealer (calls), or both
+            -- roles = { "broker", "dealer" },
+            -- a session that does what no role in its HELLO covers has broken the protocol
+            -- role_check = false,
             -- authrole of sessions that did not authenticate
             -- anonymous_role = "anonymous",
+            -- sessions that did not authenticate may kill, remove and modify others
+            -- anonymous_admin = false,
             -- grammar of URIs; strict: a-z, 0-9, _ and dots
             -- uri_check = "loose",
+            -- URIs that begin so are the router's: peers cannot publish or register them
+            -- reserved_prefixes = { "wamp", "nexus" },
             -- how exactly request ids of peers must count up
             -- request_id_check = "lenient",
             -- accept the older framing of end-to-end encrypted payloads
@@ -104,6 +114,41 @@ return {
             -- call_queue = 0,
             -- how long they wait
             -- call_queue_timeout = "10s",
+            -- session details tell the standard attributes only, not what else HELLO said
+            -- meta_strict = false,
+            -- meta events about subscriptions are not for the session that caused them
+            -- meta_skips_causer = false,
+            -- the procedure wamp.session.modify_details exists
+            -- enable_modify_details = false,
+            -- what lookup and match of the meta API answer when there is nothing
+            -- lookup_miss = "null",
+            -- reason that a killed session is told when the killer names none: wamp.close.*
+            -- kill_reason = "killed",
+            -- answers of kill_by_authid, kill_by_authrole; standard: a list, a count
+            -- kill_results = "standard",
+            -- topics whose events are kept for wamp.subscription.get_events; not set: none
+            -- event_history = {
+            --     {
+            --         -- the topic, or the pattern of topics, e.g. "com.acme.log"
+            --         uri = nil,
+            --         -- how uri is meant, as in SUBSCRIBE
+            --         match = "exact",
+            --         -- events that are kept; the oldest go first
+            --         limit = 1000,
+            --         -- how long an event is kept; 0: no bound
+            --         max_age = 0,
+            --         -- memory of the kept events; 0: no bound
+            --         max_bytes = 0,
+            --     },
+            -- },
+            -- answer of get_events; flat: each event is an argument; list: one, a list of events
+            -- history_result = "flat",
+            -- events in one answer of get_events
+            -- history_max_result = 1000,
+            -- topics with retained events; 0: none
+            -- retained_max_topics = 10000,
+            -- memory of retained events; 0: none
+            -- retained_max_bytes = "64MiB",
             -- what may wait for a session that reads too slowly
             -- queue = {
             --     -- messages that wait for one session at most
@@ -122,10 +167,20 @@ return {
     -- realm_template = {
     --     -- who may come in and do what; "open": anybody, everything
     --     policy = "open",
+    --     -- other defaults of the options below, as programs know them from another router; see config/moving.md
+    --     compat = "none",
+    --     -- what the realm is: a broker (publish, subscribe), a dealer (calls), or both
+    --     roles = { "broker", "dealer" },
+    --     -- a session that does what no role in its HELLO covers has broken the protocol
+    --     role_check = false,
     --     -- authrole of sessions that did not authenticate
     --     anonymous_role = "anonymous",
+    --     -- sessions that did not authenticate may kill, remove and modify others
+    --     anonymous_admin = false,
     --     -- grammar of URIs; strict: a-z, 0-9, _ and dots
     --     uri_check = "loose",
+    --     -- URIs that begin so are the router's: peers cannot publish or register them
+    --     reserved_prefixes = { "wamp", "nexus" },
     --     -- how exactly request ids of peers must count up
     --     request_id_check = "lenient",
     --     -- accept the older framing of end-to-end encrypted payloads
@@ -172,6 +227,41 @@ return {
     --     call_queue = 0,
     --     -- how long they wait
     --     call_queue_timeout = "10s",
+    --     -- session details tell the standard attributes only, not what else HELLO said
+    --     meta_strict = false,
+    --     -- meta events about subscriptions are not for the session that caused them
+    --     meta_skips_causer = false,
+    --     -- the procedure wamp.session.modify_details exists
+    --     enable_modify_details = false,
+    --     -- what lookup and match of the meta API answer when there is nothing
+    --     lookup_miss = "null",
+    --     -- reason that a killed session is told when the killer names none: wamp.close.*
+    --     kill_reason = "killed",
+    --     -- answers of kill_by_authid, kill_by_authrole; standard: a list, a count
+    --     kill_results = "standard",
+    --     -- topics whose events are kept for wamp.subscription.get_events; not set: none
+    --     event_history = {
+    --         {
+    --             -- the topic, or the pattern of topics, e.g. "com.acme.log"
+    --             uri = nil,
+    --             -- how uri is meant, as in SUBSCRIBE
+    --             match = "exact",
+    --             -- events that are kept; the oldest go first
+    --             limit = 1000,
+    --             -- how long an event is kept; 0: no bound
+    --             max_age = 0,
+    --             -- memory of the kept events; 0: no bound
+    --             max_bytes = 0,
+    --         },
+    --     },
+    --     -- answer of get_events; flat: each event is an argument; list: one, a list of events
+    --     history_result = "flat",
+    --     -- events in one answer of get_events
+    --     history_max_result = 1000,
+    --     -- topics with retained events; 0: none
+    --     retained_max_topics = 10000,
+    --     -- memory of retained events; 0: none
+    --     retained_max_bytes = "64MiB",
     --     -- what may wait for a session that reads too slowly
     --     queue = {
     --         -- messages that wait for one session at most

@@ -144,6 +144,6 @@ local function specs(peer)
   end)
 end
 
-local knobs = { realm = { trustlevel = "2", call_queue = 1, call_queue_timeout = "30s" } }
+local knobs = { realm = { trustlevel = 2, call_queue = 1, call_queue_timeout = "30s" } }
 
 conformance.everywhere("Calls:", knobs, specs)

@@ -5,11 +5,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "daemon/config.h"
-
-#include "base/check.h"
 #include "daemon/address.h"
-#include "daemon/options.h"
+#include "daemon/config_priv.h"
 #include "wire/uri.h"
 
 #include <ctype.h>
@@ -17,16 +14,26 @@
 #include <string.h>
 #include <unistd.h>
 
-struct check {
-    struct config *config;
-    struct report *report;
-    struct arena *arena; /* of the config */
-};
-
-static void refuse(struct check *check, const struct node *node, const char *found,
-                   const char *allowed)
+void check_refuse(struct check *check, const struct node *node, const char *found,
+                  const char *allowed)
 {
     report_error(check->report, node->line, "%s: %s; allowed: %s", node->name, found, allowed);
+}
+
+size_t check_count(const struct node *table)
+{
+    size_t count = 0;
+
+    for (const struct node *child = table->first; child != NULL; child = child->next)
+        count++;
+    return count;
+}
+
+void *check_array(struct check *check, size_t count, size_t len)
+{
+    size_t bytes = (count + 1) * len;
+
+    return memset(arena_alloc(check->arena, bytes), 0, bytes);
 }
 
 /* ---- sections ---- */
@@ -45,9 +52,6 @@ static void unknown_key(struct check *check, const struct section *section, cons
         report_error(check->report, node->line, "%s: no such option", node->name);
 }
 
-static void check_section(struct check *check, const struct section *section,
-                          const struct node *table, void *into);
-
 static void refuse_value(struct check *check, const struct config_option *option,
                          const struct node *node)
 {
@@ -57,19 +61,35 @@ static void refuse_value(struct check *check, const struct config_option *option
         report_error(check->report, node->line, "%s: cannot read \"%s\": %s", node->name,
                      node->text, strerror(errno));
     else
-        refuse(check, node, found, option_allowed(option, check->arena));
+        check_refuse(check, node, found, option_allowed(option, check->arena));
 }
 
 static void check_listen(struct check *check, const struct config_option *option,
                          const struct node *node);
-static void check_realms(struct check *check, const struct config_option *option,
-                         const struct node *node);
 
-static void check_template(struct check *check, const struct config_option *option,
-                           const struct node *node)
+static void check_tables(struct check *check, const struct config_option *option,
+                         const struct node *node, void *into)
 {
-    check->config->has_template = true;
-    check_section(check, option->section, node, &check->config->realm_template);
+    size_t count = check_count(node);
+    char *tables, *at;
+
+    if (count > option->max) {
+        refuse_value(check, option, node);
+        return;
+    }
+    at = tables = check_array(check, count, option->item_len);
+    for (const struct node *child = node->first; child != NULL; child = child->next) {
+        options_default(option->section, at, check->arena);
+        if (child->key != NULL || child->type != NODE_TABLE)
+            check_refuse(check, child,
+                         arena_format(check->arena, "found %s", node_words(check->arena, child)),
+                         "a table of options, without a name");
+        else
+            check_section(check, option->section, child, at);
+        at += option->item_len;
+    }
+    memcpy((char *)into + option->offset, &(const void *){tables}, sizeof(const void *));
+    memcpy((char *)into + option->count_offset, &count, sizeof(count));
 }
 
 static void check_option(struct check *check, const struct config_option *option,
@@ -83,6 +103,8 @@ static void check_option(struct check *check, const struct config_option *option
         check_realms(check, option, node);
     else if (option->type == OPTION_REALM && is_table)
         check_template(check, option, node);
+    else if (option->type == OPTION_TABLES && is_table)
+        check_tables(check, option, node, into);
     else if (option->type == OPTION_SECTION && is_table)
         check_section(check, option->section, node, into);
     else if (option->section != NULL || !option_read(option, node, into, check->arena))
@@ -104,8 +126,8 @@ static void check_required(struct check *check, const struct config_option *opti
                      option->name, option_allowed(option, check->arena));
 }
 
-static void check_section(struct check *check, const struct section *section,
-                          const struct node *table, void *into)
+void check_section(struct check *check, const struct section *section, const struct node *table,
+                   void *into)
 {
     for (const struct node *node = table->first; node != NULL; node = node->next) {
         const struct config_option *option =
@@ -131,8 +153,8 @@ static void resolve_address(struct check *check, const struct node *node,
     const char *wrong = address_parse(&address, listen->address, check->arena);
 
     if (wrong != NULL) {
-        refuse(check, node, arena_format(check->arena, "\"%s\": %s", listen->address, wrong),
-               ADDRESS_ALLOWED);
+        check_refuse(check, node, arena_format(check->arena, "\"%s\": %s", listen->address, wrong),
+                     ADDRESS_ALLOWED);
         return;
     }
     listen->net.host = address.host;
@@ -228,9 +250,9 @@ static void check_one_listen(struct check *check, const struct config_option *op
 
     options_default(option->section, listen, check->arena);
     if (node->key != NULL || (node->type != NODE_TEXT && node->type != NODE_TABLE)) {
-        refuse(check, node, arena_format(check->arena, "found %s", node_words(check->arena, node)),
-               "a list of addresses, each " ADDRESS_ALLOWED
-               ", or a table with address = and options");
+        check_refuse(
+            check, node, arena_format(check->arena, "found %s", node_words(check->arena, node)),
+            "a list of addresses, each " ADDRESS_ALLOWED ", or a table with address = and options");
         return;
     }
     if (node->type == NODE_TEXT)
@@ -245,94 +267,18 @@ static void check_one_listen(struct check *check, const struct config_option *op
     check_twins(check, node, index);
 }
 
-static size_t child_count(const struct node *table)
-{
-    size_t count = 0;
-
-    for (const struct node *child = table->first; child != NULL; child = child->next)
-        count++;
-    return count;
-}
-
-/* Zeroed, and never NULL. */
-static void *array_of(struct arena *arena, size_t count, size_t len)
-{
-    size_t bytes = (count + 1) * len;
-
-    return memset(arena_alloc(arena, bytes), 0, bytes);
-}
-
 static void check_listen(struct check *check, const struct config_option *option,
                          const struct node *node)
 {
     struct config *config = check->config;
-    size_t count = child_count(node), index = 0;
+    size_t count = check_count(node), index = 0;
 
     if (count == 0)
-        refuse(check, node, "found an empty list", option_allowed(option, check->arena));
-    config->listen = array_of(check->arena, count, sizeof(*config->listen));
+        check_refuse(check, node, "found an empty list", option_allowed(option, check->arena));
+    config->listen = check_array(check, count, sizeof(*config->listen));
     for (const struct node *child = node->first; child != NULL; child = child->next)
         check_one_listen(check, option, child, index++);
     config->router.listener_count = count;
-}
-
-/* ---- realms ---- */
-
-/* What other routers demand of a realm's name, and so what every client accepts. */
-static bool is_portable(const char *name)
-{
-    size_t len = strlen(name);
-
-    if (!isalpha((unsigned char)*name) || len < 3 || len > 255)
-        return false;
-    for (; *name != '\0'; name++) {
-        if (!isalnum((unsigned char)*name) && strchr("_-@.", *name) == NULL)
-            return false;
-    }
-    return true;
-}
-
-static void check_realm_name(struct check *check, const struct node *node,
-                             const struct realm_config *realm)
-{
-    bool is_strict = realm->router.core.strict_uris;
-
-    if (!uri_is_valid(slice_of(node->key), MATCH_EXACT, is_strict))
-        report_error(check->report, node->line,
-                     "%s: \"%s\" is no realm name: %s, separated by dots", node->name, node->key,
-                     is_strict ? "components of a-z, 0-9 and _ (uri_check is strict)"
-                               : "components without spaces or #");
-    else if (!is_portable(node->key))
-        report_note(check->report, node->line,
-                    "%s: some clients refuse that name: a letter and then 2 to 254 of letters, "
-                    "digits, _ - @ . are safe",
-                    node->name);
-}
-
-static void check_realm(struct check *check, const struct config_option *option,
-                        const struct node *node, struct realm_config *realm)
-{
-    options_default(option->section, realm, check->arena);
-    if (node->key == NULL || node->type != NODE_TABLE) {
-        refuse(check, node, arena_format(check->arena, "found %s", node_words(check->arena, node)),
-               "[\"name\"] = { policy = \"open\" }");
-        return;
-    }
-    check_section(check, option->section, node, realm);
-    check_realm_name(check, node, realm);
-    realm->router.core.realm = arena_format(check->arena, "%s", node->key);
-}
-
-static void check_realms(struct check *check, const struct config_option *option,
-                         const struct node *node)
-{
-    struct config *config = check->config;
-    size_t index = 0;
-
-    config->router.realm_count = child_count(node);
-    config->realms = array_of(check->arena, config->router.realm_count, sizeof(*config->realms));
-    for (const struct node *child = node->first; child != NULL; child = child->next)
-        check_realm(check, option, child, &config->realms[index++]);
 }
 
 /* ---- the whole ---- */
@@ -379,10 +325,11 @@ static enum tls_mode tls_mode(const struct listen_config *listen)
     return listen->is_tls_optional ? TLS_AUTO : TLS_ON;
 }
 
-static void build_listeners(struct config *config)
+static void build_listeners(struct check *check)
 {
+    struct config *config = check->config;
     size_t count = config->router.listener_count;
-    struct listener_options *listeners = array_of(&config->arena, count, sizeof(*listeners));
+    struct listener_options *listeners = check_array(check, count, sizeof(*listeners));
 
     for (size_t i = 0; i < count; i++) {
         const struct listen_config *listen = &config->listen[i];
@@ -394,10 +341,11 @@ static void build_listeners(struct config *config)
     config->router.listeners = listeners;
 }
 
-static void build_realms(struct config *config)
+static void build_realms(struct check *check)
 {
+    struct config *config = check->config;
     size_t count = config->router.realm_count;
-    struct realm_options *realms = array_of(&config->arena, count, sizeof(*realms));
+    struct realm_options *realms = check_array(check, count, sizeof(*realms));
     const char *agent = *config->agent == '\0' ? NULL : config->agent;
 
     for (size_t i = 0; i < count; i++) {
@@ -435,8 +383,8 @@ int config_check(struct config *config, const struct node *root, struct report *
         check_queues(&check, root);
     if (report->errors.count != 0)
         return ERR_CONFIG;
-    build_listeners(config);
-    build_realms(config);
+    build_listeners(&check);
+    build_realms(&check);
     return 0;
 }
 

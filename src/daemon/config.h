@@ -26,6 +26,7 @@ enum policy { POLICY_OPEN };
 struct realm_config {
     struct realm_options router;
     unsigned policy; /* enum policy */
+    unsigned compat; /* enum compat */
 };
 
 struct config {

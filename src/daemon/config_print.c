@@ -105,6 +105,48 @@ static void put_value(struct printer *p, const struct config_option *option, con
 
 static void put_section(struct printer *p, const struct section *section, const void *from);
 
+static void put_nil(struct printer *p, const struct config_option *option)
+{
+    begin_line(p);
+    print_text(p->out, "-- ");
+    print_text(p->out, option->name);
+    print_text(p->out, " = nil,\n");
+}
+
+/* The sample shows one table with its defaults. */
+static void sample_table(struct printer *p, const struct config_option *option)
+{
+    struct arena arena;
+
+    arena_init(&arena);
+    void *table = memset(arena_alloc(&arena, option->item_len), 0, option->item_len);
+    options_default(option->section, table, &arena);
+    open_table(p, NULL, false);
+    put_section(p, option->section, table);
+    close_table(p);
+    arena_fini(&arena);
+}
+
+static void put_tables(struct printer *p, const struct config_option *option, const void *from)
+{
+    size_t count;
+    const char *table = option_tables(option, from, &count);
+
+    if (count == 0 && !p->is_sample) {
+        put_nil(p, option);
+        return;
+    }
+    open_table(p, option->name, false);
+    if (p->is_sample)
+        sample_table(p, option);
+    for (size_t i = 0; i < count; i++, table += option->item_len) {
+        open_table(p, NULL, false);
+        put_section(p, option->section, table);
+        close_table(p);
+    }
+    close_table(p);
+}
+
 static void put_option(struct printer *p, const struct config_option *option, const void *from)
 {
     bool is_outer = p->is_sample && p->commented_at == NOT_COMMENTED && !option->is_required;
@@ -112,17 +154,16 @@ static void put_option(struct printer *p, const struct config_option *option, co
     put_words(p, option);
     if (is_outer)
         p->commented_at = p->depth;
-    if (option->type != OPTION_SECTION) {
+    if (option->type == OPTION_TABLES) {
+        put_tables(p, option, from);
+    } else if (option->type != OPTION_SECTION) {
         put_value(p, option, from);
     } else if (p->is_sample || is_present(option, from)) {
         open_table(p, option->name, false);
         put_section(p, option->section, from);
         close_table(p);
     } else {
-        begin_line(p);
-        print_text(p->out, "-- ");
-        print_text(p->out, option->name);
-        print_text(p->out, " = nil,\n");
+        put_nil(p, option);
     }
     if (is_outer)
         p->commented_at = NOT_COMMENTED;
@@ -290,7 +331,7 @@ static void list_section(struct writer *out, const struct section *section, cons
         snprintf(name, sizeof(name), "%s%s", prefix, option->name);
         if (option->type == OPTION_REALMS)
             snprintf(name, sizeof(name), "%s%s[NAME]", prefix, option->name);
-        else if (option->type == OPTION_LISTEN)
+        else if (option->type == OPTION_LISTEN || option->type == OPTION_TABLES)
             snprintf(name, sizeof(name), "%s%s[N]", prefix, option->name);
         snprintf(line, sizeof(line), "  %-43s %s%s%s%s\n", name, option->words,
                  option->fallback == NULL ? "" : " (",

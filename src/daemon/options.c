@@ -1,40 +1,17 @@
-/* options.c -- the rows.
+/* options.c -- the rows of the file and of an address; those of a realm are in options_realm.c.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "daemon/options.h"
 
-#include "core/limits.h"
 #include "daemon/config.h"
-
-#define STRING_(x) #x
-#define STRING(x)  STRING_(x)
-
-#define SECTION_OF(rows)                            \
-    {                                               \
-        .options = (rows), .count = ARRAY_LEN(rows) \
-    }
 
 static const char *const serializer_names[] = {"json", "msgpack", "cbor", NULL};
 static const char *const protocol_names[] = {"websocket", "rawsocket", NULL};
-static const char *const policy_names[] = {"open", NULL};
-static const char *const uri_names[] = {"loose", "strict", NULL};
-static const char *const request_id_names[] = {"lenient", "sequential", "strict", NULL};
-static const char *const disclosure_names[] = {"never", "request", "always", NULL};
-static const char *const cancel_mode_names[] = {"killnowait", "kill", "skip", NULL};
-static const char *const invoke_unknown_names[] = {"violation", "fallback", NULL};
-static const char *const trustlevel_names[] = {"none", "0", "1", "2", "3",  "4", "5",
-                                               "6",    "7", "8", "9", "10", NULL};
-static const char *const overflow_names[] = {"drop_newest", "drop_oldest", "conflate", "disconnect",
-                                             NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"text", "json", NULL};
 
 _Static_assert(CODEC_JSON == 0 && CODEC_MSGPACK == 1 && CODEC_CBOR == 2, "serializer_names");
-_Static_assert(REQUEST_IDS_LENIENT == 0 && REQUEST_IDS_STRICT == 2, "request_id_names");
-_Static_assert(DISCLOSE_NEVER == 0 && DISCLOSE_ALWAYS == 2, "disclosure_names");
-_Static_assert(CANCEL_KILLNOWAIT == 0 && CANCEL_SKIP == 2, "cancel_mode_names");
-_Static_assert(OVERFLOW_DROP_NEWEST == 0 && OVERFLOW_DISCONNECT == 3, "overflow_names");
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "level_names");
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "counts are written as uint32_t");
 
@@ -134,205 +111,6 @@ static const struct config_option listen_rows[] = {
      .words = "certificate and key of a tls:// address"},
 };
 const struct section listen_section = SECTION_OF(listen_rows);
-#undef AT
-
-/* ---- one realm ---- */
-
-#define AT(field) offsetof(struct realm_config, router.field)
-
-static const struct config_option queue_rows[] = {
-    {.name = "messages",
-     .type = OPTION_COUNT,
-     .fallback = "10000",
-     .min = 1,
-     .max = 100000000,
-     .offset = AT(queue.max_messages),
-     .words = "messages that wait for one session at most"},
-    {.name = "bytes",
-     .type = OPTION_SIZE,
-     .fallback = "32MiB",
-     .min = 4096,
-     .max = 1 << 30,
-     .offset = AT(queue.max_bytes),
-     .words = "bytes after which an event or invocation does not fit"},
-    {.name = "hard_bytes",
-     .type = OPTION_SIZE,
-     .fallback = "64MiB",
-     .min = 4096,
-     .max = 2147483648U,
-     .offset = AT(queue.hard_bytes),
-     .words = "bytes after which even a reply does not fit and the session ends"},
-    {.name = "overflow",
-     .type = OPTION_CHOICE,
-     .fallback = "drop_newest",
-     .choices = overflow_names,
-     .offset = AT(queue.overflow),
-     .words = "what happens to an event that does not fit; conflate: a topic's latest stays"},
-};
-static const struct section queue_section = SECTION_OF(queue_rows);
-
-static const struct config_option realm_rows[] = {
-    {.name = "policy",
-     .type = OPTION_CHOICE,
-     .is_required = true,
-     .choices = policy_names,
-     .offset = offsetof(struct realm_config, policy),
-     .words = "who may come in and do what; \"open\": anybody, everything"},
-    {.name = "anonymous_role",
-     .type = OPTION_TEXT,
-     .min = 1,
-     .fallback = "anonymous",
-     .offset = AT(core.anonymous_role),
-     .words = "authrole of sessions that did not authenticate"},
-    {.name = "uri_check",
-     .type = OPTION_SWITCH,
-     .fallback = "loose",
-     .choices = uri_names,
-     .offset = AT(core.strict_uris),
-     .words = "grammar of URIs; strict: a-z, 0-9, _ and dots"},
-    {.name = "request_id_check",
-     .type = OPTION_CHOICE,
-     .fallback = "lenient",
-     .choices = request_id_names,
-     .offset = AT(core.request_id_check),
-     .words = "how exactly request ids of peers must count up"},
-    {.name = "ppt_compat",
-     .type = OPTION_BOOL,
-     .fallback = "true",
-     .offset = AT(core.ppt_compat),
-     .words = "accept the older framing of end-to-end encrypted payloads"},
-    {.name = "empty_eligible_is_absent",
-     .type = OPTION_BOOL,
-     .fallback = "false",
-     .offset = AT(core.empty_eligible_is_absent),
-     .words = "an empty list of eligible receivers means everybody, as with some other routers"},
-    {.name = "max_sessions",
-     .type = OPTION_COUNT,
-     .fallback = "0",
-     .max = 10000000,
-     .offset = AT(core.max_sessions),
-     .words = "sessions in the realm; 0: no bound"},
-    {.name = "max_subscriptions",
-     .type = OPTION_COUNT,
-     .fallback = STRING(DEFAULT_MAX_SUBSCRIPTIONS),
-     .min = 1,
-     .max = 10000000,
-     .offset = AT(core.max_subscriptions),
-     .words = "subscriptions of one session"},
-    {.name = "max_registrations",
-     .type = OPTION_COUNT,
-     .fallback = STRING(DEFAULT_MAX_REGISTRATIONS),
-     .min = 1,
-     .max = 10000000,
-     .offset = AT(core.max_registrations),
-     .words = "registrations of one session"},
-    {.name = "max_pending_calls",
-     .type = OPTION_COUNT,
-     .fallback = STRING(DEFAULT_MAX_PENDING_CALLS),
-     .min = 1,
-     .max = 10000000,
-     .offset = AT(core.max_pending_calls),
-     .words = "calls of one session that wait for a result"},
-    {.name = "goodbye_timeout",
-     .type = OPTION_DURATION_MS,
-     .fallback = "5s",
-     .min = 10,
-     .max = 3600000,
-     .offset = AT(core.goodbye_timeout_ms),
-     .words = "our GOODBYE to the peer's answer"},
-    {.name = "disclose_caller",
-     .type = OPTION_CHOICE,
-     .fallback = "request",
-     .choices = disclosure_names,
-     .offset = AT(core.disclose_caller),
-     .words = "whether callees are told who calls; request: when either side asks"},
-    {.name = "disclose_callee_request",
-     .type = OPTION_BOOL,
-     .fallback = "true",
-     .offset = AT(core.disclose_callee_request),
-     .words = "a callee may ask who calls; false: only callers disclose themselves"},
-    {.name = "disclose_publisher",
-     .type = OPTION_CHOICE,
-     .fallback = "request",
-     .choices = disclosure_names,
-     .offset = AT(core.disclose_publisher),
-     .words = "whether subscribers are told who published; request: when the publisher asks"},
-    {.name = "trustlevel",
-     .type = OPTION_CHOICE,
-     .fallback = "none",
-     .choices = trustlevel_names,
-     .offset = AT(core.trustlevel),
-     .words = "trust level of anonymous sessions, told to callees and subscribers that ask for it"},
-    {.name = "call_default_timeout",
-     .type = OPTION_DURATION_MS,
-     .fallback = "0ms",
-     .max = 86400000,
-     .offset = AT(core.call_default_timeout_ms),
-     .words = "timeout of calls that name none; 0: none"},
-    {.name = "call_max_timeout",
-     .type = OPTION_DURATION_MS,
-     .fallback = "0ms",
-     .max = 86400000,
-     .offset = AT(core.call_max_timeout_ms),
-     .words = "the longest timeout that a call may name; 0: any"},
-    {.name = "cancel_default_mode",
-     .type = OPTION_CHOICE,
-     .fallback = "killnowait",
-     .choices = cancel_mode_names,
-     .offset = AT(core.cancel_default_mode),
-     .words = "what CANCEL without a mode does"},
-    {.name = "kill_grace",
-     .type = OPTION_DURATION_MS,
-     .fallback = "0ms",
-     .max = 86400000,
-     .offset = AT(core.kill_grace_ms),
-     .words = "CANCEL in mode kill ends the call after that even without an answer; 0: never"},
-    {.name = "reinterrupt",
-     .type = OPTION_BOOL,
-     .fallback = "false",
-     .offset = AT(core.reinterrupt),
-     .words = "interrupt a callee again that sends progress for a call that is over"},
-    {.name = "progress_requires_cancel",
-     .type = OPTION_BOOL,
-     .fallback = "true",
-     .offset = AT(core.progress_requires_cancel),
-     .words = "ask only callees that can be canceled for progressive results"},
-    {.name = "invoke_unknown",
-     .type = OPTION_SWITCH,
-     .fallback = "violation",
-     .choices = invoke_unknown_names,
-     .offset = AT(core.invoke_unknown_fallback),
-     .words = "a registration policy that is none; fallback: roundrobin"},
-    {.name = "allow_force_reregister",
-     .type = OPTION_BOOL,
-     .fallback = "true",
-     .offset = AT(core.allow_force_reregister),
-     .words = "force_reregister, by the authid of all present callees"},
-    {.name = "callee_max_pending",
-     .type = OPTION_COUNT,
-     .fallback = "0",
-     .max = 10000000,
-     .offset = AT(core.callee_max_pending),
-     .words = "calls that one session works on at once; 0: no bound"},
-    {.name = "call_queue",
-     .type = OPTION_COUNT,
-     .fallback = "0",
-     .max = 1000000,
-     .offset = AT(core.call_queue_len),
-     .words = "calls that wait for a registration whose callees are all busy; 0: they fail"},
-    {.name = "call_queue_timeout",
-     .type = OPTION_DURATION_MS,
-     .fallback = "10s",
-     .min = 10,
-     .max = 86400000,
-     .offset = AT(core.call_queue_timeout_ms),
-     .words = "how long they wait"},
-    {.name = "queue",
-     .type = OPTION_SECTION,
-     .section = &queue_section,
-     .words = "what may wait for a session that reads too slowly"},
-};
-const struct section realm_section = SECTION_OF(realm_rows);
 #undef AT
 
 /* ---- the file ---- */

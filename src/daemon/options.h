@@ -19,6 +19,8 @@ enum option_type {
     OPTION_BOOL,        /* bool */
     OPTION_COUNT,       /* uint32_t */
     OPTION_SIZE,        /* uint32_t, bytes: 1048576, "1MiB" */
+    OPTION_SIZE64,      /* uint64_t, bytes */
+    OPTION_LEVEL,       /* uint32_t: the number plus one; "none" is 0 */
     OPTION_DURATION_MS, /* uint32_t: 2, 0.5, "500ms", "10s", "2m" */
     OPTION_DURATION_S,  /* uint32_t, whole seconds */
     OPTION_MODE,        /* unsigned: permission bits, "0660" */
@@ -29,6 +31,7 @@ enum option_type {
     OPTION_FILE,        /* const char *: a file that can be read */
     OPTION_TEXTS,       /* const char *const *, NULL-terminated */
     OPTION_SECTION,     /* a table of options in the same structure */
+    OPTION_TABLES,      /* an array of `item_len` each, and how many: a list of tables */
     OPTION_LISTEN,      /* the list of addresses */
     OPTION_REALMS,      /* realms by name */
     OPTION_REALM,       /* a realm without a name */
@@ -50,8 +53,14 @@ struct config_option {
     const char *const *choices; /* NULL-terminated */
     const struct section *section;
     size_t offset;
+    size_t count_offset, item_len; /* OPTION_TABLES; the count is a size_t, at most `max` */
     const char *words;
 };
+
+#define SECTION_OF(rows)                            \
+    {                                               \
+        .options = (rows), .count = ARRAY_LEN(rows) \
+    }
 
 extern const struct section config_section; /* struct config */
 extern const struct section listen_section; /* struct listen_config */
@@ -66,10 +75,18 @@ const struct config_option *option_guess(const struct section *section, const ch
 /* What a value of that row may be: `an integer from 1 to 64`. */
 const char *option_allowed(const struct config_option *option, struct arena *arena);
 
-/* Reads a value that needs nothing but its row (no section, listen, realm). False: not allowed.
+/* Reads a value that needs nothing but its row (no section, tables, listen, realm). False: not allowed.
  * Texts are copied to the arena. */
 bool option_read(const struct config_option *option, const struct node *node, void *into,
                  struct arena *arena);
+
+/* The same with a value as people would write it in a table of rows, which must be allowed: a list
+ * has commas. */
+void option_set(const struct config_option *option, const char *text, void *into,
+                struct arena *arena);
+
+/* The array of OPTION_TABLES, and how many. */
+const void *option_tables(const struct config_option *option, const void *from, size_t *count);
 
 /* Writes the defaults of a section, sections within it included. */
 void options_default(const struct section *section, void *into, struct arena *arena);

@@ -24,67 +24,9 @@ static const struct unit times_s[] = {{"d", 86400}, {"h", 3600}, {"m", 60}, {"s"
 
 static const struct unit *units_of(enum option_type type)
 {
-    return type == OPTION_SIZE ? sizes : type == OPTION_DURATION_MS ? times_ms : times_s;
-}
-
-/* ---- names ---- */
-
-const struct config_option *option_find(const struct section *section, const char *name)
-{
-    for (size_t i = 0; i < section->count; i++) {
-        if (strcmp(section->options[i].name, name) == 0)
-            return &section->options[i];
-    }
-    return NULL;
-}
-
-#define MAX_NAME_LEN 40
-
-/* How many letters must be changed, added, left out or swapped. Both shorter than MAX_NAME_LEN. */
-static size_t edit_distance(const char *a, const char *b)
-{
-    size_t row[3][MAX_NAME_LEN + 1], a_len = strlen(a), b_len = strlen(b);
-    size_t *last = row[0], *prev = row[1], *now = row[2];
-
-    for (size_t j = 0; j <= b_len; j++)
-        prev[j] = last[j] = j;
-    for (size_t i = 1; i <= a_len; i++) {
-        now[0] = i;
-        for (size_t j = 1; j <= b_len; j++) {
-            bool is_same = tolower((unsigned char)a[i - 1]) == tolower((unsigned char)b[j - 1]);
-            size_t best = prev[j - 1] + (is_same ? 0U : 1U);
-            if (prev[j] + 1 < best)
-                best = prev[j] + 1;
-            if (now[j - 1] + 1 < best)
-                best = now[j - 1] + 1;
-            if (i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1] &&
-                last[j - 2] + 1 < best)
-                best = last[j - 2] + 1;
-            now[j] = best;
-        }
-        size_t *oldest = last;
-        last = prev;
-        prev = now;
-        now = oldest;
-    }
-    return prev[b_len];
-}
-
-const struct config_option *option_guess(const struct section *section, const char *name)
-{
-    const struct config_option *best = NULL;
-    size_t len = strlen(name), best_distance = len > 9 ? 3 : len > 4 ? 2 : 1;
-
-    if (len >= MAX_NAME_LEN || len < 2)
-        return NULL;
-    for (size_t i = 0; i < section->count; i++) {
-        size_t distance = edit_distance(name, section->options[i].name);
-        if (distance <= best_distance) {
-            best_distance = distance - (distance != 0);
-            best = &section->options[i];
-        }
-    }
-    return best;
+    return type == OPTION_SIZE || type == OPTION_SIZE64 ? sizes
+           : type == OPTION_DURATION_MS                 ? times_ms
+                                                        : times_s;
 }
 
 /* ---- what is allowed ---- */
@@ -118,7 +60,11 @@ const char *option_allowed(const struct config_option *option, struct arena *are
     case OPTION_COUNT:
         return arena_format(arena, "an integer from %" PRIu64 " to %" PRIu64, option->min,
                             option->max);
+    case OPTION_LEVEL:
+        return arena_format(arena, "an integer from %" PRIu64 " to %" PRIu64 ", or \"none\"",
+                            option->min, option->max);
     case OPTION_SIZE:
+    case OPTION_SIZE64:
         return arena_format(arena, "bytes or a string such as \"16MiB\", from %s to %s",
                             in_units(arena, units, option->min),
                             in_units(arena, units, option->max));
@@ -141,6 +87,9 @@ const char *option_allowed(const struct config_option *option, struct arena *are
         return "the name of a file that can be read";
     case OPTION_TEXTS:
         return "a list of strings";
+    case OPTION_TABLES:
+        return arena_format(arena, "a list of tables, at most %" PRIu64 ", e.g. { { %s = ... } }",
+                            option->max, option->section->options[0].name);
     case OPTION_LISTEN:
         return "a list of addresses";
     case OPTION_REALMS:
@@ -188,7 +137,7 @@ static bool read_number(const struct config_option *option, const struct node *n
 {
     bool is_read;
 
-    if (option->type == OPTION_COUNT) {
+    if (option->type == OPTION_COUNT || option->type == OPTION_LEVEL) {
         is_read = node->type == NODE_INT && node->integer >= 0;
         *number = is_read ? (uint64_t)node->integer : 0;
         if (node->type == NODE_REAL && node->real >= 0 && node->real <= 1e15 &&
@@ -201,6 +150,21 @@ static bool read_number(const struct config_option *option, const struct node *n
                               option->type == OPTION_DURATION_MS ? 1000 : 1, number);
     }
     return is_read && *number >= option->min && *number <= option->max;
+}
+
+/* A level is kept as the number above it, so that 0 is none. */
+static bool read_level(const struct config_option *option, const struct node *node,
+                       uint64_t *number)
+{
+    bool is_none = node->type == NODE_TEXT && strcmp(node->text, "none") == 0;
+
+    *number = 0;
+    if (is_none)
+        return true;
+    if (!read_number(option, node, number))
+        return false;
+    ++*number;
+    return true;
 }
 
 static bool read_choice(const struct config_option *option, const struct node *node,
@@ -296,11 +260,18 @@ bool option_read(const struct config_option *option, const struct node *node, vo
     case OPTION_BOOL:
         *(bool *)field = node->boolean;
         return node->type == NODE_BOOL;
+    case OPTION_SIZE64:
+        if (!read_number(option, node, &number))
+            return false;
+        memcpy(field, &number, sizeof(number));
+        return true;
     case OPTION_COUNT:
     case OPTION_SIZE:
+    case OPTION_LEVEL:
     case OPTION_DURATION_MS:
     case OPTION_DURATION_S:
-        if (!read_number(option, node, &number))
+        if (option->type == OPTION_LEVEL ? !read_level(option, node, &number)
+                                         : !read_number(option, node, &number))
             return false;
         memcpy(field, &(uint32_t){(uint32_t)number}, sizeof(uint32_t));
         return true;
@@ -330,6 +301,7 @@ bool option_read(const struct config_option *option, const struct node *node, vo
         memcpy(field, &texts, sizeof(texts));
         return true;
     case OPTION_SECTION:
+    case OPTION_TABLES:
     case OPTION_LISTEN:
     case OPTION_REALMS:
     case OPTION_REALM:
@@ -338,12 +310,20 @@ bool option_read(const struct config_option *option, const struct node *node, vo
     UNREACHABLE("option type");
 }
 
+const void *option_tables(const struct config_option *option, const void *from, size_t *count)
+{
+    const void *tables;
+
+    memcpy(&tables, (const char *)from + option->offset, sizeof(tables));
+    memcpy(count, (const char *)from + option->count_offset, sizeof(*count));
+    return tables;
+}
+
 /* ---- defaults ---- */
 
-static struct node *fallback_node(const struct config_option *option, struct arena *arena)
+static struct node *node_of(const struct config_option *option, const char *text,
+                            struct arena *arena)
 {
-    const char *text = option->fallback;
-
     if (option->type == OPTION_BOOL)
         return node_bool(arena, strcmp(text, "true") == 0);
     if (option->type == OPTION_COUNT)
@@ -360,6 +340,12 @@ static struct node *fallback_node(const struct config_option *option, struct are
     return list;
 }
 
+void option_set(const struct config_option *option, const char *text, void *into,
+                struct arena *arena)
+{
+    CHECK(option_read(option, node_of(option, text, arena), into, arena));
+}
+
 void options_default(const struct section *section, void *into, struct arena *arena)
 {
     for (size_t i = 0; i < section->count; i++) {
@@ -367,7 +353,7 @@ void options_default(const struct section *section, void *into, struct arena *ar
         if (option->type == OPTION_SECTION)
             options_default(option->section, into, arena);
         else if (option->fallback != NULL)
-            CHECK(option_read(option, fallback_node(option, arena), into, arena));
+            option_set(option, option->fallback, into, arena);
     }
 }
 
@@ -397,13 +383,13 @@ void print_quoted(struct writer *out, const char *text)
     writer_put(out, '"');
 }
 
-static void print_number(const struct config_option *option, uint32_t number, struct writer *out)
+static void print_number(const struct config_option *option, uint64_t number, struct writer *out)
 {
     struct arena arena;
 
     arena_init(&arena);
     const char *text = option->type == OPTION_COUNT
-                           ? arena_format(&arena, "%" PRIu32, number)
+                           ? arena_format(&arena, "%" PRIu64, number)
                            : in_units(&arena, units_of(option->type), number);
     if (number == 0)
         print_text(out, "0");
@@ -412,6 +398,18 @@ static void print_number(const struct config_option *option, uint32_t number, st
     else
         print_quoted(out, text);
     arena_fini(&arena);
+}
+
+static void print_level(uint32_t number, struct writer *out)
+{
+    char text[16];
+
+    if (number == 0) {
+        print_quoted(out, "none");
+        return;
+    }
+    snprintf(text, sizeof(text), "%" PRIu32, number - 1);
+    print_text(out, text);
 }
 
 static void print_set(const struct config_option *option, unsigned set, struct writer *out)
@@ -452,6 +450,7 @@ bool option_print(const struct config_option *option, const void *from, struct w
 {
     const char *field = (const char *)from + option->offset;
     uint32_t number = 0;
+    uint64_t bytes = 0;
     const char *text = NULL;
     const char *const *texts = NULL;
 
@@ -465,6 +464,14 @@ bool option_print(const struct config_option *option, const void *from, struct w
     case OPTION_DURATION_S:
         memcpy(&number, field, sizeof(number));
         print_number(option, number, out);
+        return true;
+    case OPTION_SIZE64:
+        memcpy(&bytes, field, sizeof(bytes));
+        print_number(option, bytes, out);
+        return true;
+    case OPTION_LEVEL:
+        memcpy(&number, field, sizeof(number));
+        print_level(number, out);
         return true;
     case OPTION_MODE:
         memcpy(&number, field, sizeof(number));
@@ -492,6 +499,7 @@ bool option_print(const struct config_option *option, const void *from, struct w
             print_texts(texts, out);
         return texts != NULL;
     case OPTION_SECTION:
+    case OPTION_TABLES:
     case OPTION_LISTEN:
     case OPTION_REALMS:
     case OPTION_REALM:

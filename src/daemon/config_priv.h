@@ -1,0 +1,34 @@
+/* config_priv.h -- what the files of the checker share. Not for others.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_DAEMON_CONFIG_PRIV_H
+#define NEXUS_DAEMON_CONFIG_PRIV_H
+
+#include "daemon/config.h"
+#include "daemon/options.h"
+
+struct check {
+    struct config *config;
+    struct report *report;
+    struct arena *arena; /* of the config */
+};
+
+/* Reports `name: found; allowed: ...`. */
+void check_refuse(struct check *check, const struct node *node, const char *found,
+                  const char *allowed);
+
+/* How many children; and an array, zeroed and never NULL. */
+size_t check_count(const struct node *table);
+void *check_array(struct check *check, size_t count, size_t len);
+
+/* Reads a table of options. */
+void check_section(struct check *check, const struct section *section, const struct node *table,
+                   void *into);
+
+/* The realms by name, and the one without. */
+void check_realms(struct check *check, const struct config_option *option, const struct node *node);
+void check_template(struct check *check, const struct config_option *option,
+                    const struct node *node);
+
+#endif

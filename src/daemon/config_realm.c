@@ -1,0 +1,177 @@
+/* config_realm.c -- checks realms: their names, and what their options mean together.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "daemon/compat.h"
+#include "daemon/config_priv.h"
+#include "wire/uri.h"
+
+#include <ctype.h>
+
+#define LOOSE_WORDS  "components without spaces or #, separated by dots"
+#define STRICT_WORDS "components of a-z, 0-9 and _ (uri_check is strict), separated by dots"
+
+/* ---- names ---- */
+
+/* What other routers demand of a realm's name, and so what every client accepts. */
+static bool is_portable(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (!isalpha((unsigned char)*name) || len < 3 || len > 255)
+        return false;
+    for (; *name != '\0'; name++) {
+        if (!isalnum((unsigned char)*name) && strchr("_-@.", *name) == NULL)
+            return false;
+    }
+    return true;
+}
+
+static void check_realm_name(struct check *check, const struct node *node,
+                             const struct realm_config *realm)
+{
+    bool is_strict = realm->router.core.strict_uris;
+
+    if (!uri_is_valid(slice_of(node->key), MATCH_EXACT, is_strict))
+        report_error(check->report, node->line, "%s: \"%s\" is no realm name: %s", node->name,
+                     node->key, is_strict ? STRICT_WORDS : LOOSE_WORDS);
+    else if (!is_portable(node->key))
+        report_note(check->report, node->line,
+                    "%s: some clients refuse that name: a letter and then 2 to 254 of letters, "
+                    "digits, _ - @ . are safe",
+                    node->name);
+}
+
+/* ---- options that need more than their row ---- */
+
+static void check_prefixes(struct check *check, const struct node *node, bool is_strict,
+                           const char *const *prefixes)
+{
+    for (; node != NULL && prefixes != NULL && *prefixes != NULL; prefixes++) {
+        if (!uri_is_valid(slice_of(*prefixes), MATCH_EXACT, is_strict))
+            check_refuse(check, node, arena_format(check->arena, "found \"%s\"", *prefixes),
+                         is_strict ? "URIs without a dot at the end: " STRICT_WORDS
+                                   : "URIs without a dot at the end: " LOOSE_WORDS);
+    }
+}
+
+static const char *pattern_words(enum match match)
+{
+    return match == MATCH_EXACT    ? "a topic"
+           : match == MATCH_PREFIX ? "the beginning of topics; only what follows the last dot may "
+                                     "be empty"
+                                   : "a pattern of topics; each component may be empty";
+}
+
+static void check_pattern(struct check *check, const struct node *node, bool is_strict,
+                          const struct history_options *history)
+{
+    const struct node *uri = node_find(node, "uri");
+
+    if (uri == NULL || uri->type != NODE_TEXT ||
+        uri_is_valid(slice_of(history->uri), history->match, is_strict))
+        return;
+    check_refuse(check, uri, arena_format(check->arena, "found \"%s\"", history->uri),
+                 arena_format(check->arena, "%s: %s", pattern_words(history->match),
+                              is_strict ? STRICT_WORDS : LOOSE_WORDS));
+}
+
+/* False when its `match` was refused: what is said about the pattern would be beside the point. */
+static bool has_match(const struct node *node, const struct history_options *history)
+{
+    const struct node *match = node_find(node, "match");
+
+    return match == NULL ||
+           (match->type == NODE_TEXT && strcmp(match->text, match_name(history->match)) == 0);
+}
+
+/* Two entries with one subscription: which of them holds? */
+static void check_pattern_twins(struct check *check, const struct node *list,
+                                const struct node *node, const struct history_options *all,
+                                size_t index)
+{
+    const struct history_options *one = &all[index];
+    const struct node *first = list->first;
+
+    for (size_t i = 0; i < index; i++, first = first->next) {
+        if (all[i].uri == NULL || all[i].match != one->match || strcmp(all[i].uri, one->uri) != 0)
+            continue;
+        report_error(check->report, node->line,
+                     "%s: \"%s\" with match = \"%s\" is in the list twice, see %s on line %u",
+                     node->name, one->uri, match_name(one->match), first->name, first->line);
+        return;
+    }
+}
+
+static void check_histories(struct check *check, const struct node *list,
+                            const struct core_options *options)
+{
+    const struct history_options *histories = options->histories;
+    size_t index = 0;
+
+    if (list == NULL || list->type != NODE_TABLE || histories == NULL)
+        return;
+    for (const struct node *node = list->first; node != NULL; node = node->next, index++) {
+        if (histories[index].uri == NULL || !has_match(node, &histories[index]))
+            continue;
+        check_pattern(check, node, options->strict_uris, &histories[index]);
+        check_pattern_twins(check, list, node, histories, index);
+    }
+}
+
+/* The preset comes before everything else that the realm says. */
+static void set_defaults(struct check *check, const struct section *section,
+                         const struct node *node, struct realm_config *realm)
+{
+    const struct node *compat = node_find(node, "compat");
+
+    options_default(section, realm, check->arena);
+    if (compat != NULL && option_read(option_find(section, "compat"), compat, realm, check->arena))
+        compat_apply(realm, check->arena);
+}
+
+static void check_rows(struct check *check, const struct section *section, const struct node *node,
+                       struct realm_config *realm)
+{
+    const struct core_options *options = &realm->router.core;
+
+    set_defaults(check, section, node, realm);
+    check_section(check, section, node, realm);
+    check_prefixes(check, node_find(node, "reserved_prefixes"), options->strict_uris,
+                   options->reserved_prefixes);
+    check_histories(check, node_find(node, "event_history"), options);
+}
+
+/* ---- realms ---- */
+
+static void check_realm(struct check *check, const struct config_option *option,
+                        const struct node *node, struct realm_config *realm)
+{
+    if (node->key == NULL || node->type != NODE_TABLE) {
+        check_refuse(check, node,
+                     arena_format(check->arena, "found %s", node_words(check->arena, node)),
+                     "[\"name\"] = { policy = \"open\" }");
+        return;
+    }
+    check_rows(check, option->section, node, realm);
+    check_realm_name(check, node, realm);
+    realm->router.core.realm = arena_format(check->arena, "%s", node->key);
+}
+
+void check_realms(struct check *check, const struct config_option *option, const struct node *node)
+{
+    struct config *config = check->config;
+    size_t index = 0;
+
+    config->router.realm_count = check_count(node);
+    config->realms = check_array(check, config->router.realm_count, sizeof(*config->realms));
+    for (const struct node *child = node->first; child != NULL; child = child->next)
+        check_realm(check, option, child, &config->realms[index++]);
+}
+
+void check_template(struct check *check, const struct config_option *option,
+                    const struct node *node)
+{
+    check->config->has_template = true;
+    check_rows(check, option->section, node, &check->config->realm_template);
+}
