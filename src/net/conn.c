@@ -64,7 +64,7 @@ void conn_free(struct conn *conn)
 {
     struct net *net = conn->net;
 
-    CHECK(!conn->is_attached);
+    CHECK(!conn->is_attached && conn->dropped == 0);
     if (conn->peek != NULL)
         listener_end_peek(conn);
     mem_free(conn->cookie);
