@@ -415,7 +415,7 @@ core.describe("wamp.registration.remove_callee", function(router)
     meta.refused(boss, meta.no_such_registration, remove, { id, bob.session })
   end)
 
-  it("makes a later UNREGISTER fail, leaves calls in flight alone, allows a new REGISTER", function()
+  it("makes a later UNREGISTER fail, leaves calls in flight alone, allows REGISTER", function()
     local boss, alice, bob, id = scene()
     boss:call "com.x"
     meta.done(boss, remove, { id, alice.session })
