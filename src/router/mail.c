@@ -149,7 +149,7 @@ static void handle_event(struct worker *worker, struct mail *item)
         break;
     }
     if (is_farewell(item))
-        losses_settle_mail(worker, ev.peer);
+        reports_settle_mail(worker, ev.peer);
     pump_step(worker, item->realm, &ev);
     if (item->event.type == EV_HELLO || item->event.type == EV_MESSAGE)
         acknowledge(worker, item);

@@ -137,7 +137,7 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
         }
         break;
     case ACT_RELEASE:
-        losses_forget(peer);
+        reports_forget(peer);
         peer->realm = NULL;
         peer->is_leaving = false;
         if (peer->local == NULL)
@@ -159,7 +159,7 @@ static bool is_dropped(struct worker *worker, struct worker *to, struct realm *r
     if (action->type != ACT_SEND || action->kind != SEND_EVENT ||
         atomic_load_explicit(&to->mailbox.backlog, memory_order_relaxed) < MAX_MAILBOX_ITEMS)
         return false;
-    losses_note_mail(worker, realm, action->peer);
+    reports_note_mail(worker, realm, action->peer);
     blob_drop(action->blob);
     return true;
 }
@@ -174,7 +174,7 @@ static void send_away(struct worker *worker, struct worker *to, struct realm *re
     if (action->type != ACT_SEND)
         item.action.words = NULL; /* they live in the core's scratch memory */
     if (action->type == ACT_RELEASE)
-        losses_forget_mail(worker, action->peer);
+        reports_forget_mail(worker, action->peer);
     mail_add(worker, to, &item);
 }
 
@@ -245,7 +245,7 @@ void pump_wake(struct worker *worker)
 {
     struct deadline *due;
 
-    losses_wake(worker);
+    reports_wake(worker);
     while ((due = deadlines_due(&worker->deadlines, net_now(worker->net))) != NULL)
         pump_step(worker, container_of(due, struct realm, wake), &(struct event){.type = EV_TICK});
 }
@@ -359,7 +359,7 @@ static void to_other_worker(struct peer *peer, struct slice bytes)
     }
     peer->is_leaving = msg.type == MSG_GOODBYE;
     if (peer->is_leaving)
-        losses_settle(peer);
+        reports_settle(peer);
     mail_message(peer, EV_MESSAGE, &msg, blob);
 }
 
@@ -376,7 +376,7 @@ static void to_own_realm(struct peer *peer, struct slice bytes)
         ev.type = EV_FAULT;
         ev.fault = &fault;
     } else if (UNLIKELY(msg.type == MSG_GOODBYE)) {
-        losses_settle(peer); /* a step, but none that decodes: the message stays as it is */
+        reports_settle(peer); /* a step, but none that decodes: the message stays as it is */
     }
     pump_step(worker, peer->realm, &ev);
 }

@@ -188,27 +188,27 @@ void mail_post(struct worker *from);
 /* Handles what others have posted. */
 void mail_handle(struct worker *worker);
 
-/* losses.c */
-void losses_init(struct worker *worker);
-void losses_fini(struct worker *worker);
+/* reports.c */
+void reports_init(struct worker *worker);
+void reports_fini(struct worker *worker);
 
 /* Tells the realm of a peer how many EVENTs its connection has dropped. */
-void losses_report(struct peer *peer, uint64_t count);
+void reports_send(struct peer *peer, uint64_t count);
 
 /* Counts an EVENT that did not fit into the mailbox of its receiver's worker. */
-void losses_note_mail(struct worker *worker, struct realm *realm, uint64_t peer);
+void reports_note_mail(struct worker *worker, struct realm *realm, uint64_t peer);
 
 /* Reports what the instant has come for. */
-void losses_wake(struct worker *worker);
+void reports_wake(struct worker *worker);
 
 /* A session is about to end by its peer's will: reports what is left, while it is known. First
  * for the worker of the peer, then for the home of its realm when that is another one. */
-void losses_settle(struct peer *peer);
-void losses_settle_mail(struct worker *worker, uint64_t peer);
+void reports_settle(struct peer *peer);
+void reports_settle_mail(struct worker *worker, uint64_t peer);
 
 /* The same when the session has ended already: nobody is to be told. */
-void losses_forget(struct peer *peer);
-void losses_forget_mail(struct worker *worker, uint64_t peer);
+void reports_forget(struct peer *peer);
+void reports_forget_mail(struct worker *worker, uint64_t peer);
 
 /* local.c */
 void local_deliver(struct worker *worker);

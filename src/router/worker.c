@@ -32,7 +32,7 @@ static void on_message(void *ctx, void *user, struct slice bytes)
 static void on_dropped(void *ctx, void *user, uint64_t count)
 {
     (void)ctx;
-    losses_report(user, count);
+    reports_send(user, count);
 }
 
 static void on_close(void *ctx, void *user)
@@ -161,7 +161,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
     outbox_init(&worker->out);
     arena_init(&worker->scratch);
     mail_init(worker, count);
-    losses_init(worker);
+    reports_init(worker);
     pthread_mutex_init(&worker->snapshot_lock, NULL);
     /* The kernel spreads connections over the workers' sockets: not evenly, but nearly. */
     limits.max_connections = (limits.max_connections + count - 1) / count;
@@ -184,7 +184,7 @@ void worker_fini(struct worker *worker)
     outbox_fini(&worker->out);
     arena_fini(&worker->scratch);
     mail_fini(worker);
-    losses_fini(worker);
+    reports_fini(worker);
     pthread_mutex_destroy(&worker->snapshot_lock);
 }
 

@@ -1,4 +1,4 @@
-/* losses.c -- realms hear which of their sessions lost events.
+/* reports.c -- realms hear which of their sessions lost events.
  *
  * Most are lost in the queue of a connection, and net reports them once a second.
  * Others never get that far, since the mailbox of the receiver's worker is full:
@@ -30,18 +30,18 @@ static void free_all(struct map *losses)
     map_fini(losses);
 }
 
-void losses_init(struct worker *worker)
+void reports_init(struct worker *worker)
 {
     map_init(&worker->unreported, (uint64_t)(uintptr_t)worker);
     worker->report_at = NEVER;
 }
 
-void losses_fini(struct worker *worker)
+void reports_fini(struct worker *worker)
 {
     free_all(&worker->unreported);
 }
 
-void losses_report(struct peer *peer, uint64_t count)
+void reports_send(struct peer *peer, uint64_t count)
 {
     struct worker *worker = peer->worker;
     struct realm *realm = peer->realm;
@@ -64,17 +64,17 @@ static uint64_t take(struct peer *peer)
     return peer->local != NULL ? 0 : net_take_dropped(peer->worker->net, peer->id);
 }
 
-void losses_settle(struct peer *peer)
+void reports_settle(struct peer *peer)
 {
-    losses_report(peer, take(peer));
+    reports_send(peer, take(peer));
 }
 
-void losses_forget(struct peer *peer)
+void reports_forget(struct peer *peer)
 {
     (void)take(peer);
 }
 
-void losses_note_mail(struct worker *worker, struct realm *realm, uint64_t peer)
+void reports_note_mail(struct worker *worker, struct realm *realm, uint64_t peer)
 {
     struct loss *loss = map_get(&worker->unreported, peer, 0);
 
@@ -96,7 +96,7 @@ static void report_loss(struct worker *worker, uint64_t peer, const struct loss 
 }
 
 /* The steps may lose events again: they go into a map that nobody walks. */
-void losses_wake(struct worker *worker)
+void reports_wake(struct worker *worker)
 {
     const struct map_entry *at;
     struct map losses;
@@ -105,13 +105,13 @@ void losses_wake(struct worker *worker)
     if (net_now(worker->net) < worker->report_at)
         return;
     losses = worker->unreported;
-    losses_init(worker);
+    reports_init(worker);
     while ((at = map_next(&losses, &i)) != NULL)
         report_loss(worker, at->a, at->value);
     free_all(&losses);
 }
 
-void losses_settle_mail(struct worker *worker, uint64_t peer)
+void reports_settle_mail(struct worker *worker, uint64_t peer)
 {
     struct loss *loss = map_remove(&worker->unreported, peer, 0);
 
@@ -120,7 +120,7 @@ void losses_settle_mail(struct worker *worker, uint64_t peer)
     mem_free(loss);
 }
 
-void losses_forget_mail(struct worker *worker, uint64_t peer)
+void reports_forget_mail(struct worker *worker, uint64_t peer)
 {
     mem_free(map_remove(&worker->unreported, peer, 0));
 }
