@@ -113,6 +113,22 @@ return config
         .. '"500ms", from 10ms to 1h' })
   end)
 
+  it("is UTF-8 where it holds text", function()
+    assert_refused('return {\nagent = "caf\\xe9", listen = {\n{ address = "127.0.0.1:0", '
+      .. 'default_realm = "\\xff" } }, realms = { realm1 = { policy = "open",\n'
+      .. 'anonymous_role = "\\xf0", reserved_prefixes = { "wamp", "\\xf0" },\n'
+      .. 'event_history = { { uri = "b\\xc3", match = "prefix" } } } } }', {
+      '2: agent: found the string "caf\\xe9", which is not UTF-8; allowed: a string',
+      '3: listen[1].default_realm: found the string "\\xff", which is not UTF-8; allowed: a string '
+        .. "that is not empty",
+      '4: realms["realm1"].anonymous_role: found the string "\\xf0", which is not UTF-8; allowed: '
+        .. "a string that is not empty",
+      '4: realms["realm1"].reserved_prefixes: found a table; allowed: a list of strings',
+      '5: realms["realm1"].event_history[1].uri: found the string "b\\xc3", which is not UTF-8; '
+        .. "allowed: a string",
+    })
+  end)
+
   it("needs addresses and realms", function()
     assert_refused("return {}", {
       " listen is missing; allowed: a list of addresses",
@@ -212,6 +228,11 @@ return config
       '3: realms["Com.Acme"]: "Com.Acme" is no realm name: components of a-z, 0-9 and _ '
         .. "(uri_check is strict), separated by dots",
       '4: realms[1]: found a table; allowed: ["name"] = { policy = "open" }',
+    })
+    assert_refused('return { listen = { "127.0.0.1:0" },\n'
+      .. 'realms = { ["a\\xff\\xfe"] = { policy = "open" } } }', {
+      '2: realms["a\\xff\\xfe"]: "a\\xff\\xfe" is no realm name: components without spaces or #, '
+        .. "separated by dots",
     })
     local code, _, log = run("--check-config",
       'return { listen = { "127.0.0.1:0" }, realms = {\n["1"] = { policy = "open" } } }')

@@ -123,18 +123,10 @@ describe("a JSON file in nexus's layout", function()
       "18: rawsocket.out_queue_size: WebSocket and RawSocket have one queue length here: the "
         .. "larger counts",
       "32: router.mem_stats_log_sec: has no effect: memory statistics are not logged",
-      "25: router.realms[1].allow_disclose: has no effect: identities are not disclosed",
       "26: router.realms[1].require_local_auth: has no effect: there are no local sessions that "
         .. "it could apply to",
-      "26: router.realms[1].meta_strict: has no effect: there is no session meta API that it "
-        .. "could apply to",
-      "26: router.realms[1].enable_meta_kill: has no effect: there are no wamp.session.kill "
-        .. "procedures",
-      "27: router.realms[1].enable_meta_modify: has no effect: there is no "
-        .. "wamp.session.modify_details procedure",
-      "27: router.realms[1].meta_include_session_details: has no effect: there is no session "
-        .. "meta API that it could apply to",
-      "28: router.realms[1].event_history: has no effect: there is no event history",
+      "27: router.realms[1].meta_include_session_details: has no effect: where meta_strict is on, "
+        .. "session details are the standard attributes only",
     }, lines)
     local config = load(out)()
     assert.equal("tls://127.0.0.1:8443", config.listen[1].address)
@@ -147,10 +139,95 @@ describe("a JSON file in nexus's layout", function()
     assert.equal("unix:/tmp/nexus-spec.sock", config.listen[3].address)
     assert.equal("30s", config.limits.ping_interval)
     assert.equal("1MiB", config.limits.max_message_size)
-    assert.equal("strict", config.realms["com.acme"].uri_check)
-    assert.equal(500, config.realms["com.acme"].queue.messages)
+    local realm = config.realms["com.acme"]
+    assert.equal("strict", realm.uri_check)
+    assert.equal(500, realm.queue.messages)
+    assert.same({ "request", "request" }, { realm.disclose_caller, realm.disclose_publisher })
+    assert.same({ true, true, true }, { realm.meta_strict, realm.anonymous_admin,
+      realm.enable_modify_details })
+    assert.same({ { uri = "a", match = "exact", limit = 3, max_age = 0, max_bytes = 0 } },
+      realm.event_history)
+    assert.equal(1000, realm.history_max_result)
     assert.equal("open", config.realm_template.policy)
     assert.same({ level = "debug", format = "text", file = "/tmp/nexus-spec.log" }, config.log)
+  end)
+
+  it("has the habits of nexus", function()
+    local _, out = run [[{ "rawsocket": { "tcp_address": "127.0.0.1:1" }, "router": {
+      "realms": [ { "uri": "realm1", "anonymous_auth": true } ],
+      "realm_template": { "anonymous_auth": true, "enable_meta_kill": true,
+        "allow_disclose": true } } }]]
+    local program = daemon.spawn { flags = "--print-config", config = [[
+      local realm = { policy = "open", compat = "nexus", anonymous_admin = false }
+      local pattern = { policy = "open", compat = "nexus", anonymous_admin = true,
+        disclose_caller = "request", disclose_publisher = "request" }
+      return { listen = { { address = "127.0.0.1:1", protocols = { "rawsocket" } } },
+        realms = { realm1 = realm }, realm_template = pattern }]] }
+    assert.equal(0, program:wait())
+    assert.equal(program:out(), out)
+    assert.matches('compat = "nexus"', out)
+  end)
+
+  it("lets nobody modify others who may not kill them", function()
+    local code, out, lines = run [[{ "rawsocket": { "tcp_address": "127.0.0.1:1" }, "router": {
+      "realms": [ { "uri": "realm1", "anonymous_auth": true,
+        "enable_meta_modify": true } ] } }]]
+    assert.equal(0, code)
+    assert.equal("3: router.realms[1].enable_meta_modify: nobody may use it without "
+      .. "enable_meta_kill: here, who may modify may kill (anonymous_admin)", lines[1])
+    local realm = load(out)().realms.realm1
+    assert.same({ true, false }, { realm.enable_modify_details, realm.anonymous_admin })
+  end)
+
+  it("keeps histories as long as nexus does", function()
+    local code, out, lines = run [[{ "rawsocket": { "tcp_address": "127.0.0.1:1" }, "router": {
+      "realms": [ { "uri": "realm1", "anonymous_auth": true, "event_history": [
+        { "topic": "com.acme.log", "match": "prefix", "limit": 50000 },
+        { "topic": "com..x", "match": "wildcard", "limit": 7 },
+        { "topic": "com.acme.log" }
+      ] } ] } }]]
+    assert.equal(0, code)
+    assert.equal("5: router.realms[1].event_history[3].limit: not set: 1000 events are kept",
+      lines[1])
+    local realm = load(out)().realms.realm1
+    local seen = {}
+    for i, history in ipairs(realm.event_history) do
+      seen[i] = { history.uri, history.match, history.limit }
+    end
+    assert.same({ { "com.acme.log", "prefix", 50000 }, { "com..x", "wildcard", 7 },
+      { "com.acme.log", "exact", 1000 } }, seen)
+    assert.equal(50000, realm.history_max_result)
+  end)
+
+  it("tells what is wrong with a history in its own words", function()
+    local function refused(history, expected)
+      assert_refused('{ "rawsocket": { "tcp_address": "127.0.0.1:1" }, "router": { "realms": [ '
+        .. '{ "uri": "realm1", "anonymous_auth": true,\n"event_history": ' .. history
+        .. " } ] } }", expected)
+    end
+    refused('[ { "match": "exact", "limit": 1 }, 5, { "topic": 7, "limit": "x" } ]', {
+      "2: router.realms[1].event_history[1]: topic is missing; allowed: a string",
+      "2: router.realms[1].event_history[2]: found the number 5; allowed: an object with topic, "
+        .. "match and limit",
+      "2: router.realms[1].event_history[3].topic: found the number 7; allowed: a string",
+      '2: router.realms[1].event_history[3].limit: found the string "x"; allowed: an integer',
+    })
+    refused('{ "topic": "com.acme" }', {
+      '2: router.realms[1].event_history.topic: found the string "com.acme"; allowed: an object '
+        .. "with topic, match and limit" })
+    refused('"com.acme"', { '2: router.realms[1].event_history: found the string "com.acme"; '
+      .. "allowed: an object or list" })
+    refused('[ { "topic": "a b", "match": "fuzzy", "limit": -1 } ]', {
+      '2: router.realms[1].event_history[1].match: found the string "fuzzy"; allowed: "exact", '
+        .. '"prefix", "wildcard"',
+      "2: router.realms[1].event_history[1].limit: found the number -1; allowed: an integer from 1 "
+        .. "to 10000000" })
+    refused('[ { "topic": "a", "limit": 1 },\n{ "topic": "a", "limit": 2 } ]', {
+      '3: router.realms[1].event_history[2]: "a" with match = "exact" is in the list twice, see '
+        .. "router.realms[1].event_history[1] on line 2" })
+    refused('[ { "topic": "a..b", "limit": 1 } ]', {
+      '2: router.realms[1].event_history[1].topic: found "a..b"; allowed: a topic: components '
+        .. "without spaces or #, separated by dots" })
   end)
 
   it("may write keys in any case, and null for nothing", function()

@@ -8,7 +8,8 @@ local seed = tonumber(os.getenv("NEXUS_SEED") or os.time())
 local words = { "{", "}", "[", "]", "(", ")", "=", ",", "\"", "'", "--", "--[[", "]]", "\\", "\n",
   "\0", "\xff", "nil", "true", "0", "-1", "1e400", "0x7fffffffffffffff", "2^63", "return", "env",
   "function() end", "realms", "listen", "queue", "local x = ", ";", ":", "\"\\0\"", ("x"):rep(5000),
-  ("{"):rep(300), "99999999999999999999", "null", "\"\\u0000\"" }
+  ("{"):rep(300), "compat",
+  "event_history", "uri", "99999999999999999999", "null", "\"\\u0000\"" }
 
 local function mutate(text)
   for _ = 1, math.random(1, 6) do
@@ -62,7 +63,10 @@ return {
   listen = { "127.0.0.1:" .. port, { address = "unix:/tmp/x.sock", unix_mode = "0600" } },
   realms = {
     realm1 = { policy = "open", queue = { messages = 10, overflow = "conflate" } },
-    ["com.acme"] = { policy = "open", uri_check = "strict" },
+    ["com.acme"] = { policy = "open", uri_check = "strict", compat = "nexus", trustlevel = 3 },
+    stores = { policy = "open", roles = { "broker" }, reserved_prefixes = { "wamp", "x.y" },
+      retained_max_bytes = "5GiB", event_history = { { uri = "com.acme" },
+        { uri = "com..x", match = "wildcard", limit = 5, max_age = "1d", max_bytes = "1MiB" } } },
   },
   realm_template = { policy = "open", goodbye_timeout = 0.5 },
   limits = { max_message_size = "1MiB", ping_interval = "30s" },
@@ -75,7 +79,9 @@ local json_text = [[
 { "websocket": { "address": ":8080", "keep_alive": 30, "allow_origins": ["a.example", "*"] },
   "rawsocket": { "unix_address": "/tmp/x.sock", "max_msg_len": 65536, "out_queue_size": 9 },
   "log_path": "",
-  "router": { "realms": [ { "uri": "realm1", "anonymous_auth": true, "strict_uri": true } ],
+  "router": { "realms": [ { "uri": "realm1", "anonymous_auth": true, "strict_uri": true,
+      "enable_meta_kill": true, "event_history": [ { "topic": "a", "match": "exact", "limit": 3 },
+        { "topic": "b.", "match": "prefix", "limit": 5000 } ] } ],
     "realm_template": { "anonymous_auth": true }, "debug": false } }
 ]]
 

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/utf8.h"
 #include "daemon/address.h"
 #include "daemon/config_priv.h"
 #include "wire/uri.h"
@@ -36,6 +37,13 @@ void *check_array(struct check *check, size_t count, size_t len)
     return memset(arena_alloc(check->arena, bytes), 0, bytes);
 }
 
+bool check_uri(const char *text, enum match match, bool is_strict)
+{
+    struct slice uri = slice_of(text);
+
+    return utf8_is_valid(uri) && uri_is_valid(uri, match, is_strict);
+}
+
 /* ---- sections ---- */
 
 static void unknown_key(struct check *check, const struct section *section, const struct node *node)
@@ -55,7 +63,9 @@ static void unknown_key(struct check *check, const struct section *section, cons
 static void refuse_value(struct check *check, const struct config_option *option,
                          const struct node *node)
 {
-    const char *found = arena_format(check->arena, "found %s", node_words(check->arena, node));
+    bool is_text = node->type != NODE_TEXT || utf8_is_valid(slice_of(node->text));
+    const char *found = arena_format(check->arena, "found %s%s", node_words(check->arena, node),
+                                     is_text ? "" : ", which is not UTF-8");
 
     if (option->type == OPTION_FILE && node->type == NODE_TEXT && access(node->text, R_OK) != 0)
         report_error(check->report, node->line, "%s: cannot read \"%s\": %s", node->name,
@@ -219,8 +229,7 @@ static void check_texts(struct check *check, const struct node *node,
         report_error(check->report, node->line,
                      "%s: cookie.name: found \"%s\"; allowed: letters, digits and !#$%%&'*+-.^_`|~",
                      node->name, net->cookie_name);
-    if (net->default_realm != NULL &&
-        !uri_is_valid(slice_of(net->default_realm), MATCH_EXACT, false))
+    if (net->default_realm != NULL && !check_uri(net->default_realm, MATCH_EXACT, false))
         report_error(check->report, node->line,
                      "%s: default_realm: \"%s\" is no realm name: components without spaces or #, "
                      "separated by dots",

@@ -22,6 +22,9 @@ void check_refuse(struct check *check, const struct node *node, const char *foun
 size_t check_count(const struct node *table);
 void *check_array(struct check *check, size_t count, size_t len);
 
+/* True for a URI, and for a pattern of URIs. The text may be anything. */
+bool check_uri(const char *text, enum match match, bool is_strict);
+
 /* Reads a table of options. */
 void check_section(struct check *check, const struct section *section, const struct node *table,
                    void *into);

@@ -4,7 +4,6 @@
  */
 #include "daemon/compat.h"
 #include "daemon/config_priv.h"
-#include "wire/uri.h"
 
 #include <ctype.h>
 
@@ -32,7 +31,7 @@ static void check_realm_name(struct check *check, const struct node *node,
 {
     bool is_strict = realm->router.core.strict_uris;
 
-    if (!uri_is_valid(slice_of(node->key), MATCH_EXACT, is_strict))
+    if (!check_uri(node->key, MATCH_EXACT, is_strict))
         report_error(check->report, node->line, "%s: \"%s\" is no realm name: %s", node->name,
                      node->key, is_strict ? STRICT_WORDS : LOOSE_WORDS);
     else if (!is_portable(node->key))
@@ -48,7 +47,7 @@ static void check_prefixes(struct check *check, const struct node *node, bool is
                            const char *const *prefixes)
 {
     for (; node != NULL && prefixes != NULL && *prefixes != NULL; prefixes++) {
-        if (!uri_is_valid(slice_of(*prefixes), MATCH_EXACT, is_strict))
+        if (!check_uri(*prefixes, MATCH_EXACT, is_strict))
             check_refuse(check, node, arena_format(check->arena, "found \"%s\"", *prefixes),
                          is_strict ? "URIs without a dot at the end: " STRICT_WORDS
                                    : "URIs without a dot at the end: " LOOSE_WORDS);
@@ -68,8 +67,7 @@ static void check_pattern(struct check *check, const struct node *node, bool is_
 {
     const struct node *uri = node_find(node, "uri");
 
-    if (uri == NULL || uri->type != NODE_TEXT ||
-        uri_is_valid(slice_of(history->uri), history->match, is_strict))
+    if (uri == NULL || uri->type != NODE_TEXT || check_uri(history->uri, history->match, is_strict))
         return;
     check_refuse(check, uri, arena_format(check->arena, "found \"%s\"", history->uri),
                  arena_format(check->arena, "%s: %s", pattern_words(history->match),

@@ -1,4 +1,4 @@
-/* nexus_json.c -- the layout of the Go router nexus, key by key.
+/* nexus_json.c -- the layout of the Go router nexus, key by key; its realms are in nexus_realms.c.
  *
  * Each section of that layout is a table of rows. A row says what type a key
  * has and what becomes of it: it is converted below, or has no counterpart
@@ -13,29 +13,12 @@
 #include "daemon/nexus_json.h"
 
 #include "base/check.h"
+#include "daemon/nexus_json_priv.h"
 #include "daemon/options.h"
 
 #include <inttypes.h>
 #include <stdio.h>
 #include <strings.h>
-
-enum fate {
-    FATE_CONVERTED,
-    FATE_NOTED,   /* no counterpart: `words` when it asks for something */
-    FATE_REFUSED, /* an error when it asks for something */
-};
-
-struct row {
-    const char *key;
-    enum node_type type;
-    enum fate fate;
-    const char *words;
-};
-
-struct layout {
-    const struct row *rows;
-    size_t count;
-};
 
 static const struct row websocket_rows[] = {
     {"address", NODE_TEXT, FATE_CONVERTED, NULL},
@@ -61,33 +44,6 @@ static const struct row rawsocket_rows[] = {
 static const struct row metrics_rows[] = {
     {"address", NODE_TEXT, FATE_NOTED, "there is no metrics endpoint"},
 };
-static const struct row router_rows[] = {
-    {"realms", NODE_TABLE, FATE_CONVERTED, NULL},
-    {"realm_template", NODE_TABLE, FATE_CONVERTED, NULL},
-    {"debug", NODE_BOOL, FATE_CONVERTED, NULL},
-    {"mem_stats_log_sec", NODE_INT, FATE_NOTED, "memory statistics are not logged"},
-};
-static const struct row realm_rows[] = {
-    {"uri", NODE_TEXT, FATE_CONVERTED, NULL},
-    {"strict_uri", NODE_BOOL, FATE_CONVERTED, NULL},
-    {"anonymous_auth", NODE_BOOL, FATE_CONVERTED, NULL},
-    {"allow_disclose", NODE_BOOL, FATE_NOTED, "identities are not disclosed"},
-    {"require_local_auth", NODE_BOOL, FATE_NOTED,
-     "there are no local sessions that it could apply to"},
-    {"require_local_authz", NODE_BOOL, FATE_NOTED,
-     "there are no local sessions that it could apply to"},
-    {"meta_strict", NODE_BOOL, FATE_NOTED, "there is no session meta API that it could apply to"},
-    {"meta_include_session_details", NODE_TABLE, FATE_NOTED,
-     "there is no session meta API that it could apply to"},
-    {"enable_meta_kill", NODE_BOOL, FATE_NOTED, "there are no wamp.session.kill procedures"},
-    {"enable_meta_modify", NODE_BOOL, FATE_NOTED,
-     "there is no wamp.session.modify_details procedure"},
-    {"event_history", NODE_TABLE, FATE_NOTED, "there is no event history"},
-    {"authenticators", NODE_TABLE, FATE_REFUSED,
-     "authentication is asked for, and there is none here; the realm would be open to anybody"},
-    {"authorizer", NODE_TABLE, FATE_REFUSED,
-     "authorization is asked for, and there is none here; everything would be allowed"},
-};
 static const struct row file_rows[] = {
     {"websocket", NODE_TABLE, FATE_CONVERTED, NULL},
     {"rawsocket", NODE_TABLE, FATE_CONVERTED, NULL},
@@ -96,23 +52,10 @@ static const struct row file_rows[] = {
     {"router", NODE_TABLE, FATE_CONVERTED, NULL},
 };
 
-#define LAYOUT(rows)            \
-    {                           \
-        (rows), ARRAY_LEN(rows) \
-    }
 static const struct layout websocket_layout = LAYOUT(websocket_rows);
 static const struct layout rawsocket_layout = LAYOUT(rawsocket_rows);
 static const struct layout metrics_layout = LAYOUT(metrics_rows);
-static const struct layout router_layout = LAYOUT(router_rows);
-static const struct layout realm_layout = LAYOUT(realm_rows);
 static const struct layout file_layout = LAYOUT(file_rows);
-
-struct convert {
-    struct arena *arena;
-    struct report *report;
-    struct node *root;           /* in our layout */
-    const struct node *messages; /* out_queue_size; NULL: not set */
-};
 
 /* ---- rows ---- */
 
@@ -121,8 +64,7 @@ static bool is_null(const struct node *node)
     return node->type == NODE_OTHER && strcmp(node->text, "null") == 0;
 }
 
-/* The value of a key, NULL when it is missing or null. */
-static const struct node *find(const struct node *table, const char *key)
+const struct node *convert_find(const struct node *table, const char *key)
 {
     for (const struct node *node = table == NULL ? NULL : table->first; node != NULL;
          node = node->next) {
@@ -132,8 +74,7 @@ static const struct node *find(const struct node *table, const char *key)
     return NULL;
 }
 
-/* False for what Go calls the zero value: it asks for nothing. */
-static bool asks(const struct node *node)
+bool convert_asks(const struct node *node)
 {
     if (node == NULL)
         return false;
@@ -169,18 +110,16 @@ static void check_row(struct convert *convert, const struct row *row, const stru
 {
     if (is_null(node))
         return;
-    if (row->fate == FATE_REFUSED && asks(node))
+    if (row->fate == FATE_REFUSED && convert_asks(node))
         report_error(convert->report, node->line, "%s: %s", node->name, row->words);
     else if (node->type != row->type)
         report_error(convert->report, node->line, "%s: found %s; allowed: %s", node->name,
                      node_words(convert->arena, node), type_words(row->type));
-    else if (row->fate == FATE_NOTED && asks(node))
+    else if (row->fate == FATE_NOTED && convert_asks(node))
         report_note(convert->report, node->line, "%s: has no effect: %s", node->name, row->words);
 }
 
-/* Checks the types of all keys of an object, and says what will be ignored. */
-static void check_object(struct convert *convert, const struct layout *layout,
-                         const struct node *table)
+void convert_check(struct convert *convert, const struct layout *layout, const struct node *table)
 {
     for (const struct node *node = table == NULL ? NULL : table->first; node != NULL;
          node = node->next) {
@@ -200,9 +139,8 @@ static void check_object(struct convert *convert, const struct layout *layout,
     }
 }
 
-/* The same value in our tree; its name stays that of the JSON file. */
-static void copy(struct convert *convert, struct node *table, const char *key,
-                 const struct node *from)
+void convert_copy(struct convert *convert, struct node *table, const char *key,
+                  const struct node *from)
 {
     struct node *node = node_new(convert->arena, from->type);
 
@@ -212,7 +150,7 @@ static void copy(struct convert *convert, struct node *table, const char *key,
     node_add(convert->arena, table, key, node);
 }
 
-static void set_text(struct convert *convert, struct node *table, const char *key, const char *text)
+void convert_text(struct convert *convert, struct node *table, const char *key, const char *text)
 {
     node_add(convert->arena, table, key, node_text(convert->arena, text));
 }
@@ -241,8 +179,8 @@ static struct node *add_listen(struct convert *convert, const struct node *secti
     listen->name = section->name;
     listen->line = address->line;
     node_add(convert->arena, node_open(convert->arena, convert->root, "listen"), NULL, listen);
-    set_text(convert, listen, "address", text);
-    set_text(convert, node_open(convert->arena, listen, "protocols"), NULL, protocol);
+    convert_text(convert, listen, "address", text);
+    convert_text(convert, node_open(convert->arena, listen, "protocols"), NULL, protocol);
     return listen;
 }
 
@@ -250,21 +188,22 @@ static struct node *add_listen(struct convert *convert, const struct node *secti
  * is an error. */
 static bool wants_tls(struct convert *convert, const struct node *section)
 {
-    const struct node *cert = find(section, "cert_file"), *key = find(section, "key_file");
+    const struct node *cert = convert_find(section, "cert_file"),
+                      *key = convert_find(section, "key_file");
 
-    if (asks(cert) != asks(key))
-        report_error(convert->report, asks(cert) ? cert->line : key->line,
+    if (convert_asks(cert) != convert_asks(key))
+        report_error(convert->report, convert_asks(cert) ? cert->line : key->line,
                      "%s: cert_file and key_file are needed both; nexus would serve without TLS",
                      section->name);
-    return asks(cert) && asks(key);
+    return convert_asks(cert) && convert_asks(key);
 }
 
 static void copy_tls(struct convert *convert, const struct node *section, struct node *listen)
 {
     struct node *tls = node_open(convert->arena, listen, "tls");
 
-    copy(convert, tls, "cert", find(section, "cert_file"));
-    copy(convert, tls, "key", find(section, "key_file"));
+    convert_copy(convert, tls, "cert", convert_find(section, "cert_file"));
+    convert_copy(convert, tls, "key", convert_find(section, "key_file"));
 }
 
 /* nexus lets in pages of the host and port that they connect to; we know the usual names. */
@@ -286,8 +225,8 @@ static void own_origins(struct convert *convert, struct node *listen, const stru
     if (strcmp(port, strcmp(scheme, "http") == 0 ? ":80" : ":443") == 0)
         port = "";
     for (size_t i = 0; hosts[i] != NULL; i++)
-        set_text(convert, origins, NULL,
-                 arena_format(convert->arena, "%s://%s%s", scheme, hosts[i], port));
+        convert_text(convert, origins, NULL,
+                     arena_format(convert->arena, "%s://%s%s", scheme, hosts[i], port));
     report_note(convert->report, address->line,
                 "websocket.allow_origins: not set: of web pages, only those from %s://%s%s may "
                 "connect (nexus: those from its own host and port)",
@@ -305,7 +244,7 @@ static void copy_origin(struct convert *convert, struct node *origins, const str
                      origin->name, origin->text);
     else
         for (int i = 0; i < 2; i++)
-            set_text(
+            convert_text(
                 convert, origins, NULL,
                 arena_format(convert->arena, "%s://%s", i == 0 ? "http" : "https", origin->text));
 }
@@ -323,7 +262,7 @@ static void copy_origins(struct convert *convert, struct node *listen, const str
 
 static void convert_cookie(struct convert *convert, struct node *listen, const struct node *cookie)
 {
-    if (!asks(cookie))
+    if (!convert_asks(cookie))
         return;
     if (node_find(listen, "origins") == NULL) {
         report_error(convert->report, cookie->line,
@@ -332,30 +271,30 @@ static void convert_cookie(struct convert *convert, struct node *listen, const s
                      cookie->name);
         return;
     }
-    set_text(convert, node_open(convert->arena, listen, "cookie"), "name", "nexus-wamp-cookie");
+    convert_text(convert, node_open(convert->arena, listen, "cookie"), "name", "nexus-wamp-cookie");
 }
 
 static void convert_keep_alive(struct convert *convert, const struct node *keep_alive,
                                const struct node *section)
 {
-    if (!asks(keep_alive)) {
+    if (!convert_asks(keep_alive)) {
         report_note(convert->report, section->line,
                     "websocket.keep_alive: not set: a silent peer gets a PING all the same "
                     "(limits.ping_interval)");
         return;
     }
     struct node *limits = node_open(convert->arena, convert->root, "limits");
-    copy(convert, limits, "ping_interval", keep_alive);
-    copy(convert, limits, "ping_timeout", keep_alive);
+    convert_copy(convert, limits, "ping_interval", keep_alive);
+    convert_copy(convert, limits, "ping_timeout", keep_alive);
     report_note(convert->report, keep_alive->line, "%s: holds for RawSocket as well",
                 keep_alive->name);
 }
 
 static void convert_queue(struct convert *convert, const struct node *section)
 {
-    const struct node *size = find(section, "out_queue_size");
+    const struct node *size = convert_find(section, "out_queue_size");
 
-    if (!asks(size))
+    if (!convert_asks(size))
         return;
     if (convert->messages != NULL && convert->messages->integer != size->integer)
         report_note(convert->report, size->line,
@@ -367,23 +306,23 @@ static void convert_queue(struct convert *convert, const struct node *section)
 
 static void convert_websocket(struct convert *convert, const struct node *section)
 {
-    const struct node *address = find(section, "address");
-    const struct node *origins = find(section, "allow_origins");
+    const struct node *address = convert_find(section, "address");
+    const struct node *origins = convert_find(section, "allow_origins");
 
-    check_object(convert, &websocket_layout, section);
-    if (convert->report->errors.count != 0 || !asks(address))
+    convert_check(convert, &websocket_layout, section);
+    if (convert->report->errors.count != 0 || !convert_asks(address))
         return;
     bool is_tls = wants_tls(convert, section);
     struct node *listen =
         add_listen(convert, section, address, whole_address(convert, address, is_tls), "websocket");
     if (is_tls)
         copy_tls(convert, section, listen);
-    if (asks(origins))
+    if (convert_asks(origins))
         copy_origins(convert, listen, origins);
     else
         own_origins(convert, listen, address, is_tls ? "https" : "http");
-    convert_cookie(convert, listen, find(section, "enable_tracking_cookie"));
-    convert_keep_alive(convert, find(section, "keep_alive"), section);
+    convert_cookie(convert, listen, convert_find(section, "enable_tracking_cookie"));
+    convert_keep_alive(convert, convert_find(section, "keep_alive"), section);
     convert_queue(convert, section);
     report_note(convert->report, address->line,
                 "%s: WebSockets are served on \"/\" and \"/ws\" (nexus: on every path)",
@@ -392,94 +331,36 @@ static void convert_websocket(struct convert *convert, const struct node *sectio
 
 static void convert_rawsocket(struct convert *convert, const struct node *section)
 {
-    const struct node *tcp = find(section, "tcp_address"), *path = find(section, "unix_address");
-    const struct node *len = find(section, "max_msg_len");
+    const struct node *tcp = convert_find(section, "tcp_address"),
+                      *path = convert_find(section, "unix_address");
+    const struct node *len = convert_find(section, "max_msg_len");
 
-    check_object(convert, &rawsocket_layout, section);
-    if (convert->report->errors.count != 0 || (!asks(tcp) && !asks(path)))
+    convert_check(convert, &rawsocket_layout, section);
+    if (convert->report->errors.count != 0 || (!convert_asks(tcp) && !convert_asks(path)))
         return;
     bool is_tls = wants_tls(convert, section);
-    if (asks(tcp)) {
+    if (convert_asks(tcp)) {
         struct node *listen =
             add_listen(convert, section, tcp, whole_address(convert, tcp, is_tls), "rawsocket");
         if (is_tls)
             copy_tls(convert, section, listen);
     }
-    if (asks(path))
+    if (convert_asks(path))
         add_listen(convert, section, path, arena_format(convert->arena, "unix:%s", path->text),
                    "rawsocket");
-    if (asks(len)) {
-        copy(convert, node_open(convert->arena, convert->root, "limits"), "max_message_size", len);
+    if (convert_asks(len)) {
+        convert_copy(convert, node_open(convert->arena, convert->root, "limits"),
+                     "max_message_size", len);
         report_note(convert->report, len->line, "%s: holds for WebSocket as well", len->name);
     }
     convert_queue(convert, section);
 }
 
-/* ---- realms ---- */
-
-static void fill_realm(struct convert *convert, const struct node *from, struct node *realm)
-{
-    const struct node *anonymous = find(from, "anonymous_auth");
-
-    realm->name = from->name;
-    realm->line = from->line;
-    if (asks(anonymous))
-        set_text(convert, realm, "policy", "open");
-    else
-        report_error(convert->report, anonymous == NULL ? from->line : anonymous->line,
-                     "%s.anonymous_auth: %s: sessions must authenticate, and no method of "
-                     "authentication is there yet; allowed: true",
-                     from->name, anonymous == NULL ? "not set" : "false");
-    if (asks(find(from, "strict_uri")))
-        set_text(convert, realm, "uri_check", "strict");
-    if (convert->messages != NULL)
-        copy(convert, node_open(convert->arena, realm, "queue"), "messages", convert->messages);
-}
-
-static void convert_realm(struct convert *convert, struct node *realms, const struct node *from)
-{
-    const struct node *uri = find(from, "uri");
-
-    check_object(convert, &realm_layout, from);
-    if (from->type != NODE_TABLE || uri == NULL || uri->type != NODE_TEXT) {
-        report_error(convert->report, from->line, "%s: a realm needs a uri", from->name);
-        return;
-    }
-    if (node_find(realms, uri->text) != NULL) {
-        report_error(convert->report, uri->line, "%s: \"%s\" is in the list twice", uri->name,
-                     uri->text);
-        return;
-    }
-    struct node *realm = node_new(convert->arena, NODE_TABLE);
-    node_add(convert->arena, realms, uri->text, realm);
-    fill_realm(convert, from, realm);
-}
-
-static void convert_router(struct convert *convert, const struct node *router)
-{
-    const struct node *list = find(router, "realms"), *pattern = find(router, "realm_template");
-
-    check_object(convert, &router_layout, router);
-    if (list != NULL && list->type == NODE_TABLE) {
-        struct node *realms = node_open(convert->arena, convert->root, "realms");
-        for (const struct node *realm = list->first; realm != NULL; realm = realm->next)
-            convert_realm(convert, realms, realm);
-    }
-    if (pattern != NULL && pattern->type == NODE_TABLE) {
-        check_object(convert, &realm_layout, pattern);
-        if (asks(find(pattern, "uri")))
-            report_note(convert->report, pattern->line,
-                        "%s.uri: has no effect: a realm is named by the peer that asks for it",
-                        pattern->name);
-        fill_realm(convert, pattern, node_open(convert->arena, convert->root, "realm_template"));
-    }
-    if (asks(find(router, "debug")))
-        set_text(convert, node_open(convert->arena, convert->root, "log"), "level", "debug");
-}
+/* ---- the whole ---- */
 
 static const struct node *object(const struct node *json, const char *key)
 {
-    const struct node *node = find(json, key);
+    const struct node *node = convert_find(json, key);
 
     return node != NULL && node->type == NODE_TABLE ? node : NULL;
 }
@@ -494,19 +375,19 @@ static const char *queue_default(void)
 struct node *nexus_json_convert(const struct node *json, struct arena *arena, struct report *report)
 {
     struct convert convert = {arena, report, node_new(arena, NODE_TABLE), NULL};
-    const struct node *log_path = find(json, "log_path");
+    const struct node *log_path = convert_find(json, "log_path");
 
     convert.root->name = "";
-    check_object(&convert, &file_layout, json);
-    check_object(&convert, &metrics_layout, object(json, "metrics"));
+    convert_check(&convert, &file_layout, json);
+    convert_check(&convert, &metrics_layout, object(json, "metrics"));
     if (object(json, "websocket") != NULL)
         convert_websocket(&convert, object(json, "websocket"));
     if (object(json, "rawsocket") != NULL)
         convert_rawsocket(&convert, object(json, "rawsocket"));
     if (object(json, "router") != NULL)
         convert_router(&convert, object(json, "router"));
-    if (log_path != NULL && asks(log_path))
-        copy(&convert, node_open(arena, convert.root, "log"), "file", log_path);
+    if (log_path != NULL && convert_asks(log_path))
+        convert_copy(&convert, node_open(arena, convert.root, "log"), "file", log_path);
     else
         report_note(report, 0,
                     "log_path: not set: lines go to standard error (nexus: standard "

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/check.h"
+#include "base/utf8.h"
 #include "daemon/options.h"
 
 #include <ctype.h>
@@ -214,7 +215,7 @@ static bool read_texts(const struct node *node, const char *const **texts, struc
     if (!is_list(node))
         return false;
     for (const struct node *item = node->first; item != NULL; item = item->next, count++) {
-        if (item->type != NODE_TEXT || *item->text == '\0')
+        if (item->type != NODE_TEXT || *item->text == '\0' || !utf8_is_valid(slice_of(item->text)))
             return false;
     }
     const char **list = arena_alloc(arena, (count + 1) * sizeof(*list)), **at = list;
@@ -241,7 +242,7 @@ static bool read_text(const struct config_option *option, const struct node *nod
 
     if (node->type != NODE_TEXT || strlen(node->text) < option->min)
         return false;
-    if (is_file && access(node->text, R_OK) != 0)
+    if (is_file ? access(node->text, R_OK) != 0 : !utf8_is_valid(slice_of(node->text)))
         return false;
     *text = arena_format(arena, "%s", node->text);
     return true;
