@@ -45,7 +45,7 @@ static void put_line(struct printer *p, const char *text)
 static void open_table(struct printer *p, const char *key, bool is_quoted)
 {
     begin_line(p);
-    if (is_quoted) {
+    if (key != NULL && is_quoted) {
         writer_put(p->out, '[');
         print_quoted(p->out, key);
         writer_put(p->out, ']');
