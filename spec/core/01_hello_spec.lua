@@ -67,13 +67,23 @@ core.describe("HELLO", function(router)
       table.sort(list)
       return list
     end
-    assert.same({ "pattern_based_subscription", "payload_passthru_mode", "payload_transparency",
-      "publication_trustlevels", "publisher_exclusion", "publisher_identification",
-      "subscriber_blackwhite_listing" }, names "broker")
+    assert.same({ "event_retention", "pattern_based_subscription", "payload_passthru_mode",
+      "payload_transparency", "publication_trustlevels", "publisher_exclusion",
+      "publisher_identification", "reflection", "session_meta_api", "sharded_subscription",
+      "subscriber_blackwhite_listing", "subscription_meta_api", "subscription_revocation" },
+      names "broker")
     assert.same({ "call_canceling", "call_reroute", "call_timeout", "call_trustlevels",
       "caller_identification", "pattern_based_registration", "payload_passthru_mode",
       "payload_transparency", "progressive_call_invocations", "progressive_call_results",
-      "registration_revocation", "sharded_registration", "shared_registration" }, names "dealer")
+      "reflection", "registration_meta_api", "registration_revocation", "session_meta_api",
+      "sharded_registration", "shared_registration", "testament_meta_api" }, names "dealer")
+    assert.is_true(roles.broker.reflection)
+    assert.is_true(roles.dealer.reflection)
+  end)
+
+  it("hears of event_history only where some is kept", function()
+    local kept = { event_history = { { uri = "com.x" } } }
+    assert.is_true(router(kept):join().welcome.roles.broker.features.event_history)
   end)
 
   it("hears of payload_transparency only where the router accepts it", function()

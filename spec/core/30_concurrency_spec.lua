@@ -134,8 +134,8 @@ core.describe("Concurrency", function(router)
     local r, alice, bob, id = scene(queue)
     bob:call "com.x"
     bob:call "com.x"
-    assert.actions({ { bob, core.failure(CALL, 2, none) },
-      { alice, { core.UNREGISTERED, 2 } } }, alice:unregister(id))
+    assert.actions({ { alice, { core.UNREGISTERED, 2 } },
+      { bob, core.failure(CALL, 2, none) } }, alice:unregister(id))
     assert.equal(1, r:counters().pending_calls)
   end)
 

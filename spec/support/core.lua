@@ -369,6 +369,19 @@ function core.failure(request_type, request, uri)
   return { codes.ERROR, request_type, request, {}, uri, matching.rest }
 end
 
+--- The actions without the EVENTs of the router itself, which a pattern may bring in.
+function core.without_meta(actions)
+  local rest = {}
+  for _, action in ipairs(actions) do
+    local message = action[2]
+    local details = message and message[1] == codes.EVENT and message[4] or {}
+    if not (details.topic or ""):find "^wamp%." then
+      rest[#rest + 1] = action
+    end
+  end
+  return rest
+end
+
 --- A describe block for each serializer; `body` gets a function that makes routers.
 function core.describe(name, body)
   for _, codec in ipairs(core.codec_names) do

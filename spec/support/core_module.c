@@ -318,6 +318,7 @@ static int router_new(lua_State *L)
     r->realm.len = strlen(options.realm);
     options.random = rng_fill_seeded;
     options.random_ctx = &r->seed;
+    options.wall = r->wall;
     options.ids = (struct id_keeper){claim_id, give_back_id, r};
     r->core = core_new(&options);
     return 1;

@@ -79,19 +79,19 @@ TEST(limits)
     EXPECT(!uri_is_valid(slice_make(text, MAX_URI_COMPONENTS), MATCH_WILDCARD, false));
 }
 
-TEST(reserved)
+TEST(within)
 {
     static const char *const reserved[] = {"wamp", "wamp.", "wamp.x", "wamp..count",
                                            "wamp.session."};
     static const char *const free_ones[] = {"",       "wa",    "wampx",          "wampx.foo",
                                             "Wamp.x", ".wamp", ".session.count", "com.wamp"};
 
-    for (enum match use = 0; use < MATCH_COUNT; use++) {
-        for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
-            EXPECT(uri_is_reserved(slice_of(reserved[i]), use));
-        for (size_t i = 0; i < ARRAY_LEN(free_ones); i++)
-            EXPECT(!uri_is_reserved(slice_of(free_ones[i]), use));
-    }
+    for (size_t i = 0; i < ARRAY_LEN(reserved); i++)
+        EXPECT(uri_is_within(slice_of(reserved[i]), SLICE("wamp")));
+    for (size_t i = 0; i < ARRAY_LEN(free_ones); i++)
+        EXPECT(!uri_is_within(slice_of(free_ones[i]), SLICE("wamp")));
+    EXPECT(uri_is_within(SLICE("com.acme.x"), SLICE("com.acme")));
+    EXPECT(!uri_is_within(SLICE("com.acmex"), SLICE("com.acme")));
 }
 
 struct match_row {

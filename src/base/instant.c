@@ -130,11 +130,12 @@ static bool take_minutes(struct slice *rest, unsigned *minutes)
     return true;
 }
 
-/* Seconds, with a fraction or without, as milliseconds. */
-static bool take_ms(struct slice *rest, unsigned *ms)
+/* Seconds, with a fraction or without, as milliseconds; *has_more when that cuts off something. */
+static bool take_ms(struct slice *rest, unsigned *ms, bool *has_more)
 {
     unsigned worth = 100;
 
+    *has_more = false;
     if (!take_number(rest, 2, ms) || *ms > 60)
         return false;
     *ms *= 1000;
@@ -142,8 +143,10 @@ static bool take_ms(struct slice *rest, unsigned *ms)
         return true;
     if (rest->len == 0 || !is_digit(rest->data[0]))
         return false;
-    for (unsigned digit; take_number(rest, 1, &digit); worth /= 10)
+    for (unsigned digit; take_number(rest, 1, &digit); worth /= 10) {
         *ms += digit * worth;
+        *has_more |= worth == 0 && digit != 0;
+    }
     return true;
 }
 
@@ -163,7 +166,7 @@ static bool take_offset(struct slice *rest, int *ahead)
     return true;
 }
 
-bool instant_parse(struct slice text, uint64_t *instant)
+static bool parse(struct slice text, uint64_t *instant, bool *has_more)
 {
     struct slice rest = text;
     unsigned day, minute, ms;
@@ -171,13 +174,31 @@ bool instant_parse(struct slice text, uint64_t *instant)
     int64_t minutes, since_1970;
 
     if (!take_date(&rest, &day) || !take_char(&rest, 'T', 't') || !take_minutes(&rest, &minute) ||
-        !take_char(&rest, ':', ':') || !take_ms(&rest, &ms) || !take_offset(&rest, &ahead) ||
-        rest.len != 0)
+        !take_char(&rest, ':', ':') || !take_ms(&rest, &ms, has_more) ||
+        !take_offset(&rest, &ahead) || rest.len != 0)
         return false;
     minutes = ((int64_t)day - DAYS_TO_1970) * MINUTES_IN_DAY + minute - ahead;
     if (ms >= MS_IN_MINUTE && (minutes + 1) % MINUTES_IN_DAY != 0)
         return false;
     since_1970 = minutes * MS_IN_MINUTE + ms;
     *instant = since_1970 < 0 ? 0 : (uint64_t)since_1970;
+    *has_more &= since_1970 >= 0;
+    return true;
+}
+
+bool instant_parse(struct slice text, uint64_t *instant)
+{
+    bool has_more;
+
+    return parse(text, instant, &has_more);
+}
+
+bool instant_parse_up(struct slice text, uint64_t *instant)
+{
+    bool has_more;
+
+    if (!parse(text, instant, &has_more))
+        return false;
+    *instant += has_more;
     return true;
 }

@@ -25,4 +25,8 @@ struct slice instant_format(uint64_t instant, char text[INSTANT_LEN]);
  * result past INSTANT_LAST. False: it is none, and *instant is as it was. */
 bool instant_parse(struct slice text, uint64_t *instant) MUST_CHECK;
 
+/* The same, but a fraction that is no whole number of milliseconds is rounded up: the first
+ * instant that is not before what the text says. */
+bool instant_parse_up(struct slice text, uint64_t *instant) MUST_CHECK;
+
 #endif

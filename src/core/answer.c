@@ -5,6 +5,7 @@
 #include "core/calls_priv.h"
 #include "core/limits.h"
 #include "core/reply.h"
+#include "core/send.h"
 #include "wire/errors.h"
 
 static const struct payload no_payload = {.kind = PAYLOAD_NONE};
@@ -31,9 +32,9 @@ static void reinterrupt(struct core *core, struct session *callee, uint64_t invo
         (callee->reinterrupted_at != 0 && core->now - callee->reinterrupted_at < REINTERRUPT_MS))
         return;
     callee->reinterrupted_at = core->now;
-    session_send(core, callee,
-                 reply_interrupt(callee->codec, invocation, cancel_mode_name(CANCEL_KILLNOWAIT),
-                                 WAMP_CANCELED));
+    send_reply(core, callee,
+               reply_interrupt(callee->codec, invocation, cancel_mode_name(CANCEL_KILLNOWAIT),
+                               WAMP_CANCELED));
 }
 
 /* A YIELD in payload passthru mode that one of the ends cannot take. Returns false when there
@@ -54,8 +55,8 @@ static bool is_ppt_misfit(struct core *core, struct call *call, struct session *
     }
     if (session_can(call->caller, CALLER_PAYLOAD_PASSTHRU_MODE))
         return false;
-    session_send_error(core, callee, MSG_INVOCATION, call->invocation, WAMP_FEATURE_NOT_SUPPORTED,
-                       "the caller did not announce payload_passthru_mode");
+    send_error(core, callee, MSG_INVOCATION, call->invocation, WAMP_FEATURE_NOT_SUPPORTED,
+               "the caller did not announce payload_passthru_mode");
     call_end_with_error(core, call, WAMP_FEATURE_NOT_SUPPORTED,
                         "the caller did not announce payload_passthru_mode");
     return true;
@@ -103,7 +104,7 @@ int calls_yield(struct core *core, struct session *callee, const struct msg *msg
         return 0;
     }
     core->counters.results++;
-    session_send(core, caller, blob);
+    send_reply(core, caller, blob);
     if (options->progress) {
         call->has_progressed = true;
         call_restart_clock(core, call);
@@ -152,7 +153,7 @@ int calls_error(struct core *core, struct session *callee, const struct msg *msg
         blob = reply_call_error(&forward);
     }
     core->counters.errors++;
-    session_send(core, caller, blob);
+    send_reply(core, caller, blob);
     call_end(core, call);
     return 0;
 }

@@ -7,51 +7,104 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/core_priv.h"
-#include "core/filter.h"
+#include "core/ids.h"
+#include "core/meta_events.h"
 #include "core/reply.h"
+#include "core/retained.h"
+#include "core/send.h"
+#include "core/shard.h"
 #include "wire/errors.h"
 
-struct member {
-    struct session *session;           /* borrowed */
-    struct subscription *subscription; /* borrowed */
-    size_t place;                      /* in subscription->members */
-    struct list in_session;            /* session->members */
-};
+/* ---- shards ---- */
 
-struct subscription {
-    struct match_entry entry; /* entry.uri points at `uri` */
-    uint64_t id;
-    uint64_t created;        /* wall clock, ms */
-    struct member **members; /* array owned; the members belong to broker->members */
-    size_t member_count, member_cap;
-    char uri[];
-};
-
-void broker_init(struct core *core)
+static void leave_shard(struct member *member)
 {
-    match_init(&core->broker.index, rng_u64(&core->rng), rng_u64(&core->rng));
-    map_init(&core->broker.by_id, rng_u64(&core->rng));
-    map_init(&core->broker.members, rng_u64(&core->rng));
+    struct shard *shard = member->shard;
+
+    member->shard = NULL;
+    if (shard == NULL || --shard->member_count > 0)
+        return;
+    strmap_remove(&member->subscription->shards, slice_make(shard->nkey, shard->nkey_len));
+    mem_free(shard);
 }
 
-void broker_fini(struct core *core)
+static void set_shard(struct member *member, struct slice nkey)
 {
-    match_fini(&core->broker.index);
-    map_fini(&core->broker.by_id);
-    map_fini(&core->broker.members);
+    struct strmap *shards = &member->subscription->shards;
+    struct shard *shard;
+
+    leave_shard(member);
+    if (LIKELY(nkey.data == NULL))
+        return;
+    shard = strmap_get(shards, nkey);
+    if (shard == NULL) {
+        shard = mem_alloc(sizeof *shard + nkey.len);
+        *shard = (struct shard){.nkey_len = nkey.len};
+        if (nkey.len != 0)
+            memcpy(shard->nkey, nkey.data, nkey.len);
+        strmap_put(shards, slice_make(shard->nkey, shard->nkey_len), shard);
+    }
+    shard->member_count++;
+    member->shard = shard;
+}
+
+const struct shard *broker_choose_shard(const struct subscription *sub, struct slice rkey)
+{
+    const struct strmap_entry *at;
+    const struct shard *best = NULL;
+    struct slice best_key = {0};
+    uint64_t best_score = 0;
+    size_t i = 0;
+
+    while ((at = strmap_next(&sub->shards, &i)) != NULL) {
+        uint64_t score = shard_score(rkey, at->key);
+
+        if (best != NULL && !shard_beats(score, at->key, best_score, best_key))
+            continue;
+        best = at->value;
+        best_key = at->key;
+        best_score = score;
+    }
+    return best;
 }
 
 /* ---- subscriptions and their members ---- */
+
+/* Whether a reserved topic can match: those who ask for it make the events of the router worth
+ * their making. A wildcard is taken for one when its first component allows it. */
+static bool may_hear_meta(const struct core *core, const struct match_entry *entry)
+{
+    bool more = true;
+    struct slice rest = entry->uri, first = uri_component(&rest, &more);
+
+    if (core_reserves(core, entry->uri))
+        return true;
+    for (size_t i = 0; i < core->reserved_count; i++) {
+        struct slice prefix = core->reserved[i];
+        struct slice after = prefix, reserved_first;
+
+        more = true;
+        reserved_first = uri_component(&after, &more);
+        if (entry->match == MATCH_PREFIX && slice_starts_with(prefix, entry->uri))
+            return true;
+        if (entry->match == MATCH_WILDCARD && (first.len == 0 || slice_eq(first, reserved_first)))
+            return true;
+    }
+    return false;
+}
 
 static struct subscription *subscription_new(struct core *core, enum match match, struct slice uri)
 {
     struct subscription *sub = mem_alloc(sizeof *sub + uri.len);
 
     *sub = (struct subscription){.id = ++core->last_id, .created = core->wall};
-    memcpy(sub->uri, uri.data, uri.len);
+    if (uri.len != 0)
+        memcpy(sub->uri, uri.data, uri.len);
     sub->entry = (struct match_entry){slice_make(sub->uri, uri.len), match};
+    strmap_init(&sub->shards, core->broker.index.seed[0], core->broker.index.seed[1]);
     match_insert(&core->broker.index, &sub->entry);
     map_put(&core->broker.by_id, sub->id, 0, sub);
+    core->broker.meta_listeners += may_hear_meta(core, &sub->entry);
     core->counters.subscriptions++;
     return sub;
 }
@@ -60,12 +113,14 @@ static void subscription_free(struct core *core, struct subscription *sub)
 {
     match_remove(&core->broker.index, &sub->entry);
     map_remove(&core->broker.by_id, sub->id, 0);
+    core->broker.meta_listeners -= may_hear_meta(core, &sub->entry);
     core->counters.subscriptions--;
+    strmap_fini(&sub->shards);
     mem_free(sub->members);
     mem_free(sub);
 }
 
-static void attach(struct core *core, struct subscription *sub, struct session *session)
+static struct member *attach(struct core *core, struct subscription *sub, struct session *session)
 {
     struct member *member = mem_alloc(sizeof *member);
 
@@ -78,36 +133,139 @@ static void attach(struct core *core, struct subscription *sub, struct session *
     list_append(&session->members, &member->in_session);
     session->subscription_count++;
     map_put(&core->broker.members, session->id, sub->id, member);
+    return member;
 }
 
 /* The reverse of attach; the last member takes the subscription along. */
 static void detach(struct core *core, struct member *member)
 {
     struct subscription *sub = member->subscription;
+    struct session *session = member->session;
     struct member *last = sub->members[--sub->member_count];
+    bool is_last = sub->member_count == 0 && sub->log == NULL;
+    struct meta_subject subject = {session, sub->id, core_reserves(core, sub->entry.uri)};
 
+    leave_shard(member);
     sub->members[member->place] = last;
     last->place = member->place;
     list_remove(&member->in_session);
-    member->session->subscription_count--;
-    map_remove(&core->broker.members, member->session->id, sub->id);
+    session->subscription_count--;
+    map_remove(&core->broker.members, session->id, sub->id);
     mem_free(member);
-    if (sub->member_count == 0)
+    if (is_last)
         subscription_free(core, sub);
+    meta_on_subscription(core, "wamp.subscription.on_unsubscribe", &subject);
+    if (is_last)
+        meta_on_subscription(core, "wamp.subscription.on_delete", &subject);
+}
+
+void broker_revoke(struct core *core, struct member *member, const char *reason)
+{
+    struct session *session = member->session;
+
+    if ((session->features & SUBSCRIBER_SUBSCRIPTION_REVOCATION) != 0)
+        send_reply(core, session,
+                   reply_revoked(session->codec, MSG_UNSUBSCRIBED, "subscription",
+                                 member->subscription->id, reason));
+    detach(core, member);
 }
 
 void broker_leave(struct core *core, struct session *session)
 {
+    struct ids ids;
+
+    if (!meta_is_heard(core)) { /* nobody sees the order */
+        list_each (&session->members, node, after)
+            detach(core, container_of(node, struct member, in_session));
+        return;
+    }
+    ids = ids_new(&core->scratch, session->subscription_count);
     list_each (&session->members, node, after)
-        detach(core, container_of(node, struct member, in_session));
+        ids_add(&ids, container_of(node, struct member, in_session)->subscription->id);
+    ids_sort(&ids);
+    for (size_t i = 0; i < ids.count; i++)
+        detach(core, map_get(&core->broker.members, session->id, ids.of[i]));
+}
+
+/* ---- history ---- */
+
+static void open_log(struct core *core, const struct history_options *history)
+{
+    struct slice uri = slice_of(history->uri);
+    struct subscription *sub = subscription_new(core, history->match, uri);
+
+    sub->created = core->options.wall;
+    sub->log = core->store.ops->log_open(core->store.store, history->match, uri, &history->limits);
+    core->broker.log_count++;
+}
+
+/* What is left are the subscriptions that exist for their history. */
+static void close_logs(struct core *core)
+{
+    const struct map_entry *at;
+    size_t i = 0;
+
+    while ((at = map_next(&core->broker.by_id, &i)) != NULL) {
+        struct subscription *sub = at->value;
+
+        CHECK(sub->log != NULL && sub->member_count == 0);
+        core->store.ops->log_close(core->store.store, sub->log);
+        subscription_free(core, sub);
+        i = 0; /* the map has changed */
+    }
+}
+
+void broker_init(struct core *core)
+{
+    match_init(&core->broker.index, rng_u64(&core->rng), rng_u64(&core->rng));
+    map_init(&core->broker.by_id, rng_u64(&core->rng));
+    map_init(&core->broker.members, rng_u64(&core->rng));
+    for (size_t i = 0; i < core->options.history_count; i++)
+        open_log(core, &core->options.histories[i]);
+}
+
+void broker_fini(struct core *core)
+{
+    close_logs(core);
+    match_fini(&core->broker.index);
+    map_fini(&core->broker.by_id);
+    map_fini(&core->broker.members);
+}
+
+/* ---- requests ---- */
+
+/* Nothing is wrong with the SUBSCRIBE. `sub` is NULL when nobody else has it. */
+static void subscribe(struct core *core, struct session *session, struct subscription *sub,
+                      const struct msg *msg, const struct options *options)
+{
+    bool is_new = sub == NULL, is_joining;
+    struct member *member = NULL;
+    struct meta_subject subject;
+
+    if (is_new)
+        sub = subscription_new(core, options->match, msg->text);
+    else
+        member = map_get(&core->broker.members, session->id, sub->id);
+    subject = (struct meta_subject){session, sub->id, core_reserves(core, sub->entry.uri)};
+    send_reply(core, session, reply_done(session->codec, MSG_SUBSCRIBED, msg->id, sub->id));
+    is_joining = member == NULL;
+    if (is_joining)
+        member = attach(core, sub, session);
+    set_shard(member, options->nkey);
+    if (options->get_retained)
+        retained_deliver(core, member);
+    if (is_new)
+        meta_on_subscription_create(core, sub, &subject);
+    if (is_joining)
+        meta_on_subscription(core, "wamp.subscription.on_subscribe", &subject);
 }
 
 void broker_subscribe(struct core *core, struct session *session, const struct msg *msg,
                       const struct options *options)
 {
     if (!uri_is_valid(msg->text, options->match, core->options.strict_uris)) {
-        session_send_error(core, session, MSG_SUBSCRIBE, msg->id, WAMP_INVALID_URI,
-                           "SUBSCRIBE.Topic is not a valid URI for its match policy");
+        send_error(core, session, MSG_SUBSCRIBE, msg->id, WAMP_INVALID_URI,
+                   "SUBSCRIBE.Topic is not a valid URI for its match policy");
         return;
     }
 
@@ -117,15 +275,11 @@ void broker_subscribe(struct core *core, struct session *session, const struct m
     bool is_member = sub != NULL && map_get(&core->broker.members, session->id, sub->id) != NULL;
 
     if (!is_member && session->subscription_count >= core->options.max_subscriptions) {
-        session_send_error(core, session, MSG_SUBSCRIBE, msg->id, WAMP_OPTION_NOT_ALLOWED,
-                           "too many subscriptions in this session (max_subscriptions)");
+        send_error(core, session, MSG_SUBSCRIBE, msg->id, WAMP_OPTION_NOT_ALLOWED,
+                   "too many subscriptions in this session (max_subscriptions)");
         return;
     }
-    if (sub == NULL)
-        sub = subscription_new(core, options->match, msg->text);
-    if (!is_member)
-        attach(core, sub, session);
-    session_send(core, session, reply_done(session->codec, MSG_SUBSCRIBED, msg->id, sub->id));
+    subscribe(core, session, sub, msg, options);
 }
 
 void broker_unsubscribe(struct core *core, struct session *session, const struct msg *msg)
@@ -133,205 +287,40 @@ void broker_unsubscribe(struct core *core, struct session *session, const struct
     struct member *member = map_get(&core->broker.members, session->id, msg->second);
 
     if (member == NULL) {
-        session_send_error(core, session, MSG_UNSUBSCRIBE, msg->id, WAMP_NO_SUCH_SUBSCRIPTION,
-                           "the session has no subscription with this id");
+        send_error(core, session, MSG_UNSUBSCRIBE, msg->id, WAMP_NO_SUCH_SUBSCRIPTION,
+                   "the session has no subscription with this id");
         return;
     }
+    send_reply(core, session, reply_done(session->codec, MSG_UNSUBSCRIBED, msg->id, 0));
     detach(core, member);
-    session_send(core, session, reply_done(session->codec, MSG_UNSUBSCRIBED, msg->id, 0));
 }
 
-/* ---- publications ---- */
-
-/* A publication on its way to the subscriptions that match. */
-struct publication {
-    struct core *core;
-    struct session *publisher; /* borrowed */
-    uint64_t id;
-    uint64_t topic_hash; /* of patterns: tells topics apart in queues that conflate */
-    const struct msg *msg;
-    const struct options *options;
-    struct filter_set filters;
-    bool is_disclosed;
-    struct identity identity; /* of the publisher */
-};
-
-/* How EVENTs of one subscription and serializer may differ: for those who do or do not know raw
- * payloads, and who do or do not want trust levels. */
-enum variant { VARIANT_WRAP_RAW = 1, VARIANT_TRUSTLEVEL = 2, VARIANT_COUNT = 4 };
-
-/* One encoding, and how many receivers share it. */
-struct encoding {
-    struct blob *blob;
-    unsigned uses;
-};
-
-struct encodings {
-    unsigned made; /* bit set of the places in `of` that hold something */
-    struct encoding of[CODEC_COUNT * VARIANT_COUNT];
-};
-
-static struct blob *encode_event(const struct publication *pub, const struct subscription *sub,
-                                 enum codec codec, unsigned variant)
+static void check_shards(const struct subscription *sub)
 {
-    bool is_pattern = sub->entry.match != MATCH_EXACT;
+    const struct strmap_entry *at;
+    size_t i = 0, in_shards = 0, with_shard = 0;
 
-    return reply_event(&(struct forward){.codec = codec,
-                                         .id = sub->id,
-                                         .second = pub->id,
-                                         .uri_key = is_pattern ? "topic" : NULL,
-                                         .uri = pub->msg->text,
-                                         .identity_key = "publisher",
-                                         .identity = pub->is_disclosed ? &pub->identity : NULL,
-                                         .trustlevel = (variant & VARIANT_TRUSTLEVEL) != 0
-                                                           ? pub->publisher->trustlevel
-                                                           : NO_TRUSTLEVEL,
-                                         .options = pub->options,
-                                         .payload = &pub->msg->payload,
-                                         .wrap_raw = (variant & VARIANT_WRAP_RAW) != 0});
-}
+    while ((at = strmap_next(&sub->shards, &i)) != NULL) {
+        const struct shard *shard = at->value;
 
-static unsigned variant_for(const struct publication *pub, const struct session *to)
-{
-    unsigned variant = 0;
-
-    if (pub->msg->payload.kind == PAYLOAD_RAW &&
-        (to->features & SUBSCRIBER_PAYLOAD_TRANSPARENCY) == 0)
-        variant |= VARIANT_WRAP_RAW;
-    if (pub->publisher->trustlevel >= 0 && (to->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0)
-        variant |= VARIANT_TRUSTLEVEL;
-    return variant;
-}
-
-static bool is_audience(const struct publication *pub, const struct session *to)
-{
-    if (to == pub->publisher && pub->options->exclude_me)
-        return false;
-    if (pub->filters.count == 0 || filters_pass(&pub->filters, to))
-        return true;
-    pub->core->counters.filtered++;
-    return false;
-}
-
-/* One number for (subscription, topic): the latest event of a topic may replace a queued one. */
-static uint64_t conflation_key(struct publication *pub, const struct subscription *sub)
-{
-    if (sub->entry.match == MATCH_EXACT)
-        return sub->id;
-    if (pub->topic_hash == 0)
-        pub->topic_hash = hash_bytes(pub->msg->text, pub->core->broker.index.seed[0], 0) | 1;
-    return pub->topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
-}
-
-/* The encoding that this receiver takes; made when it is the first one. */
-static struct encoding *encoding_for(struct encodings *encodings, const struct publication *pub,
-                                     const struct subscription *sub, const struct session *to)
-{
-    unsigned variant = variant_for(pub, to);
-    unsigned place = (unsigned)to->codec * VARIANT_COUNT + variant;
-    struct encoding *encoding = &encodings->of[place];
-
-    if (UNLIKELY((encodings->made & (1U << place)) == 0)) {
-        encodings->made |= 1U << place;
-        *encoding = (struct encoding){.blob = encode_event(pub, sub, to->codec, variant)};
+        CHECK(shard->member_count > 0);
+        in_shards += shard->member_count;
     }
-    return encoding;
-}
+    for (size_t m = 0; m < sub->member_count; m++) {
+        const struct shard *shard = sub->members[m]->shard;
 
-/* Every receiver gets a reference of its own: the first is there, the others with one addition. */
-static void share_out(struct core *core, struct encodings *encodings)
-{
-    for (unsigned left = encodings->made; left != 0; left &= left - 1) {
-        struct encoding *encoding = &encodings->of[__builtin_ctz(left)];
-
-        core->counters.events += encoding->uses;
-        if (encoding->uses == 0)
-            blob_drop(encoding->blob);
-        else if (encoding->uses > 1)
-            blob_hold_many(encoding->blob, encoding->uses - 1);
+        with_shard += shard != NULL;
+        CHECK(shard == NULL ||
+              strmap_get(&sub->shards, slice_make(shard->nkey, shard->nkey_len)) == shard);
     }
-}
-
-/* EVENT differs between subscriptions (it carries their id) and between serializers, in nothing
- * else: so one encoding for each pair, and its receivers share the bytes. */
-static void fan_out(void *ctx, struct match_entry *entry)
-{
-    struct publication *pub = ctx;
-    const struct subscription *sub = container_of(entry, struct subscription, entry);
-    struct core *core = pub->core;
-    uint64_t key = conflation_key(pub, sub);
-    struct encodings encodings;
-
-    encodings.made = 0;
-    for (size_t i = 0; i < sub->member_count; i++) {
-        const struct session *to = sub->members[i]->session;
-
-        if (!is_audience(pub, to))
-            continue;
-
-        struct encoding *event = encoding_for(&encodings, pub, sub, to);
-
-        if (UNLIKELY(event->blob->len > to->send_max)) {
-            core->counters.oversized++;
-            continue;
-        }
-        event->uses++;
-        outbox_send(core->out, to->peer, event->blob, SEND_EVENT, key);
-    }
-    share_out(core, &encodings);
-}
-
-/* What is wrong with a publication, as the URI of an ERROR; NULL: nothing. */
-static const char *fault_of(struct core *core, struct publication *pub, const char **words,
-                            struct fault *fault)
-{
-    if (!uri_is_valid(pub->msg->text, MATCH_EXACT, core->options.strict_uris)) {
-        *words = "PUBLISH.Topic is not a valid URI";
-        return WAMP_INVALID_URI;
-    }
-    if (uri_is_reserved(pub->msg->text, MATCH_EXACT)) {
-        *words = "PUBLISH.Topic is reserved: it begins with \"wamp\"";
-        return WAMP_INVALID_URI;
-    }
-    if (pub->options->disclose_me && core->options.disclose_publisher == DISCLOSE_NEVER) {
-        *words = "this realm does not disclose publishers";
-        return WAMP_DISCLOSE_ME_DISALLOWED;
-    }
-    if (filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
-                      core->options.empty_eligible_is_absent, &core->scratch, fault) < 0) {
-        *words = fault->words;
-        return fault->uri;
-    }
-    return NULL;
-}
-
-void broker_publish(struct core *core, struct session *session, const struct msg *msg,
-                    const struct options *options)
-{
-    struct publication pub = {.core = core, .publisher = session, .msg = msg, .options = options};
-    struct fault fault;
-    const char *words, *error = fault_of(core, &pub, &words, &fault);
-
-    if (error != NULL) {
-        if (options->acknowledge)
-            session_send_error(core, session, MSG_PUBLISH, msg->id, error, words);
-        return;
-    }
-    pub.id = rng_wamp_id(&core->rng);
-    pub.is_disclosed = options->disclose_me || core->options.disclose_publisher == DISCLOSE_ALWAYS;
-    pub.identity = (struct identity){session->id, intern_get_text(&core->intern, session->authid),
-                                     intern_get_text(&core->intern, session->authrole)};
-    core->counters.publications++;
-    if (options->acknowledge)
-        session_send(core, session, reply_done(session->codec, MSG_PUBLISHED, msg->id, pub.id));
-    match_all(&core->broker.index, msg->text, fan_out, &pub);
+    CHECK(in_shards == with_shard);
 }
 
 void broker_check(const struct core *core)
 {
     const struct broker *broker = &core->broker;
     const struct map_entry *at;
-    size_t i = 0, members = 0;
+    size_t i = 0, members = 0, logs = 0, listeners = 0;
 
     CHECK(match_count(&broker->index) == broker->by_id.count);
     CHECK(core->counters.subscriptions == broker->by_id.count);
@@ -340,8 +329,11 @@ void broker_check(const struct core *core)
 
         CHECK(sub->id == at->a && sub->id <= core->last_id);
         CHECK(match_find(&broker->index, sub->entry.match, sub->entry.uri) == &sub->entry);
-        CHECK(sub->member_count > 0);
+        CHECK(sub->member_count > 0 || sub->log != NULL);
         members += sub->member_count;
+        logs += sub->log != NULL;
+        listeners += may_hear_meta(core, &sub->entry);
+        check_shards(sub);
         for (size_t m = 0; m < sub->member_count; m++) {
             const struct member *member = sub->members[m];
 
@@ -352,4 +344,5 @@ void broker_check(const struct core *core)
         }
     }
     CHECK(members == broker->members.count);
+    CHECK(logs == broker->log_count && listeners == broker->meta_listeners);
 }

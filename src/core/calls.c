@@ -9,6 +9,7 @@
 #include "core/calls_priv.h"
 #include "core/limits.h"
 #include "core/reply.h"
+#include "core/send.h"
 #include "wire/errors.h"
 
 /* ---- life ---- */
@@ -129,25 +130,13 @@ void call_end(struct core *core, struct call *call)
 
 void call_keep(struct call *call, const struct msg *msg, bool with_payload)
 {
-    struct slice args = with_payload ? msg->payload.args : (struct slice){0};
-    struct slice kwargs = with_payload ? msg->payload.kwargs : (struct slice){0};
-    size_t len = msg->text.len + msg->dict.len + args.len + kwargs.len;
-    struct kept_call *kept = mem_alloc(sizeof *kept + len);
-    struct slice *const parts[] = {&kept->msg.text, &kept->msg.dict, &kept->msg.payload.args,
-                                   &kept->msg.payload.kwargs};
-    char *at = kept->bytes;
+    struct msg head = *msg;
+    struct kept_call *kept;
 
-    kept->msg = *msg;
-    kept->msg.payload.args = args;
-    kept->msg.payload.kwargs = kwargs;
     if (!with_payload)
-        kept->msg.payload.kind = PAYLOAD_NONE;
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        if (parts[i]->len != 0)
-            memcpy(at, parts[i]->data, parts[i]->len);
-        parts[i]->data = at;
-        at += parts[i]->len;
-    }
+        head.payload = (struct payload){.codec = msg->codec, .kind = PAYLOAD_NONE};
+    kept = mem_alloc(sizeof *kept + msg_len(&head));
+    msg_copy(&kept->msg, &head, kept->bytes);
     mem_free(call->kept);
     call->kept = kept;
 }
@@ -158,7 +147,7 @@ void call_send_error(struct core *core, const struct session *caller, uint64_t r
                      const char *uri, const char *words)
 {
     core->counters.errors++;
-    session_send_error(core, caller, MSG_CALL, request, uri, words);
+    send_error(core, caller, MSG_CALL, request, uri, words);
 }
 
 void call_end_with_error(struct core *core, struct call *call, const char *uri, const char *words)
@@ -171,7 +160,7 @@ void call_interrupt(struct core *core, const struct call *call, enum cancel_mode
                     const char *reason)
 {
     if (session_can(call->callee, CALLEE_CALL_CANCELING))
-        session_send(
+        send_reply(
             core, call->callee,
             reply_interrupt(call->callee->codec, call->invocation, cancel_mode_name(mode), reason));
 }

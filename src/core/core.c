@@ -9,9 +9,8 @@
 #include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/limits.h"
-#include "wire/errors.h"
 
-static const char *const default_reserved[] = {"wamp", NULL};
+static const char *const default_reserved[] = {"wamp", "nexus", NULL};
 
 void core_defaults(struct core_options *options)
 {
@@ -41,24 +40,89 @@ static const char *copy_of(const char *text)
     return text == NULL ? NULL : mem_copy(text, strlen(text));
 }
 
-struct core *core_new(const struct core_options *options)
+static void copy_reserved(struct core *core, const char *const *prefixes)
 {
-    struct core *core = mem_zero(1, sizeof *core);
+    size_t count = 0;
 
+    while (prefixes[count] != NULL)
+        count++;
+    core->reserved = mem_zero(count + 1, sizeof *core->reserved);
+    for (size_t i = 0; i < count; i++)
+        core->reserved[i] = slice_of(copy_of(prefixes[i]));
+    core->reserved_count = count;
+}
+
+static void copy_histories(struct core *core, const struct history_options *histories)
+{
+    size_t count = core->options.history_count;
+    struct history_options *copies = mem_zero(count + 1, sizeof *copies);
+
+    for (size_t i = 0; i < count; i++) {
+        copies[i] = histories[i];
+        copies[i].uri = copy_of(histories[i].uri);
+    }
+    core->options.histories = copies;
+}
+
+/* The core outlives what its options point at. */
+static void copy_options(struct core *core, const struct core_options *options)
+{
     CHECK(options->realm != NULL && options->random != NULL && options->anonymous_role != NULL);
+    CHECK(options->roles != 0);
     core->options = *options;
     core->options.realm = copy_of(options->realm);
     core->options.agent = copy_of(options->agent);
     core->options.anonymous_role = copy_of(options->anonymous_role);
+    core->options.reserved_prefixes = NULL;
+    copy_reserved(core, options->reserved_prefixes);
+    copy_histories(core, options->histories);
+}
+
+static void free_text(const char *text)
+{
+    mem_free((void *)(uintptr_t)text);
+}
+
+static void free_options(struct core *core)
+{
+    for (size_t i = 0; i < core->reserved_count; i++)
+        free_text(core->reserved[i].data);
+    mem_free(core->reserved);
+    for (size_t i = 0; i < core->options.history_count; i++)
+        free_text(core->options.histories[i].uri);
+    mem_free((void *)(uintptr_t)core->options.histories);
+    free_text(core->options.realm);
+    free_text(core->options.agent);
+    free_text(core->options.anonymous_role);
+}
+
+struct core *core_new(const struct core_options *options)
+{
+    struct core *core = mem_zero(1, sizeof *core);
+
+    copy_options(core, options);
+    core->is_role_checked =
+        options->role_check || options->roles != (ROUTER_BROKER | ROUTER_DEALER);
     rng_init(&core->rng, options->random, options->random_ctx);
     intern_init(&core->intern, rng_u64(&core->rng), rng_u64(&core->rng));
     map_init(&core->by_peer, rng_u64(&core->rng));
     map_init(&core->by_id, rng_u64(&core->rng));
+    core->store = store_memory(&options->retained, rng_u64(&core->rng), rng_u64(&core->rng));
     broker_init(core);
     dealer_init(core);
+    reflection_init(core);
+    losses_init(core);
     deadlines_init(&core->deadlines);
     arena_init(&core->scratch);
     return core;
+}
+
+bool core_reserves(const struct core *core, struct slice uri)
+{
+    for (size_t i = 0; i < core->reserved_count; i++)
+        if (uri_is_within(uri, core->reserved[i]))
+            return true;
+    return false;
 }
 
 /* Sessions that are left end without a word to anybody. */
@@ -70,6 +134,7 @@ static void end_sessions(struct core *core)
 
     outbox_init(&out);
     core->out = &out; /* cppcheck-suppress autoVariables ; core is freed next */
+    core->is_quiet = true;
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         session_on_closed(core, at->value);
         i = 0; /* the map has changed */
@@ -82,16 +147,17 @@ void core_free(struct core *core)
     if (core == NULL)
         return;
     end_sessions(core);
+    deadlines_cancel(&core->deadlines, &core->losses.timer.deadline);
     broker_fini(core);
     dealer_fini(core);
+    reflection_fini(core);
+    core->store.ops->free(core->store.store);
     deadlines_fini(&core->deadlines);
     map_fini(&core->by_peer);
     map_fini(&core->by_id);
     intern_fini(&core->intern);
     arena_fini(&core->scratch);
-    mem_free((void *)(uintptr_t)core->options.realm);
-    mem_free((void *)(uintptr_t)core->options.agent);
-    mem_free((void *)(uintptr_t)core->options.anonymous_role);
+    free_options(core);
     mem_free(core);
 }
 
@@ -101,6 +167,7 @@ static void close_realm(struct core *core, const char *reason)
     size_t i = 0;
     const struct map_entry *at;
 
+    core->is_quiet = true;
     while ((at = map_next(&core->by_peer, &i)) != NULL)
         calls_forget(core, at->value);
     i = 0;
@@ -110,6 +177,7 @@ static void close_realm(struct core *core, const char *reason)
         if (session->state == SESSION_ESTABLISHED)
             session_shut_down(core, session, reason, (struct slice){0});
     }
+    core->is_quiet = false;
 }
 
 static void run_deadlines(struct core *core)
@@ -119,10 +187,17 @@ static void run_deadlines(struct core *core)
     while ((due = deadlines_due(&core->deadlines, core->now)) != NULL) {
         struct timer *timer = container_of(due, struct timer, deadline);
 
-        if (timer->kind == TIMER_CALL)
-            calls_on_timer(core, timer);
-        else
+        switch (timer->kind) {
+        case TIMER_GOODBYE:
             session_on_timer(core, container_of(timer, struct session, timer));
+            break;
+        case TIMER_CALL:
+            calls_on_timer(core, timer);
+            break;
+        case TIMER_LOSSES:
+            losses_on_timer(core);
+            break;
+        }
     }
 }
 
@@ -169,7 +244,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
         close_realm(core, ev->reason);
         break;
     case EV_DROPPED:
-        core->counters.dropped += ev->dropped;
+        losses_add(core, session, ev->dropped);
         break;
     case EV_TICK:
         break;
@@ -226,5 +301,7 @@ void core_check(const struct core *core)
     CHECK(open == core->by_id.count && open == core->counters.sessions);
     broker_check(core);
     dealer_check(core);
-    CHECK(closing + calls_check(core) == core->deadlines.count);
+    core->store.ops->check(core->store.store);
+    CHECK(closing + calls_check(core) + deadline_is_set(&core->losses.timer.deadline) ==
+          core->deadlines.count);
 }

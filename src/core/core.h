@@ -13,6 +13,7 @@
 #include "base/rng.h"
 #include "core/action.h"
 #include "core/event.h"
+#include "core/features.h"
 #include "core/options.h"
 #include "core/store.h"
 
@@ -28,9 +29,6 @@ struct id_keeper {
     void (*give_back)(void *ctx, uint64_t session);
     void *ctx;
 };
-
-/* What a realm is: a broker, a dealer, or both. */
-enum router_role { ROUTER_BROKER = 1, ROUTER_DEALER = 2 };
 
 /* What kill_by_authid and kill_by_authrole answer: a list and a count; both counts; both lists. */
 enum kill_results { KILL_RESULTS_STANDARD, KILL_RESULTS_COUNT, KILL_RESULTS_LIST };
@@ -81,6 +79,7 @@ struct core_options {
     const struct history_options *histories; /* history_count of them; copied */
     size_t history_count;
     bool history_result_is_list;     /* get_events answers one list, not one argument an event */
+    uint64_t wall;                   /* when the realm begins, ms since 1970 */
     uint32_t history_max_result;     /* events in one answer */
     struct retained_limits retained; /* of the realm */
     rng_fill_fn *random;             /* source of ids and seeds */
@@ -107,9 +106,10 @@ struct core_counters {
     uint64_t sessions, subscriptions, registrations, pending_calls; /* now */
     uint64_t joins, refusals, violations;                           /* since the start */
     uint64_t publications, events, calls, results, errors;
-    uint64_t filtered;  /* events that a black- or whitelist kept from a subscriber */
-    uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
-    uint64_t oversized; /* messages longer than their receiver accepts */
+    uint64_t filtered;   /* events that a black- or whitelist kept from a subscriber */
+    uint64_t unretained; /* events with the option retain for which there was no room */
+    uint64_t dropped;    /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
+    uint64_t oversized;  /* messages longer than their receiver accepts */
 };
 
 const struct core_counters *core_counters(const struct core *core);

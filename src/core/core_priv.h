@@ -10,6 +10,8 @@
 #include "core/core.h"
 #include "core/dealer.h"
 #include "core/intern.h"
+#include "core/losses.h"
+#include "core/reflection.h"
 #include "core/session.h"
 
 struct core {
@@ -21,8 +23,14 @@ struct core {
     struct map by_id;     /* session id -> session, borrowed */
     struct broker broker;
     struct dealer dealer;
-    struct deadlines deadlines;        /* borrowed nodes: session->deadline */
-    uint64_t last_id;                  /* last subscription or registration id */
+    struct store store; /* owned */
+    struct reflection reflection;
+    struct losses losses;
+    struct slice *reserved; /* owned array; the strings are those of options */
+    size_t reserved_count;
+    bool is_role_checked;       /* some messages are not for this realm, or not for every session */
+    struct deadlines deadlines; /* borrowed nodes: session->deadline */
+    uint64_t last_id;           /* last subscription or registration id */
     uint32_t key_authid, key_authrole; /* interned names of attributes */
     struct core_counters counters;
     struct arena scratch; /* of one step */
@@ -30,6 +38,12 @@ struct core {
     /* Of the step at hand: */
     uint64_t now, wall;
     struct outbox *out;
+    const struct session *leaving; /* it is being detached: nothing more is sent to it; or NULL */
+    bool is_quiet;                 /* sessions end all at once: no testaments, no meta events */
 };
+
+/* True for what only the router itself may publish or register: "wamp", "wamp.x", and the same for
+ * the other prefixes of the configuration. A pattern counts by its own literal beginning. */
+bool core_reserves(const struct core *core, struct slice uri);
 
 #endif

@@ -8,7 +8,10 @@
 #include "base/mem.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
+#include "core/ids.h"
+#include "core/meta_events.h"
 #include "core/reply.h"
+#include "core/send.h"
 #include "wire/errors.h"
 
 #include <stdio.h>
@@ -35,13 +38,12 @@ void dealer_fini(struct core *core)
     map_fini(&dealer->invocations);
 }
 
-static struct registration *registration_new(struct core *core, const struct msg *msg,
+static struct registration *registration_new(struct core *core, uint64_t id, const struct msg *msg,
                                              const struct options *options)
 {
     struct registration *reg = mem_alloc(sizeof *reg + msg->text.len);
 
-    *reg = (struct registration){
-        .id = ++core->last_id, .created = core->wall, .invoke = options->invoke};
+    *reg = (struct registration){.id = id, .created = core->wall, .invoke = options->invoke};
     if (msg->text.len != 0)
         memcpy(reg->uri, msg->text.data, msg->text.len);
     list_init(&reg->waiting);
@@ -108,7 +110,10 @@ static size_t place_of(const struct registration *reg, const struct callee *call
 static void detach(struct core *core, struct callee *callee)
 {
     struct registration *reg = callee->registration;
+    struct session *session = callee->session;
+    uint64_t id = reg->id;
     size_t place = place_of(reg, callee);
+    bool is_last = reg->callee_count == 1;
 
     reg->callee_count--;
     memmove(reg->callees + place, reg->callees + place + 1,
@@ -116,30 +121,49 @@ static void detach(struct core *core, struct callee *callee)
     if (place < reg->cursor)
         reg->cursor--;
     list_remove(&callee->in_session);
-    callee->session->registration_count--;
-    map_remove(&core->dealer.callees, callee->session->id, reg->id);
+    session->registration_count--;
+    map_remove(&core->dealer.callees, session->id, id);
     calls_forget_callee(callee);
     mem_free((void *)(uintptr_t)callee->nkey.data);
     mem_free(callee);
-    if (reg->callee_count == 0)
+    if (is_last)
         registration_free(core, reg);
+    meta_on_registration(core, "wamp.registration.on_unregister", session, id);
+    if (is_last)
+        meta_on_registration(core, "wamp.registration.on_delete", session, id);
+}
+
+static void send_revoked(struct core *core, const struct callee *callee, const char *reason)
+{
+    const struct session *session = callee->session;
+
+    if ((session->features & CALLEE_REGISTRATION_REVOCATION) != 0)
+        send_reply(core, session,
+                   reply_revoked(session->codec, MSG_UNREGISTERED, "registration",
+                                 callee->registration->id, reason));
 }
 
 void dealer_revoke(struct core *core, struct callee *callee, const char *reason)
 {
-    struct session *session = callee->session;
-
-    if ((session->features & CALLEE_REGISTRATION_REVOCATION) != 0)
-        session_send(core, session,
-                     reply_revoked(session->codec, MSG_UNREGISTERED, "registration",
-                                   callee->registration->id, reason));
+    send_revoked(core, callee, reason);
     detach(core, callee);
 }
 
 void dealer_leave(struct core *core, struct session *session)
 {
+    struct ids ids;
+
+    if (!meta_is_heard(core)) { /* nobody sees the order */
+        list_each (&session->callees, node, after)
+            detach(core, container_of(node, struct callee, in_session));
+        return;
+    }
+    ids = ids_new(&core->scratch, session->registration_count);
     list_each (&session->callees, node, after)
-        detach(core, container_of(node, struct callee, in_session));
+        ids_add(&ids, container_of(node, struct callee, in_session)->registration->id);
+    ids_sort(&ids);
+    for (size_t i = 0; i < ids.count; i++)
+        detach(core, map_get(&core->dealer.callees, session->id, ids.of[i]));
 }
 
 /* Why a session may not join a registration that exists, in words; NULL: it may. */
@@ -161,8 +185,8 @@ static const char *fault_of(const struct core *core, const struct session *sessi
         *words = "REGISTER.Procedure is not a valid URI for its match policy";
         return WAMP_INVALID_URI;
     }
-    if (uri_is_reserved(msg->text, options->match)) {
-        *words = "REGISTER.Procedure is reserved: it begins with \"wamp\"";
+    if (core_reserves(core, msg->text)) {
+        *words = "REGISTER.Procedure is reserved for the router (reserved_prefixes)";
         return WAMP_INVALID_URI;
     }
     if (reg != NULL && (*words = conflict_of(reg, options->invoke)) != NULL)
@@ -185,13 +209,13 @@ static bool may_force(const struct core *core, const struct session *session,
     return core->options.allow_force_reregister;
 }
 
-static void revoke_all(struct core *core, struct registration *reg, const char *reason)
+static void detach_all(struct core *core, struct registration *reg)
 {
     size_t left = reg->callee_count;
 
-    /* The last detach frees the registration. */
+    /* The last one frees the registration. */
     while (left-- > 0)
-        dealer_revoke(core, reg->callees[0], reason);
+        detach(core, reg->callees[0]);
 }
 
 /* The registration with the identity that the message asks for, or NULL. */
@@ -203,6 +227,35 @@ static struct registration *find_same(const struct core *core, const struct msg 
     return entry == NULL ? NULL : container_of(entry, struct registration, entry);
 }
 
+/* Nothing is wrong with the REGISTER. Those who lose it are told, then the reply goes out, then the
+ * events that all this causes. */
+static void join(struct core *core, struct session *session, struct registration *reg,
+                 const struct msg *msg, const struct options *options)
+{
+    bool is_taken_over = reg != NULL && options->force_reregister;
+    bool is_new = reg == NULL || is_taken_over;
+    uint64_t id = is_new ? ++core->last_id : reg->id;
+    struct callee *callee = NULL;
+
+    for (size_t i = 0; is_taken_over && i < reg->callee_count; i++)
+        send_revoked(core, reg->callees[i], WAMP_UNREGISTERED);
+    send_reply(core, session, reply_done(session->codec, MSG_REGISTERED, msg->id, id));
+    if (is_taken_over)
+        detach_all(core, reg);
+    if (is_new) {
+        reg = registration_new(core, id, msg, options);
+        meta_on_registration_create(core, reg, session);
+    } else {
+        callee = map_get(&core->dealer.callees, session->id, id);
+    }
+    if (callee == NULL) {
+        callee = attach(core, reg, session);
+        meta_on_registration(core, "wamp.registration.on_register", session, id);
+    }
+    set_options(callee, options);
+    calls_serve_waiting(core, reg);
+}
+
 void dealer_register(struct core *core, struct session *session, const struct msg *msg,
                      const struct options *options)
 {
@@ -211,29 +264,15 @@ void dealer_register(struct core *core, struct session *session, const struct ms
     const char *error =
         fault_of(core, session, msg, options, options->force_reregister ? NULL : reg, &words);
 
-    if (error == NULL && reg != NULL && options->force_reregister) {
-        if (may_force(core, session, reg)) {
-            revoke_all(core, reg, WAMP_UNREGISTERED);
-            reg = NULL;
-        } else {
-            words = "force_reregister: the procedure belongs to another authid";
-            error = WAMP_NOT_AUTHORIZED;
-        }
+    if (error == NULL && reg != NULL && options->force_reregister &&
+        !may_force(core, session, reg)) {
+        words = "force_reregister: the procedure belongs to another authid";
+        error = WAMP_NOT_AUTHORIZED;
     }
-    if (error != NULL) {
-        session_send_error(core, session, MSG_REGISTER, msg->id, error, words);
-        return;
-    }
-    if (reg == NULL)
-        reg = registration_new(core, msg, options);
-
-    struct callee *callee = map_get(&core->dealer.callees, session->id, reg->id);
-
-    if (callee == NULL)
-        callee = attach(core, reg, session);
-    set_options(callee, options);
-    session_send(core, session, reply_done(session->codec, MSG_REGISTERED, msg->id, reg->id));
-    calls_serve_waiting(core, reg);
+    if (error != NULL)
+        send_error(core, session, MSG_REGISTER, msg->id, error, words);
+    else
+        join(core, session, reg, msg, options);
 }
 
 void dealer_unregister(struct core *core, struct session *session, const struct msg *msg)
@@ -241,19 +280,19 @@ void dealer_unregister(struct core *core, struct session *session, const struct 
     struct callee *callee = map_get(&core->dealer.callees, session->id, msg->second);
 
     if (callee == NULL) {
-        session_send_error(core, session, MSG_UNREGISTER, msg->id, WAMP_NO_SUCH_REGISTRATION,
-                           "the session has no registration with this id");
+        send_error(core, session, MSG_UNREGISTER, msg->id, WAMP_NO_SUCH_REGISTRATION,
+                   "the session has no registration with this id");
         return;
     }
+    send_reply(core, session, reply_done(session->codec, MSG_UNREGISTERED, msg->id, 0));
     detach(core, callee);
-    session_send(core, session, reply_done(session->codec, MSG_UNREGISTERED, msg->id, 0));
 }
 
 struct registration *dealer_match(const struct core *core, struct slice uri)
 {
     struct match_entry *entry;
 
-    if (uri_is_reserved(uri, MATCH_EXACT))
+    if (core_reserves(core, uri))
         return NULL;
     entry = match_best(&core->dealer.index, uri);
     return entry == NULL ? NULL : container_of(entry, struct registration, entry);

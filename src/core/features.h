@@ -22,6 +22,7 @@ enum role { ROLE_PUBLISHER, ROLE_SUBSCRIBER, ROLE_CALLER, ROLE_CALLEE, ROLE_COUN
     X(CALLEE, PAYLOAD_PASSTHRU_MODE, "payload_passthru_mode")               \
     X(CALLEE, PAYLOAD_TRANSPARENCY, "payload_transparency")                 \
     X(SUBSCRIBER, PUBLICATION_TRUSTLEVELS, "publication_trustlevels")       \
+    X(SUBSCRIBER, SUBSCRIPTION_REVOCATION, "subscription_revocation")       \
     X(CALLER, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \
     X(CALLEE, PROGRESSIVE_CALL_RESULTS, "progressive_call_results")         \
     X(CALLEE, PROGRESSIVE_CALL_INVOCATIONS, "progressive_call_invocations") \
@@ -41,27 +42,49 @@ enum { FEATURES_ASKED(FEATURE_NUMBER) FEATURE_NUMBERS };
 enum feature { FEATURES_ASKED(FEATURE_BIT) };
 #undef FEATURE_BIT
 
-/* role of the router, name on the wire, whether the knob ppt_compat must be on */
-#define FEATURES_GIVEN(X)                             \
-    X(broker, "pattern_based_subscription", false)    \
-    X(broker, "payload_passthru_mode", false)         \
-    X(broker, "payload_transparency", true)           \
-    X(broker, "publication_trustlevels", false)       \
-    X(broker, "publisher_exclusion", false)           \
-    X(broker, "publisher_identification", false)      \
-    X(broker, "subscriber_blackwhite_listing", false) \
-    X(dealer, "call_canceling", false)                \
-    X(dealer, "call_reroute", false)                  \
-    X(dealer, "call_timeout", false)                  \
-    X(dealer, "call_trustlevels", false)              \
-    X(dealer, "caller_identification", false)         \
-    X(dealer, "pattern_based_registration", false)    \
-    X(dealer, "payload_passthru_mode", false)         \
-    X(dealer, "payload_transparency", true)           \
-    X(dealer, "progressive_call_invocations", false)  \
-    X(dealer, "progressive_call_results", false)      \
-    X(dealer, "registration_revocation", false)       \
-    X(dealer, "sharded_registration", false)          \
-    X(dealer, "shared_registration", false)
+/* What a realm is: a broker, a dealer, or both. */
+enum router_role { ROUTER_BROKER = 1, ROUTER_DEALER = 2 };
+
+/* When a feature is announced. */
+enum feature_when {
+    WHEN_EVER = 1,
+    WHEN_PPT_COMPAT = 2, /* with the knob ppt_compat */
+    WHEN_META = 4,       /* broker and dealer: procedures and topics of the router itself */
+    WHEN_HISTORY = 8,    /* some events are kept, and can be asked for */
+};
+
+/* role of the router, name on the wire, when */
+#define FEATURES_GIVEN(X)                                        \
+    X(ROUTER_BROKER, "event_history", WHEN_HISTORY)              \
+    X(ROUTER_BROKER, "event_retention", WHEN_EVER)               \
+    X(ROUTER_BROKER, "pattern_based_subscription", WHEN_EVER)    \
+    X(ROUTER_BROKER, "payload_passthru_mode", WHEN_EVER)         \
+    X(ROUTER_BROKER, "payload_transparency", WHEN_PPT_COMPAT)    \
+    X(ROUTER_BROKER, "publication_trustlevels", WHEN_EVER)       \
+    X(ROUTER_BROKER, "publisher_exclusion", WHEN_EVER)           \
+    X(ROUTER_BROKER, "publisher_identification", WHEN_EVER)      \
+    X(ROUTER_BROKER, "reflection", WHEN_META)                    \
+    X(ROUTER_BROKER, "session_meta_api", WHEN_META)              \
+    X(ROUTER_BROKER, "sharded_subscription", WHEN_EVER)          \
+    X(ROUTER_BROKER, "subscriber_blackwhite_listing", WHEN_EVER) \
+    X(ROUTER_BROKER, "subscription_meta_api", WHEN_META)         \
+    X(ROUTER_BROKER, "subscription_revocation", WHEN_META)       \
+    X(ROUTER_DEALER, "call_canceling", WHEN_EVER)                \
+    X(ROUTER_DEALER, "call_reroute", WHEN_EVER)                  \
+    X(ROUTER_DEALER, "call_timeout", WHEN_EVER)                  \
+    X(ROUTER_DEALER, "call_trustlevels", WHEN_EVER)              \
+    X(ROUTER_DEALER, "caller_identification", WHEN_EVER)         \
+    X(ROUTER_DEALER, "pattern_based_registration", WHEN_EVER)    \
+    X(ROUTER_DEALER, "payload_passthru_mode", WHEN_EVER)         \
+    X(ROUTER_DEALER, "payload_transparency", WHEN_PPT_COMPAT)    \
+    X(ROUTER_DEALER, "progressive_call_invocations", WHEN_EVER)  \
+    X(ROUTER_DEALER, "progressive_call_results", WHEN_EVER)      \
+    X(ROUTER_DEALER, "reflection", WHEN_META)                    \
+    X(ROUTER_DEALER, "registration_meta_api", WHEN_META)         \
+    X(ROUTER_DEALER, "registration_revocation", WHEN_EVER)       \
+    X(ROUTER_DEALER, "session_meta_api", WHEN_META)              \
+    X(ROUTER_DEALER, "sharded_registration", WHEN_EVER)          \
+    X(ROUTER_DEALER, "shared_registration", WHEN_EVER)           \
+    X(ROUTER_DEALER, "testament_meta_api", WHEN_META)
 
 #endif

@@ -5,8 +5,10 @@
 #include "base/mem.h"
 #include "core/calls_priv.h"
 #include "core/limits.h"
+#include "core/meta.h"
 #include "core/reply.h"
 #include "core/select.h"
+#include "core/send.h"
 #include "wire/errors.h"
 
 /* ---- INVOCATION.Details ---- */
@@ -213,6 +215,8 @@ static const char *fault_of(const struct core *core, const struct session *calle
         *words = "CALL.Procedure is not a valid URI";
         return WAMP_INVALID_URI;
     }
+    if (core_reserves(core, msg->text))
+        return NULL; /* options are for callees, and this goes to the router itself */
     if (options->disclose_me && core->options.disclose_caller == DISCLOSE_NEVER) {
         *words = "this realm does not disclose callers";
         return WAMP_DISCLOSE_ME_DISALLOWED;
@@ -245,6 +249,12 @@ int calls_call(struct core *core, struct session *caller, const struct msg *msg,
                          "CALL.Options.progress: the session did not announce "
                          "progressive_call_invocations");
     reg = error == NULL ? dealer_match(core, msg->text) : NULL;
+    if (reg == NULL && error == NULL && core_reserves(core, msg->text)) {
+        if (options->progress)
+            call_remember(core, caller, msg->id, msg->text);
+        meta_call(core, caller, msg);
+        return 0;
+    }
     if (reg == NULL) {
         call_send_error(core, caller, msg->id, error == NULL ? WAMP_NO_SUCH_PROCEDURE : error,
                         error == NULL ? "no callee has registered this procedure" : words);

@@ -17,11 +17,27 @@
 #define MAX_FILTER_VALUES 10000
 #define MAX_FILTERS       32
 
+/* Roles that session.count and session.list look for at once. */
+#define MAX_ROLES_ASKED 1000
+
 /* Text of a peer that is quoted in a fault or a log line. */
 #define MAX_QUOTED_LEN 80
 
 /* Late chunks of finished progressive calls are told from new calls by remembering those. */
 #define MAX_FINISHED_CALLS 64
+
+/* Publications that a session leaves behind. */
+#define MAX_TESTAMENTS 64
+
+/* Retained events that one SUBSCRIBE of a pattern brings. */
+#define MAX_RETAINED_AT_ONCE 1000
+
+/* Definitions of the reflection API, and the length of one. */
+#define MAX_DEFINITIONS    10000
+#define MAX_DEFINITION_LEN 65536
+
+/* How often the realm is told of events that were dropped. */
+#define LOSSES_INTERVAL_MS 1000
 
 #define DEFAULT_MAX_SUBSCRIPTIONS     100000
 #define DEFAULT_MAX_REGISTRATIONS     100000

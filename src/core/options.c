@@ -134,19 +134,6 @@ static bool is_custom(struct slice text)
     return slice_starts_with(text, SLICE("x_")) && text.len > 2;
 }
 
-static bool read_natural(const struct token *token, uint64_t *value)
-{
-    if (token->type == TOKEN_UINT) {
-        *value = token->natural;
-        return true;
-    }
-    if (token->type == TOKEN_FLOAT && token->real >= 0 && token->real <= 9007199254740992.0) {
-        *value = (uint64_t)token->real;
-        return (double)*value == token->real;
-    }
-    return false;
-}
-
 static bool is_list_of(const struct dict_walk *entry, bool of_ids, struct arena *arena)
 {
     struct dict_walk item;
@@ -271,7 +258,7 @@ static bool store(struct options *options, const struct row *row, const struct d
             *(struct slice *)field = token->text;
         return token->type == TOKEN_TEXT;
     case KIND_NATURAL:
-        if (!read_natural(token, &natural))
+        if (!token_is_natural(token, &natural))
             return false;
         if (field != NULL)
             *(uint64_t *)field = natural;

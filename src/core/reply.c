@@ -23,6 +23,12 @@ static void put_text(struct encoder *e, const char *key, struct slice value)
     encode_text(e, value);
 }
 
+static void put_true(struct encoder *e, const char *key)
+{
+    encode_text(e, slice_of(key));
+    encode_bool(e, true);
+}
+
 static struct blob *finish(struct encoder *e)
 {
     encode_end(e);
@@ -85,41 +91,43 @@ struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, 
     return finish(&e);
 }
 
-/* One role of the router with its features. */
-static void encode_role(struct encoder *e, const char *role, const char *const *names,
-                        const bool *only_compat, size_t count, bool ppt_compat)
+/* One role of the router with its features; reflection stands next to them as well. */
+static void encode_role(struct encoder *e, enum router_role role, unsigned when)
 {
-    encode_text(e, slice_of(role));
-    encode_map(e, 1);
+    static const struct {
+        enum router_role role;
+        unsigned when;
+        const char *name;
+    } features[] = {
+#define FEATURE_ROW(role, name, when) {role, when, name},
+        FEATURES_GIVEN(FEATURE_ROW)
+#undef FEATURE_ROW
+    };
+
+    encode_map(e, (when & WHEN_META) != 0 ? 2 : 1);
     encode_text(e, SLICE("features"));
     encode_map(e, COUNT_UNKNOWN);
-    for (size_t i = 0; i < count; i++) {
-        if (names[i] == NULL || (only_compat[i] && !ppt_compat))
-            continue;
-        encode_text(e, slice_of(names[i]));
-        encode_bool(e, true);
-    }
+    for (size_t i = 0; i < ARRAY_LEN(features); i++)
+        if (features[i].role == role && (features[i].when & when) != 0)
+            put_true(e, features[i].name);
     encode_end(e);
+    if ((when & WHEN_META) != 0)
+        put_true(e, "reflection");
     encode_end(e);
 }
 
-static void encode_roles(struct encoder *e, bool ppt_compat)
+static void encode_roles(struct encoder *e, const struct welcome *welcome)
 {
-    enum router_role { broker, dealer };
-#define BROKER_NAME(role, name, compat) role == broker ? name : NULL,
-#define DEALER_NAME(role, name, compat) role == dealer ? name : NULL,
-#define COMPAT(role, name, compat)      compat,
-    static const char *const brokers[] = {FEATURES_GIVEN(BROKER_NAME)};
-    static const char *const dealers[] = {FEATURES_GIVEN(DEALER_NAME)};
-    static const bool only_compat[] = {FEATURES_GIVEN(COMPAT)};
-#undef BROKER_NAME
-#undef DEALER_NAME
-#undef COMPAT
-
     encode_text(e, SLICE("roles"));
-    encode_map(e, 2);
-    encode_role(e, "broker", brokers, only_compat, ARRAY_LEN(brokers), ppt_compat);
-    encode_role(e, "dealer", dealers, only_compat, ARRAY_LEN(dealers), ppt_compat);
+    encode_map(e, COUNT_UNKNOWN);
+    if ((welcome->roles & ROUTER_BROKER) != 0) {
+        encode_text(e, SLICE("broker"));
+        encode_role(e, ROUTER_BROKER, welcome->when);
+    }
+    if ((welcome->roles & ROUTER_DEALER) != 0) {
+        encode_text(e, SLICE("dealer"));
+        encode_role(e, ROUTER_DEALER, welcome->when);
+    }
     encode_end(e);
 }
 
@@ -137,7 +145,7 @@ struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
     put_text(&e, "authprovider", welcome->authprovider);
     if (welcome->agent.len != 0)
         put_text(&e, "agent", welcome->agent);
-    encode_roles(&e, welcome->ppt_compat);
+    encode_roles(&e, welcome);
     encode_end(&e);
     return finish(&e);
 }
@@ -163,23 +171,18 @@ static void encode_identity(struct encoder *e, const struct forward *f)
     put_text(e, key, f->identity->authrole);
 }
 
-static void put_true(struct encoder *e, const char *key)
-{
-    encode_text(e, slice_of(key));
-    encode_bool(e, true);
-}
-
 static void put_number(struct encoder *e, const char *key, uint64_t value)
 {
     encode_text(e, slice_of(key));
     encode_uint(e, value);
 }
 
-static void encode_details(struct encoder *e, const struct forward *f)
+void reply_encode_details(struct encoder *e, const struct forward *f)
 {
     unsigned passed = options_passed_count(f->options);
     size_t count = passed + (f->uri_key != NULL) + f->progress + f->receive_progress +
-                   (f->timeout != 0) + (f->trustlevel >= 0) + (f->identity == NULL ? 0U : 3U);
+                   (f->timeout != 0) + (f->trustlevel >= 0) + f->is_retained +
+                   (f->identity == NULL ? 0U : 3U);
 
     encode_map(e, count);
     if (UNLIKELY(count != 0)) {
@@ -193,12 +196,30 @@ static void encode_details(struct encoder *e, const struct forward *f)
             put_number(e, "timeout", f->timeout);
         if (f->trustlevel >= 0)
             put_number(e, "trustlevel", (uint64_t)f->trustlevel);
+        if (f->is_retained)
+            put_true(e, "retained");
         if (f->identity != NULL)
             encode_identity(e, f);
         if (passed != 0)
             options_encode_passed(e, f->options);
     }
     encode_end(e);
+}
+
+void reply_encode_arguments(struct encoder *e, const struct payload *payload)
+{
+    if (payload->args.len != 0) {
+        encode_text(e, SLICE("args"));
+        if (payload->kind == PAYLOAD_RAW)
+            encode_list(e, 1);
+        encode_value(e, payload->codec, payload->args);
+        if (payload->kind == PAYLOAD_RAW)
+            encode_end(e);
+    }
+    if (payload->kwargs.len != 0) {
+        encode_text(e, SLICE("kwargs"));
+        encode_value(e, payload->codec, payload->kwargs);
+    }
 }
 
 static struct blob *forward(const struct forward *f, enum msg_type type, bool has_second)
@@ -210,7 +231,7 @@ static struct blob *forward(const struct forward *f, enum msg_type type, bool ha
     encode_uint(&e, f->id);
     if (has_second)
         encode_uint(&e, f->second);
-    encode_details(&e, f);
+    reply_encode_details(&e, f);
     encode_payload(&e, f->payload, f->wrap_raw);
     return finish(&e);
 }

@@ -9,6 +9,7 @@
 #ifndef NEXUS_CORE_REPLY_H
 #define NEXUS_CORE_REPLY_H
 
+#include "core/features.h"
 #include "core/options.h"
 #include "wire/msg.h"
 
@@ -27,7 +28,8 @@ struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, 
 struct welcome {
     uint64_t session;
     struct slice agent, realm, authid, authrole, authmethod, authprovider; /* agent may be empty */
-    bool ppt_compat;
+    unsigned roles; /* of the router: bit set of enum router_role */
+    unsigned when;  /* which features it has: bit set of enum feature_when */
 };
 
 struct blob *reply_welcome(enum codec codec, const struct welcome *welcome);
@@ -48,6 +50,7 @@ struct forward {
     struct slice uri;                /* its value; for ERROR: the error URI */
     bool progress;                   /* Details.progress */
     bool receive_progress;           /* INVOCATION.Details.receive_progress */
+    bool is_retained;                /* EVENT.Details.retained */
     uint64_t timeout;                /* INVOCATION.Details.timeout; 0: not sent */
     const char *identity_key;        /* "caller" or "publisher" */
     const struct identity *identity; /* NULL: not disclosed */
@@ -58,6 +61,11 @@ struct forward {
 };
 
 struct blob *reply_event(const struct forward *f);
+
+/* Only its Details; and "args" and "kwargs" as entries of a map, where there are any. */
+void reply_encode_details(struct encoder *e, const struct forward *f);
+void reply_encode_arguments(struct encoder *e, const struct payload *payload);
+
 struct blob *reply_invocation(const struct forward *f);
 struct blob *reply_result(const struct forward *f);
 

@@ -8,24 +8,13 @@
 #include "base/mem.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
-#include "core/hello.h"
+#include "core/details.h"
 #include "core/limits.h"
-#include "core/reply.h"
+#include "core/meta_events.h"
+#include "core/publish.h"
+#include "core/send.h"
+#include "core/testament.h"
 #include "wire/errors.h"
-
-/* ---- sending ---- */
-
-void session_send(struct core *core, const struct session *session, struct blob *blob)
-{
-    outbox_send(core->out, session->peer, blob, SEND_REPLY, 0);
-}
-
-void session_send_error(struct core *core, const struct session *session,
-                        enum msg_type request_type, uint64_t request, const char *uri,
-                        const char *words)
-{
-    session_send(core, session, reply_error(session->codec, request_type, request, uri, words));
-}
 
 /* Text that a note may keep until the next step. */
 static const char *remember(struct core *core, struct slice text)
@@ -37,77 +26,6 @@ static const char *remember(struct core *core, struct slice text)
         memcpy(copy, text.data, len);
     copy[len] = '\0';
     return copy;
-}
-
-/* ---- attributes ---- */
-
-/* While a session is made its tags collect here. */
-struct tags {
-    struct tag *tags;
-    uint32_t count, cap;
-};
-
-/* Takes over one count of both numbers. */
-static void add_tag(struct intern *intern, struct tags *tags, uint32_t key, uint32_t value)
-{
-    if (value == INTERN_NONE) {
-        intern_drop(intern, key);
-        return;
-    }
-    if (tags->count == tags->cap) {
-        tags->cap = tags->cap == 0 ? 8 : tags->cap * 2;
-        tags->tags = mem_grow(tags->tags, tags->cap * sizeof *tags->tags);
-    }
-    tags->tags[tags->count++] = (struct tag){key, value};
-}
-
-static void add_text_tag(struct intern *intern, struct tags *tags, const char *key,
-                         struct slice value)
-{
-    add_tag(intern, tags, intern_text(intern, slice_of(key)), intern_text(intern, value));
-}
-
-/* An attribute of the client's own making: a scalar, or a list of scalars. */
-static void add_attribute(struct core *core, struct tags *tags, enum codec codec,
-                          const struct hello_attribute *attribute)
-{
-    struct intern *intern = &core->intern;
-    struct fault fault;
-    struct reader reader;
-    struct token token;
-    struct dict_walk item;
-
-    reader_init(&reader, codec, attribute->value, &core->scratch, &fault);
-    if (reader_next(&reader, &token) < 0)
-        return;
-    if (token.type != TOKEN_LIST) {
-        add_tag(intern, tags, intern_text(intern, attribute->key), intern_token(intern, &token));
-        return;
-    }
-    list_walk(&item, codec, attribute->value, &core->scratch);
-    while (list_next(&item))
-        add_tag(intern, tags, intern_text(intern, attribute->key),
-                intern_token(intern, &item.token));
-}
-
-static void set_tags(struct core *core, struct session *session, const struct hello *hello,
-                     const struct welcome *welcome, enum codec codec)
-{
-    struct intern *intern = &core->intern;
-    struct tags tags = {0};
-
-    add_text_tag(intern, &tags, "authid", welcome->authid);
-    add_text_tag(intern, &tags, "authrole", welcome->authrole);
-    CHECK(tags.count == 2 && tags.tags != NULL); /* both are shorter than MAX_ATTRIBUTE_LEN */
-    session->authid = tags.tags[0].value;
-    session->authrole = tags.tags[1].value;
-    add_text_tag(intern, &tags, "authmethod", welcome->authmethod);
-    add_text_tag(intern, &tags, "authprovider", welcome->authprovider);
-    add_text_tag(intern, &tags, "realm", welcome->realm);
-    for (unsigned i = 0; i < hello->attribute_count; i++)
-        add_attribute(core, &tags, codec, &hello->attributes[i]);
-    session->tags = mem_grow(tags.tags, tags.count * sizeof *tags.tags);
-    session->tag_count = tags.count;
 }
 
 /* ---- the beginning ---- */
@@ -174,6 +92,8 @@ static struct session *session_new(struct core *core, const struct event *ev,
                                 .peer = ev->peer,
                                 .codec = ev->transport->codec,
                                 .features = hello->features,
+                                .roles = (uint8_t)hello->roles,
+                                .is_admin = core->options.anonymous_admin,
                                 .send_max = ev->transport->send_max,
                                 .trustlevel = (int64_t)core->options.trustlevel - 1,
                                 .timer = {.kind = TIMER_GOODBYE}};
@@ -181,12 +101,25 @@ static struct session *session_new(struct core *core, const struct event *ev,
     list_init(&session->callees);
     list_init(&session->calls);
     list_init(&session->invocations);
-    set_tags(core, session, hello, welcome, ev->msg->codec);
+    list_init(&session->testaments);
+    details_init(core, session, welcome, hello, ev->msg->codec, ev->transport);
     map_put(&core->by_peer, session->peer, 0, session);
     map_put(&core->by_id, session->id, 0, session);
     core->counters.sessions++;
     core->counters.joins++;
     return session;
+}
+
+static unsigned features_given(const struct core *core)
+{
+    const struct core_options *options = &core->options;
+    unsigned when = WHEN_EVER;
+
+    if (options->ppt_compat)
+        when |= WHEN_PPT_COMPAT;
+    if (options->roles == (ROUTER_BROKER | ROUTER_DEALER))
+        when |= WHEN_META | (options->history_count == 0 ? 0 : WHEN_HISTORY);
+    return when;
 }
 
 void session_on_hello(struct core *core, const struct event *ev)
@@ -214,23 +147,21 @@ void session_on_hello(struct core *core, const struct event *ev)
                               .authrole = slice_of(core->options.anonymous_role),
                               .authmethod = SLICE("anonymous"),
                               .authprovider = SLICE("static"),
-                              .ppt_compat = core->options.ppt_compat};
+                              .roles = core->options.roles,
+                              .when = features_given(core)};
     struct session *session = session_new(core, ev, &hello, &welcome);
 
-    session_send(core, session, reply_welcome(session->codec, &welcome));
+    send_reply(core, session, reply_welcome(session->codec, &welcome));
     outbox_joined(core->out, session->peer, session->id);
     outbox_note(core->out, NOTE_JOINED, session->peer, session->id, remember(core, welcome.authid));
+    meta_on_join(core, session);
 }
 
 /* ---- the end ---- */
 
 void session_free(struct core *core, struct session *session)
 {
-    for (uint32_t i = 0; i < session->tag_count; i++) {
-        intern_drop(&core->intern, session->tags[i].key);
-        intern_drop(&core->intern, session->tags[i].value);
-    }
-    mem_free(session->tags);
+    details_fini(core, session);
     mem_free(session->finished);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);
@@ -242,12 +173,19 @@ void session_free(struct core *core, struct session *session)
 /* The session lets go of everything, in the order that others are to see. */
 static void detach(struct core *core, struct session *session, const char *reason)
 {
+    core->leaving = session;
+    if (!core->is_quiet)
+        testament_publish(core, session);
+    testament_forget(session);
     broker_leave(core, session);
     calls_withdraw(core, session);
     dealer_leave(core, session);
     calls_leave(core, session);
+    losses_forget(session);
     map_remove(&core->by_id, session->id, 0);
     core->counters.sessions--;
+    meta_on_leave(core, session);
+    core->leaving = NULL;
     if (core->options.ids.give_back != NULL)
         core->options.ids.give_back(core->options.ids.ctx, session->id);
     outbox_note(core->out, NOTE_LEFT, session->peer, session->id, reason);
@@ -256,7 +194,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
 void session_shut_down(struct core *core, struct session *session, const char *reason,
                        struct slice words)
 {
-    session_send(core, session, reply_goodbye(session->codec, reason, words));
+    send_reply(core, session, reply_goodbye(session->codec, reason, words));
     detach(core, session, reason);
     session->state = SESSION_SHUTTING_DOWN;
     session->close_code =
@@ -272,7 +210,7 @@ static void violate(struct core *core, struct session *session, const struct fau
         arena_copy(&core->scratch, slice_make(fault->words, strlen(fault->words) + 1)).data;
 
     core->counters.violations++;
-    session_send(core, session, reply_abort(session->codec, fault->uri, fault->words));
+    send_reply(core, session, reply_abort(session->codec, fault->uri, fault->words));
     outbox_note(core->out, NOTE_VIOLATION, session->peer, session->id, words);
     detach(core, session, fault->uri);
     outbox_close(core->out, session->peer, bad_text ? CLOSE_INVALID_TEXT : CLOSE_PROTOCOL_ERROR,
@@ -309,7 +247,7 @@ void session_on_timer(struct core *core, struct session *session)
 static bool is_usable_uri(const struct core *core, const struct msg *msg)
 {
     return uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris) &&
-           (msg->type == MSG_CALL || !uri_is_reserved(msg->text, MATCH_EXACT));
+           (msg->type == MSG_CALL || !core_reserves(core, msg->text));
 }
 
 static int check_ppt(const struct core *core, const struct session *session, const struct msg *msg,
@@ -392,7 +330,7 @@ static int on_request(struct core *core, struct session *session, const struct m
     case MSG_PUBLISH:
         err = check_ppt(core, session, msg, &options, fault);
         if (err == 0)
-            broker_publish(core, session, msg, &options);
+            publish_receive(core, session, msg, &options);
         break;
     case MSG_SUBSCRIBE:
         broker_subscribe(core, session, msg, &options);
@@ -444,8 +382,8 @@ static void on_goodbye(struct core *core, struct session *session, const struct 
     if (session->state == SESSION_SHUTTING_DOWN) {
         outbox_close(core->out, session->peer, session->close_code, WAMP_GOODBYE_AND_OUT);
     } else {
-        session_send(core, session,
-                     reply_goodbye(session->codec, WAMP_GOODBYE_AND_OUT, (struct slice){0}));
+        send_reply(core, session,
+                   reply_goodbye(session->codec, WAMP_GOODBYE_AND_OUT, (struct slice){0}));
         detach(core, session, remember(core, msg->text));
         outbox_release(core->out, session->peer);
     }
@@ -460,10 +398,63 @@ static void on_abort(struct core *core, struct session *session, const struct ms
     session_free(core, session);
 }
 
+/* The role of a client that sends such a message, and that of the router which takes it. */
+struct role_need {
+    enum role client;
+    enum router_role router;
+    const char *name;
+};
+
+static const struct role_need *need_of(enum msg_type type)
+{
+    static const struct role_need publisher = {ROLE_PUBLISHER, ROUTER_BROKER, "publisher"};
+    static const struct role_need subscriber = {ROLE_SUBSCRIBER, ROUTER_BROKER, "subscriber"};
+    static const struct role_need caller = {ROLE_CALLER, ROUTER_DEALER, "caller"};
+    static const struct role_need callee = {ROLE_CALLEE, ROUTER_DEALER, "callee"};
+
+    switch ((unsigned)type) {
+    case MSG_PUBLISH:
+        return &publisher;
+    case MSG_SUBSCRIBE:
+    case MSG_UNSUBSCRIBE:
+    case MSG_EVENT_RECEIVED:
+        return &subscriber;
+    case MSG_CALL:
+    case MSG_CANCEL:
+        return &caller;
+    case MSG_REGISTER:
+    case MSG_UNREGISTER:
+    case MSG_YIELD:
+    case MSG_ERROR:
+        return &callee;
+    default:
+        return NULL;
+    }
+}
+
+static int check_role(const struct core *core, const struct session *session, const struct msg *msg,
+                      struct fault *fault)
+{
+    const struct role_need *need = need_of(msg->type);
+
+    if (need == NULL)
+        return 0;
+    if ((core->options.roles & need->router) == 0)
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION, "%s: this realm is no %s",
+                         msg_name(msg->type), need->router == ROUTER_BROKER ? "broker" : "dealer");
+    if (core->options.role_check && (session->roles & (1U << need->client)) == 0)
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "%s: the session did not announce the role %s", msg_name(msg->type),
+                         need->name);
+    return 0;
+}
+
 /* What the table in session.h says of a session that is ESTABLISHED. */
 static int on_established(struct core *core, struct session *session, const struct msg *msg,
                           struct fault *fault)
 {
+    if (UNLIKELY(core->is_role_checked) && check_role(core, session, msg, fault) < 0)
+        return fault->err;
     switch (msg->type) {
     case MSG_PUBLISH:
     case MSG_SUBSCRIBE:

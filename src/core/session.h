@@ -24,7 +24,7 @@ struct core;
 enum session_state { SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
 /* A deadline of the core, and what it belongs to. */
-enum timer_kind { TIMER_GOODBYE, TIMER_CALL };
+enum timer_kind { TIMER_GOODBYE, TIMER_CALL, TIMER_LOSSES };
 
 struct timer {
     struct deadline deadline;
@@ -49,18 +49,25 @@ struct session {
     enum session_state state;
     enum codec codec;
     uint32_t features;         /* bit set of enum feature */
+    uint8_t roles;             /* bit set of 1 << enum role, as in HELLO */
+    bool is_admin;             /* it may end, remove and change what belongs to others */
     uint32_t send_max;         /* longest message the peer accepts */
     uint64_t watermark;        /* last new request id; 0: none yet */
     uint64_t last_invocation;  /* last INVOCATION id issued */
     bool has_wrapped;          /* it has issued 2^53 ids */
-    uint32_t authid, authrole; /* interned; counted by the tags */
+    uint32_t authid, authrole; /* interned; counted */
     uint32_t tag_count;
     struct tag *tags;        /* owned; counted */
+    struct slice details;    /* owned; see details.h */
     struct list members;     /* its subscriptions: struct member, owned by the broker */
     struct list callees;     /* its registrations: struct callee, owned by the dealer */
     struct list calls;       /* calls it waits for: struct call, owned by the dealer */
     struct list invocations; /* calls it works on: the same */
     uint32_t subscription_count, registration_count, call_count, invocation_count;
+    struct list testaments; /* owned: struct testament */
+    uint32_t testament_count;
+    uint64_t dropped;               /* events since the realm was told last */
+    struct list in_losses;          /* core->losses.sessions */
     int64_t trustlevel;             /* negative: none */
     uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
     struct finished_call *finished; /* owned ring of MAX_FINISHED_CALLS; NULL: none yet */
@@ -80,14 +87,6 @@ void session_on_timer(struct core *core, struct session *session);
  * when the peer answers or goodbye_timeout is over. */
 void session_shut_down(struct core *core, struct session *session, const char *reason,
                        struct slice words);
-
-/* Sends a blob (the reference moves) to the session's peer. */
-void session_send(struct core *core, const struct session *session, struct blob *blob);
-
-/* ERROR to the session for one of its requests. */
-void session_send_error(struct core *core, const struct session *session,
-                        enum msg_type request_type, uint64_t request, const char *uri,
-                        const char *words);
 
 void session_free(struct core *core, struct session *session);
 

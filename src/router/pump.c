@@ -198,14 +198,18 @@ static void carry_out(struct worker *worker, struct realm *realm, struct outbox 
     out->count = 0;
 }
 
+uint64_t pump_wall_now(void)
+{
+    struct timespec now;
+
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static uint64_t wall_clock(struct worker *worker)
 {
-    if (worker->wall == 0) {
-        struct timespec now;
-
-        (void)clock_gettime(CLOCK_REALTIME, &now);
-        worker->wall = (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-    }
+    if (worker->wall == 0)
+        worker->wall = pump_wall_now();
     return worker->wall;
 }
 

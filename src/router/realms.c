@@ -42,6 +42,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     core.realm = realm->name;
     core.random = random_fill;
     core.random_ctx = NULL;
+    core.wall = pump_wall_now();
     core.ids = (struct id_keeper){claim_id, give_id_back, router};
     realm->core = core_new(&core);
     strmap_put(&router->realms, slice_make(realm->name, name_len), realm);

@@ -164,6 +164,9 @@ void realm_free(struct realm *realm);
 struct realm *realms_find(struct router *router, struct slice name);
 
 /* pump.c */
+/* The wall clock, ms since 1970. */
+uint64_t pump_wall_now(void);
+
 void pump_open(struct worker *worker, struct peer *peer);
 void pump_message(struct peer *peer, struct slice bytes);
 void pump_close(struct peer *peer);

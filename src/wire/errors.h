@@ -35,6 +35,23 @@
 #define WAMP_HISTORY_UNAVAILABLE      "wamp.error.history_unavailable"
 #define WAMP_UNREGISTERED             "wamp.error.unregistered"
 
+/* All of them. */
+#define WAMP_ERROR_URIS                                                                       \
+    WAMP_INVALID_URI, WAMP_NO_SUCH_PROCEDURE, WAMP_PROCEDURE_ALREADY_EXISTS,                  \
+        WAMP_NO_SUCH_REGISTRATION, WAMP_NO_SUCH_SUBSCRIPTION, WAMP_NO_SUCH_SESSION,           \
+        WAMP_INVALID_ARGUMENT, WAMP_CANCELED, WAMP_TIMEOUT, WAMP_PAYLOAD_SIZE_EXCEEDED,       \
+        WAMP_PROTOCOL_VIOLATION, WAMP_NOT_AUTHORIZED, WAMP_AUTHORIZATION_FAILED,              \
+        WAMP_AUTHENTICATION_DENIED, WAMP_AUTHENTICATION_FAILED, WAMP_AUTHENTICATION_REQUIRED, \
+        WAMP_NO_MATCHING_AUTH_METHOD, WAMP_NO_SUCH_PRINCIPAL, WAMP_NO_SUCH_REALM,             \
+        WAMP_NO_SUCH_ROLE, WAMP_OPTION_NOT_ALLOWED, WAMP_DISCLOSE_ME_DISALLOWED,              \
+        WAMP_FEATURE_NOT_SUPPORTED, WAMP_UNAVAILABLE, WAMP_NO_AVAILABLE_CALLEE,               \
+        WAMP_NETWORK_FAILURE, WAMP_HISTORY_UNAVAILABLE, WAMP_UNREGISTERED
+
+/* Of others, passed on. */
+#define WAMP_AUTHORIZATION_DENIED   "wamp.error.authorization_denied"
+#define WAMP_AUTHORIZATION_REQUIRED "wamp.error.authorization_required"
+#define WAMP_RUNTIME_ERROR          "wamp.error.runtime_error"
+
 #define WAMP_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
 #define WAMP_CLOSE_REALM           "wamp.close.close_realm"
 #define WAMP_GOODBYE_AND_OUT       "wamp.close.goodbye_and_out"

@@ -545,3 +545,37 @@ void encode_payload(struct encoder *e, const struct payload *payload, bool wrap_
     if (payload->kwargs.len != 0)
         encode_value(e, payload->codec, payload->kwargs);
 }
+
+size_t msg_len(const struct msg *msg)
+{
+    return msg->text.len + msg->dict.len + msg->payload.args.len + msg->payload.kwargs.len;
+}
+
+void msg_copy(struct msg *copy, const struct msg *msg, char *bytes)
+{
+    struct slice *const parts[] = {&copy->text, &copy->dict, &copy->payload.args,
+                                   &copy->payload.kwargs};
+
+    *copy = *msg;
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        if (parts[i]->data == NULL)
+            continue;
+        if (parts[i]->len != 0)
+            memcpy(bytes, parts[i]->data, parts[i]->len);
+        parts[i]->data = bytes;
+        bytes += parts[i]->len;
+    }
+}
+
+bool token_is_natural(const struct token *token, uint64_t *value)
+{
+    if (token->type == TOKEN_UINT) {
+        *value = token->natural;
+        return true;
+    }
+    if (token->type == TOKEN_FLOAT && token->real >= 0 && token->real <= 9007199254740992.0) {
+        *value = (uint64_t)token->real;
+        return (double)*value == token->real;
+    }
+    return false;
+}

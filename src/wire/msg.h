@@ -51,12 +51,20 @@ int msg_decode(struct msg *msg, enum codec codec, struct slice bytes,
                const struct msg_limits *limits, struct arena *arena,
                struct fault *fault) MUST_CHECK;
 
+/* The number of bytes that its slices hold; and a copy of it whose slices point into `bytes`, which
+ * has room for so many. */
+size_t msg_len(const struct msg *msg);
+void msg_copy(struct msg *copy, const struct msg *msg, char *bytes);
+
 /* True when a router may receive this type of message. */
 bool msg_is_for_router(enum msg_type type);
 
 /* Reads an id (1..2^53) out of a token: any integer encoding, and floats with an integral
  * value. False when it is none. */
 bool token_is_id(const struct token *token, uint64_t *id);
+
+/* The same for any integer that is not negative. */
+bool token_is_natural(const struct token *token, uint64_t *value);
 
 /* ---- walking a dict: known keys are picked out, unknown ones skipped ---- */
 

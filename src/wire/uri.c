@@ -109,12 +109,9 @@ bool uri_is_valid(struct slice uri, enum match use, bool strict)
     return !is_empty || use != MATCH_EXACT;
 }
 
-bool uri_is_reserved(struct slice uri, enum match use)
+bool uri_is_within(struct slice uri, struct slice prefix)
 {
-    /* A prefix or wildcard names reserved URIs when it spells the first component itself, so
-     * the question is the same for every use. */
-    (void)use;
-    return slice_starts_with(uri, SLICE("wamp")) && (uri.len == 4 || uri.data[4] == '.');
+    return slice_starts_with(uri, prefix) && (uri.len == prefix.len || uri.data[prefix.len] == '.');
 }
 
 static bool matches_wildcard(struct slice pattern, struct slice uri)

@@ -21,9 +21,8 @@ const char *match_name(enum match match);
  * UTF-8 already. Too long, too many components, or U+0000 inside: false. */
 bool uri_is_valid(struct slice uri, enum match use, bool strict);
 
-/* True for "wamp" and everything that begins with "wamp.". For a pattern: true when it names
- * reserved URIs by its own literal beginning. */
-bool uri_is_reserved(struct slice uri, enum match use);
+/* True for the prefix itself and everything that begins with it and a dot. */
+bool uri_is_within(struct slice uri, struct slice prefix);
 
 /* True when the pattern matches the URI (by definition, component by component: the index in
  * core/match.c gives the same answers faster, and is tested against this). */

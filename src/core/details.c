@@ -1,0 +1,272 @@
+/* details.c -- see details.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/details.h"
+
+#include "base/mem.h"
+#include "core/core_priv.h"
+#include "core/limits.h"
+#include "wire/errors.h"
+
+/* The serializer in which details are kept: compact, and all values fit. */
+#define KEPT CODEC_MSGPACK
+
+/* Keys that the standard names; nobody else may set them. */
+static const char *const standard_keys[] = {"session",    "authid",       "authrole",
+                                            "authmethod", "authprovider", "transport"};
+static const char *const protected_keys[] = {"realm", "roles"};
+
+static bool is_one_of(struct slice key, const char *const *keys, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (slice_eq(key, slice_of(keys[i])))
+            return true;
+    return false;
+}
+
+static bool is_standard(struct slice key)
+{
+    return is_one_of(key, standard_keys, ARRAY_LEN(standard_keys));
+}
+
+/* Everything but the attributes that clients and modify_details bring. */
+static bool is_fixed(struct slice key)
+{
+    return is_standard(key) || is_one_of(key, protected_keys, ARRAY_LEN(protected_keys));
+}
+
+/* ---- tags ---- */
+
+/* While tags are made they collect here. */
+struct tags {
+    struct tag *tags;
+    uint32_t count, cap;
+};
+
+/* Takes over one count of both numbers. */
+static void add_tag(struct intern *intern, struct tags *tags, uint32_t key, uint32_t value)
+{
+    if (value == INTERN_NONE) {
+        intern_drop(intern, key);
+        return;
+    }
+    if (tags->count == tags->cap) {
+        tags->cap = tags->cap == 0 ? 8 : tags->cap * 2;
+        tags->tags = mem_grow(tags->tags, tags->cap * sizeof *tags->tags);
+    }
+    tags->tags[tags->count++] = (struct tag){key, value};
+}
+
+/* A scalar has one tag, a list of scalars one for each. */
+static void add_detail(struct core *core, struct tags *tags, const struct dict_walk *detail)
+{
+    struct intern *intern = &core->intern;
+    struct dict_walk item;
+
+    if (detail->token.type != TOKEN_LIST) {
+        add_tag(intern, tags, intern_text(intern, detail->key),
+                intern_token(intern, &detail->token));
+        return;
+    }
+    list_walk(&item, KEPT, detail->value, &core->scratch);
+    while (list_next(&item))
+        add_tag(intern, tags, intern_text(intern, detail->key), intern_token(intern, &item.token));
+}
+
+static void drop_tags(struct core *core, struct session *session)
+{
+    for (uint32_t i = 0; i < session->tag_count; i++) {
+        intern_drop(&core->intern, session->tags[i].key);
+        intern_drop(&core->intern, session->tags[i].value);
+    }
+    mem_free(session->tags);
+}
+
+/* Takes over the dict, and makes its tags. */
+static void set_details(struct core *core, struct session *session, struct encoder *e)
+{
+    struct blob *blob = encode_finish(e);
+    struct tags tags = {0};
+    struct dict_walk detail;
+
+    mem_free((void *)(uintptr_t)session->details.data);
+    session->details = slice_make(mem_copy(blob->data, blob->len), blob->len);
+    blob_drop(blob);
+    dict_walk(&detail, KEPT, session->details, &core->scratch);
+    while (dict_next(&detail))
+        if (!slice_eq(detail.key, SLICE("session")) && !slice_eq(detail.key, SLICE("transport")))
+            add_detail(core, &tags, &detail);
+    drop_tags(core, session);
+    session->tags = mem_grow(tags.tags, tags.count * sizeof *tags.tags);
+    session->tag_count = tags.count;
+}
+
+/* ---- the dict ---- */
+
+static void put_text(struct encoder *e, const char *key, struct slice value)
+{
+    encode_text(e, slice_of(key));
+    encode_text(e, value);
+}
+
+static void put_transport(struct encoder *e, const struct transport *transport)
+{
+    encode_text(e, SLICE("transport"));
+    encode_map(e, transport->peer == NULL ? 3 : 4);
+    put_text(e, "type", slice_of(transport_name(transport->type)));
+    put_text(e, "protocol", slice_of(transport->protocol));
+    if (transport->peer != NULL)
+        put_text(e, "peer", slice_of(transport->peer));
+    encode_text(e, SLICE("secure"));
+    encode_bool(e, transport->is_secure);
+    encode_end(e);
+}
+
+void details_init(struct core *core, struct session *session, const struct welcome *welcome,
+                  const struct hello *hello, enum codec codec, const struct transport *transport)
+{
+    struct encoder e;
+
+    session->authid = intern_text(&core->intern, welcome->authid);
+    session->authrole = intern_text(&core->intern, welcome->authrole);
+    encode_start(&e, KEPT, 512);
+    encode_map(&e, 7 + hello->attribute_count);
+    encode_text(&e, SLICE("session"));
+    encode_uint(&e, session->id);
+    put_text(&e, "authid", welcome->authid);
+    put_text(&e, "authrole", welcome->authrole);
+    put_text(&e, "authmethod", welcome->authmethod);
+    put_text(&e, "authprovider", welcome->authprovider);
+    put_text(&e, "realm", welcome->realm);
+    put_transport(&e, transport);
+    for (unsigned i = 0; i < hello->attribute_count; i++) {
+        encode_text(&e, hello->attributes[i].key);
+        encode_value(&e, codec, hello->attributes[i].value);
+    }
+    encode_end(&e);
+    set_details(core, session, &e);
+}
+
+void details_fini(struct core *core, struct session *session)
+{
+    drop_tags(core, session);
+    intern_drop(&core->intern, session->authid);
+    intern_drop(&core->intern, session->authrole);
+    mem_free((void *)(uintptr_t)session->details.data);
+}
+
+void details_encode(struct encoder *e, struct core *core, const struct session *session)
+{
+    struct dict_walk detail;
+
+    if (!core->options.meta_strict) {
+        encode_value(e, KEPT, session->details);
+        return;
+    }
+    encode_map(e, COUNT_UNKNOWN);
+    dict_walk(&detail, KEPT, session->details, &core->scratch);
+    while (dict_next(&detail)) {
+        if (!is_standard(detail.key))
+            continue;
+        encode_text(e, detail.key);
+        encode_value(e, KEPT, detail.value);
+    }
+    encode_end(e);
+}
+
+/* ---- changes ---- */
+
+struct bounds {
+    size_t count, len;
+};
+
+static int too_much(struct fault *fault, struct slice key)
+{
+    return fault_set(fault, ERR_TOO_LONG, WAMP_INVALID_ARGUMENT,
+                     "%.*s: a session keeps %d attributes, %d bytes each and %d in all",
+                     (int)(key.len < MAX_QUOTED_LEN ? key.len : MAX_QUOTED_LEN), key.data,
+                     MAX_ATTRIBUTES, MAX_ATTRIBUTE_LEN, MAX_ATTRIBUTES_LEN);
+}
+
+/* The entry of the delta that counts for this key: the last one. */
+static bool find_change(struct core *core, enum codec codec, struct slice delta, struct slice key,
+                        struct dict_walk *change)
+{
+    struct dict_walk entry;
+    bool found = false;
+
+    dict_walk(&entry, codec, delta, &core->scratch);
+    while (dict_next(&entry)) {
+        if (!slice_eq(entry.key, key))
+            continue;
+        *change = entry;
+        found = true;
+    }
+    return found;
+}
+
+static int check_keys(struct core *core, enum codec codec, struct slice delta, struct fault *fault)
+{
+    struct dict_walk entry;
+    size_t count = 0;
+
+    dict_walk(&entry, codec, delta, &core->scratch);
+    while (dict_next(&entry)) {
+        if (is_fixed(entry.key))
+            return fault_set(fault, ERR_INVALID, WAMP_INVALID_ARGUMENT,
+                             "%.*s: this detail cannot be changed", SLICE_ARG(entry.key));
+        if (++count > 2 * MAX_ATTRIBUTES || entry.key.len + entry.value.len > MAX_ATTRIBUTE_LEN)
+            return too_much(fault, entry.key);
+    }
+    return 0;
+}
+
+static void put_kept(struct encoder *e, enum codec codec, const struct dict_walk *entry,
+                     struct bounds *bounds)
+{
+    encode_text(e, entry->key);
+    encode_value(e, codec, entry->value);
+    if (!is_fixed(entry->key)) {
+        bounds->count++;
+        bounds->len += entry->key.len + entry->value.len;
+    }
+}
+
+/* The old details without those that change, then those that are new. */
+static void merge(struct core *core, const struct session *session, enum codec codec,
+                  struct slice delta, struct encoder *e, struct bounds *bounds)
+{
+    struct dict_walk entry, change;
+
+    dict_walk(&entry, KEPT, session->details, &core->scratch);
+    while (dict_next(&entry))
+        if (!find_change(core, codec, delta, entry.key, &change))
+            put_kept(e, KEPT, &entry, bounds);
+    dict_walk(&entry, codec, delta, &core->scratch);
+    while (dict_next(&entry))
+        if (find_change(core, codec, delta, entry.key, &change) &&
+            change.value.data == entry.value.data && entry.token.type != TOKEN_NULL)
+            put_kept(e, codec, &entry, bounds);
+}
+
+int details_modify(struct core *core, struct session *session, enum codec codec, struct slice delta,
+                   struct fault *fault)
+{
+    struct bounds bounds = {0};
+    struct encoder e;
+    int err = check_keys(core, codec, delta, fault);
+
+    if (err < 0)
+        return err;
+    encode_start(&e, KEPT, session->details.len + delta.len);
+    encode_map(&e, COUNT_UNKNOWN);
+    merge(core, session, codec, delta, &e, &bounds);
+    encode_end(&e);
+    if (bounds.count > MAX_ATTRIBUTES || bounds.len > MAX_ATTRIBUTES_LEN) {
+        encode_discard(&e);
+        return too_much(fault, SLICE("delta"));
+    }
+    set_details(core, session, &e);
+    return 0;
+}

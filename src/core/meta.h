@@ -1,0 +1,18 @@
+/* meta.h -- procedures that the router itself answers.
+ *
+ * They are not registrations: nothing lists them, and no registration of a client
+ * ever stands in front of them.
+ *
+ * WAMP: "Session Meta API", "Registration Meta API", "Subscription Meta API",
+ * "Testaments", "Event History", "Procedure Reflection".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_META_H
+#define NEXUS_CORE_META_H
+
+#include "core/session.h"
+
+/* A CALL of a reserved URI: does it, and answers at once with RESULT or ERROR. */
+void meta_call(struct core *core, struct session *caller, const struct msg *msg);
+
+#endif

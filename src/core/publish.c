@@ -1,0 +1,266 @@
+/* publish.c -- see publish.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/publish.h"
+
+#include "base/check.h"
+#include "core/core_priv.h"
+#include "core/history.h"
+#include "core/retained.h"
+#include "core/send.h"
+#include "wire/errors.h"
+
+/* How EVENTs of one subscription and serializer may differ: for those who do or do not know raw
+ * payloads, and who do or do not want trust levels. */
+enum variant { VARIANT_WRAP_RAW = 1, VARIANT_TRUSTLEVEL = 2, VARIANT_COUNT = 4 };
+
+/* One encoding, and how many receivers share it. */
+struct encoding {
+    struct blob *blob;
+    unsigned uses;
+};
+
+struct encodings {
+    unsigned made; /* bit set of the places in `of` that hold something */
+    struct encoding of[CODEC_COUNT * VARIANT_COUNT];
+};
+
+static struct blob *encode_event(const struct publication *pub, const struct subscription *sub,
+                                 enum codec codec, unsigned variant)
+{
+    bool is_pattern = sub->entry.match != MATCH_EXACT;
+
+    return reply_event(&(struct forward){
+        .codec = codec,
+        .id = sub->id,
+        .second = pub->id,
+        .uri_key = is_pattern ? "topic" : NULL,
+        .uri = pub->msg->text,
+        .identity_key = "publisher",
+        .identity = pub->is_disclosed ? &pub->identity : NULL,
+        .trustlevel = (variant & VARIANT_TRUSTLEVEL) != 0 ? pub->trustlevel : NO_TRUSTLEVEL,
+        .options = pub->options,
+        .payload = &pub->msg->payload,
+        .wrap_raw = (variant & VARIANT_WRAP_RAW) != 0});
+}
+
+static unsigned variant_for(const struct publication *pub, const struct session *to)
+{
+    unsigned variant = 0;
+
+    if (pub->msg->payload.kind == PAYLOAD_RAW &&
+        (to->features & SUBSCRIBER_PAYLOAD_TRANSPARENCY) == 0)
+        variant |= VARIANT_WRAP_RAW;
+    if (pub->trustlevel >= 0 && (to->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0)
+        variant |= VARIANT_TRUSTLEVEL;
+    return variant;
+}
+
+static bool is_audience(const struct publication *pub, const struct session *to)
+{
+    if (to == pub->excluded)
+        return false;
+    if (pub->filters.count == 0 || filters_pass(&pub->filters, to))
+        return true;
+    pub->core->counters.filtered++;
+    return false;
+}
+
+/* An event with an rkey goes to one shard, and to whoever is in none. */
+static bool is_elsewhere(const struct member *member, const struct shard *shard)
+{
+    return member->shard != NULL && member->shard != shard;
+}
+
+/* One number for (subscription, topic): the latest event of a topic may replace a queued one. */
+static uint64_t conflation_key(struct publication *pub, const struct subscription *sub)
+{
+    if (sub->entry.match == MATCH_EXACT)
+        return sub->id;
+    if (pub->topic_hash == 0)
+        pub->topic_hash = hash_bytes(pub->msg->text, pub->core->broker.index.seed[0], 0) | 1;
+    return pub->topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
+}
+
+/* The encoding that this receiver takes; made when it is the first one. */
+static struct encoding *encoding_for(struct encodings *encodings, const struct publication *pub,
+                                     const struct subscription *sub, const struct session *to)
+{
+    unsigned variant = variant_for(pub, to);
+    unsigned place = (unsigned)to->codec * VARIANT_COUNT + variant;
+    struct encoding *encoding = &encodings->of[place];
+
+    if (UNLIKELY((encodings->made & (1U << place)) == 0)) {
+        encodings->made |= 1U << place;
+        *encoding = (struct encoding){.blob = encode_event(pub, sub, to->codec, variant)};
+    }
+    return encoding;
+}
+
+/* Every receiver gets a reference of its own: the first is there, the others with one addition. */
+static void share_out(struct core *core, struct encodings *encodings)
+{
+    for (unsigned left = encodings->made; left != 0; left &= left - 1) {
+        struct encoding *encoding = &encodings->of[__builtin_ctz(left)];
+
+        core->counters.events += encoding->uses;
+        if (encoding->uses == 0)
+            blob_drop(encoding->blob);
+        else if (encoding->uses > 1)
+            blob_hold_many(encoding->blob, encoding->uses - 1);
+    }
+}
+
+/* EVENT differs between subscriptions (it carries their id) and between serializers, in nothing
+ * else: so one encoding for each pair, and its receivers share the bytes. */
+static void fan_out(void *ctx, struct match_entry *entry)
+{
+    struct publication *pub = ctx;
+    const struct subscription *sub = container_of(entry, struct subscription, entry);
+    struct core *core = pub->core;
+    uint64_t key = conflation_key(pub, sub);
+    const struct shard *shard =
+        pub->options->rkey.data == NULL ? NULL : broker_choose_shard(sub, pub->options->rkey);
+    struct encodings encodings;
+
+    if (UNLIKELY(sub->log != NULL))
+        history_keep(pub, sub);
+    encodings.made = 0;
+    for (size_t i = 0; i < sub->member_count; i++) {
+        const struct session *to = sub->members[i]->session;
+
+        if (!is_audience(pub, to) || (shard != NULL && is_elsewhere(sub->members[i], shard)))
+            continue;
+
+        struct encoding *event = encoding_for(&encodings, pub, sub, to);
+
+        if (UNLIKELY(event->blob->len > to->send_max)) {
+            core->counters.oversized++;
+            continue;
+        }
+        event->uses++;
+        outbox_send(core->out, to->peer, event->blob, SEND_EVENT, key);
+    }
+    share_out(core, &encodings);
+}
+
+/* ---- what is wrong with it ---- */
+
+const char *publish_fault(struct publication *pub, const char **words)
+{
+    struct core *core = pub->core;
+    struct fault fault;
+
+    if (!uri_is_valid(pub->msg->text, MATCH_EXACT, core->options.strict_uris)) {
+        *words = "PUBLISH.Topic is not a valid URI";
+        return WAMP_INVALID_URI;
+    }
+    if (core_reserves(core, pub->msg->text)) {
+        *words = "PUBLISH.Topic is reserved for the router (reserved_prefixes)";
+        return WAMP_INVALID_URI;
+    }
+    if (pub->options->disclose_me && core->options.disclose_publisher == DISCLOSE_NEVER) {
+        *words = "this realm does not disclose publishers";
+        return WAMP_DISCLOSE_ME_DISALLOWED;
+    }
+    if (filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
+                      core->options.empty_eligible_is_absent, &core->scratch, &fault) < 0) {
+        *words = arena_copy(&core->scratch, slice_make(fault.words, strlen(fault.words) + 1)).data;
+        return WAMP_OPTION_NOT_ALLOWED;
+    }
+    return NULL;
+}
+
+/* ---- out with it ---- */
+
+struct record *publish_record(struct publication *pub)
+{
+    if (pub->record == NULL)
+        pub->record = record_new(pub->msg, &(struct record){
+                                               .wall = pub->core->wall,
+                                               .publication = pub->id,
+                                               .publisher = pub->identity.session,
+                                               .trustlevel = pub->trustlevel,
+                                               .is_disclosed = pub->is_disclosed,
+                                               .is_restricted = pub->options->filter_count != 0,
+                                               .authid = pub->identity.authid,
+                                               .authrole = pub->identity.authrole,
+                                           });
+    return pub->record;
+}
+
+static void run(struct publication *pub)
+{
+    match_all(&pub->core->broker.index, pub->msg->text, fan_out, pub);
+    if (UNLIKELY(pub->options->retain))
+        retained_keep(pub);
+    record_drop(pub->record);
+}
+
+/* What a publication has from its session. */
+static void set_publisher(struct publication *pub, const struct session *session)
+{
+    const struct core *core = pub->core;
+
+    pub->is_disclosed =
+        pub->options->disclose_me || core->options.disclose_publisher == DISCLOSE_ALWAYS;
+    pub->identity = (struct identity){session->id, intern_get_text(&core->intern, session->authid),
+                                      intern_get_text(&core->intern, session->authrole)};
+    pub->trustlevel = session->trustlevel;
+}
+
+void publish_receive(struct core *core, struct session *session, const struct msg *msg,
+                     const struct options *options)
+{
+    struct publication pub = {.core = core, .msg = msg, .options = options};
+    const char *words, *error = publish_fault(&pub, &words);
+
+    if (error != NULL) {
+        if (options->acknowledge)
+            send_error(core, session, MSG_PUBLISH, msg->id, error, words);
+        return;
+    }
+    pub.id = rng_wamp_id(&core->rng);
+    pub.excluded = options->exclude_me ? session : NULL;
+    set_publisher(&pub, session);
+    core->counters.publications++;
+    if (options->acknowledge)
+        send_reply(core, session, reply_done(session->codec, MSG_PUBLISHED, msg->id, pub.id));
+    run(&pub);
+}
+
+void publish_testament(struct core *core, struct session *session, const struct msg *msg)
+{
+    struct fault fault;
+    struct options options;
+    struct publication pub = {.core = core, .msg = msg, .options = &options, .excluded = session};
+    const char *words;
+
+    if (options_read(&options, msg, &core->scratch, &fault) < 0 ||
+        publish_fault(&pub, &words) != NULL)
+        return;
+    pub.id = rng_wamp_id(&core->rng);
+    set_publisher(&pub, session);
+    core->counters.publications++;
+    run(&pub);
+}
+
+void publish_meta(struct core *core, const char *topic, enum codec codec, struct slice args,
+                  const struct session *excluded)
+{
+    static const struct options no_options = {0};
+    const struct msg msg = {.type = MSG_PUBLISH,
+                            .codec = codec,
+                            .text = slice_of(topic),
+                            .payload = {.codec = codec, .kind = PAYLOAD_ARGS, .args = args}};
+    struct publication pub = {.core = core,
+                              .id = rng_wamp_id(&core->rng),
+                              .excluded = excluded,
+                              .msg = &msg,
+                              .options = &no_options,
+                              .is_meta = true,
+                              .trustlevel = NO_TRUSTLEVEL};
+
+    run(&pub);
+}
