@@ -25,7 +25,6 @@ local function retained(peer, topic, options)
   end
   local actions = peer:send { SUBSCRIBE, peer:next_request(), all, topic or "com.x" }
   local messages = peer:messages(actions)
-  assert.equal(#actions, #messages)
   local subscribed = table.remove(messages, 1)
   assert.equal(SUBSCRIBED, subscribed[1], core.show(subscribed))
   local events = {}

@@ -100,8 +100,8 @@ local function history(peer)
     assert.equal(15, #events)
     assert.same({ is_limit_reached = true, more = true }, more)
     assert.is_true(wamp.same(wamp.dict { timestamp = events[1].timestamp, subscription = id,
-      publication = publications[6], details = { topic = "spec.log.0" }, args = { 6 },
-      kwargs = { k = "v" } }, events[1]), wamp.show(events[1]))
+      publication = publications[6], details = { topic = "spec.log.0", trustlevel = 2 },
+      args = { 6 }, kwargs = { k = "v" } }, events[1]), wamp.show(events[1]))
     assert.matches("^%d%d%d%d%-%d%d%-%d%dT%d%d:%d%d:%d%d%.%d%d%dZ$", events[1].timestamp)
 
     local all, query = {}, { limit = 7 }
@@ -139,7 +139,7 @@ local function history(peer)
     local times = {}
     for i, event in ipairs((result(alice, get_events, { id }))) do
       times[i] = event.timestamp
-      assert.same({}, event.details)
+      assert.same({ trustlevel = 2 }, event.details)
     end
     assert.same({ 3, 4 }, ask { from_publication = ids[3], until_publication = ids[4] })
     assert.same({ 3, 4 }, ask { after_publication = ids[2], before_publication = ids[5] })
@@ -183,7 +183,7 @@ local function history(peer)
       assert.is_true(wamp.same(wamp.dict { a = wamp.dict { b = wamp.list { true } } },
         events[1].kwargs))
       assert.same({ publisher = alice.session, publisher_authid = alice.welcome.authid,
-        publisher_authrole = "anonymous" }, events[1].details)
+        publisher_authrole = "anonymous", trustlevel = 2 }, events[1].details)
       assert.same({ is_limit_reached = false, more = false }, more)
     end
   end)
