@@ -66,7 +66,7 @@ return {
             -- anonymous_admin = false,
             -- grammar of URIs; strict: a-z, 0-9, _ and dots
             -- uri_check = "loose",
-            -- URIs that begin so are the router's: peers cannot publish or register them
+            -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
             -- reserved_prefixes = { "wamp", "nexus" },
             -- how exactly request ids of peers must count up
             -- request_id_check = "lenient",
@@ -145,9 +145,9 @@ return {
             -- history_result = "flat",
             -- events in one answer of get_events
             -- history_max_result = 1000,
-            -- topics with retained events; 0: none
+            -- topics with retained events; what comes when it is full is not retained
             -- retained_max_topics = 10000,
-            -- memory of retained events; 0: none
+            -- memory of retained events
             -- retained_max_bytes = "64MiB",
             -- what may wait for a session that reads too slowly
             -- queue = {
@@ -179,7 +179,7 @@ return {
     --     anonymous_admin = false,
     --     -- grammar of URIs; strict: a-z, 0-9, _ and dots
     --     uri_check = "loose",
-    --     -- URIs that begin so are the router's: peers cannot publish or register them
+    --     -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
     --     reserved_prefixes = { "wamp", "nexus" },
     --     -- how exactly request ids of peers must count up
     --     request_id_check = "lenient",
@@ -258,9 +258,9 @@ return {
     --     history_result = "flat",
     --     -- events in one answer of get_events
     --     history_max_result = 1000,
-    --     -- topics with retained events; 0: none
+    --     -- topics with retained events; what comes when it is full is not retained
     --     retained_max_topics = 10000,
-    --     -- memory of retained events; 0: none
+    --     -- memory of retained events
     --     retained_max_bytes = "64MiB",
     --     -- what may wait for a session that reads too slowly
     --     queue = {

@@ -70,14 +70,15 @@ local rows = {
   { "history_max_result", 1000, { ["1"] = 1, ["10000000"] = 10000000 },
     { ["0"] = "the number 0", ["10000001"] = "the number 10000001" },
     "an integer from 1 to 10000000" },
-  { "retained_max_topics", 10000, { ["0"] = 0, ["100000000"] = 100000000 },
-    { ["-1"] = "the number -1", ['"many"'] = 'the string "many"' },
-    "an integer from 0 to 100000000" },
+  { "retained_max_topics", 10000, { ["1"] = 1, ["100000000"] = 100000000 },
+    { ["0"] = "the number 0", ['"many"'] = 'the string "many"' },
+    "an integer from 1 to 100000000" },
   { "retained_max_bytes", "64MiB",
-    { ["0"] = 0, ["1"] = 1, ['"5GiB"'] = "5GiB", ["6442450944"] = "6GiB", ['"1024GiB"'] = "1024GiB",
-      ['"1.5 KiB"'] = 1536 },
-    { ['"1025GiB"'] = 'the string "1025GiB"', ["-1"] = "the number -1",
-      ['"1TiB"'] = 'the string "1TiB"' }, size },
+    { ["4096"] = "4KiB", ["4097"] = 4097, ['"5GiB"'] = "5GiB", ["6442450944"] = "6GiB",
+      ['"1024GiB"'] = "1024GiB", ['"4.5 KiB"'] = 4608 },
+    { ['"1025GiB"'] = 'the string "1025GiB"', ["4095"] = "the number 4095",
+      ['"1TiB"'] = 'the string "1TiB"' },
+    "bytes or a string such as \"16MiB\", from 4KiB to 1024GiB" },
   { "reserved_prefixes", { "wamp", "nexus" },
     { ['{ "wamp" }'] = { "wamp" }, ['{ "wamp", "com.acme" }'] = { "wamp", "com.acme" } },
     { ["{}"] = "an empty table", ['"wamp"'] = 'the string "wamp"', ["{ 1 }"] = "a table",
@@ -111,7 +112,7 @@ for place in pairs(places) do
     end
 
     it("reserved_prefixes takes URIs only", function()
-      assert_refused(place, 'reserved_prefixes = { "wamp.", "ok", "a b" },', {
+      assert_refused(place, 'reserved_prefixes = { "wamp.", "wamp", "a b" },', {
         '4: REALM.reserved_prefixes: found "wamp."' .. no_prefix
           .. "without spaces or #, separated by dots",
         '4: REALM.reserved_prefixes: found "a b"' .. no_prefix
@@ -120,6 +121,9 @@ for place in pairs(places) do
       assert_refused(place, 'reserved_prefixes = { "wamp", "Acme" }, uri_check = "strict",', {
         '4: REALM.reserved_prefixes: found "Acme"' .. no_prefix
           .. "of a-z, 0-9 and _ (uri_check is strict), separated by dots" })
+      assert_refused(place, 'reserved_prefixes = { "nexus", "wamps" },', {
+        '4: REALM.reserved_prefixes: "wamp" is missing; allowed: a list with "wamp" in it: the '
+          .. "meta API has its place there" })
     end)
 
     it("event_history is a list of tables", function()

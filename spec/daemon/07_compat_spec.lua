@@ -96,9 +96,10 @@ describe("a realm with compat", function()
     router = daemon.start { config = {
       listen = { "127.0.0.1:0" },
       realms = {
-        plain = { policy = "open" },
+        plain = { policy = "open", event_history = { { uri = "org.kept.one" } } },
         nexus = { policy = "open", compat = "nexus" },
-        crossbar = { policy = "open", compat = "crossbar" },
+        crossbar = { policy = "open", compat = "crossbar", anonymous_admin = true,
+          event_history = { { uri = "org.kept.", match = "prefix" } } },
       },
     } }
   end)
@@ -158,6 +159,56 @@ describe("a realm with compat", function()
       local id = callee:register "com.acme.slow"
       caller:call("com.acme.slow", nil, nil, { receive_progress = true })
       callee:expect_invocation(id, nil, nil, is_asked and { receive_progress = true } or nil)
+    end
+  end)
+
+  it("answers null or 0 where nothing is found", function()
+    for realm, answer in pairs { plain = wamp.null, nexus = 0, crossbar = wamp.null } do
+      local alice = join(realm)
+      for _, procedure in ipairs { "wamp.registration.match", "wamp.registration.lookup",
+        "wamp.subscription.lookup" } do
+        alice:expect_result(alice:call(procedure, { "com.acme.nobody" }), { answer })
+      end
+    end
+  end)
+
+  it("answers a killer, and tells the killed, as the other router does", function()
+    local alice, bob = join "nexus", join "nexus"
+    alice:expect_result(alice:call("wamp.session.kill_by_authid", { bob.welcome.authid }), { 1 })
+    bob:expect { wamp.GOODBYE, wamp.including {}, "wamp.close.normal" }
+    alice, bob = join "crossbar", join "crossbar"
+    alice:expect_result(alice:call("wamp.session.kill_by_authid", { bob.welcome.authid }),
+      { { bob.session } })
+    bob:expect { wamp.GOODBYE, wamp.including {}, "wamp.close.normal" }
+    alice, bob = join "plain", join "plain"
+    local request = alice:call("wamp.session.kill_by_authid", { bob.welcome.authid })
+    alice:expect_error(wamp.CALL, request, "wamp.error.not_authorized")
+  end)
+
+  it("tells who caused a meta event of it, or does not", function()
+    for realm, is_told in pairs { plain = true, nexus = false, crossbar = true } do
+      local alice = join(realm)
+      local id = alice:subscribe "wamp.subscription.on_subscribe"
+      local other = alice:subscribe "com.acme.other"
+      if is_told then
+        alice:expect_event(id, { alice.session, other })
+      end
+      alice:expect_nothing()
+    end
+  end)
+
+  it("answers get_events with events, or with a list of them", function()
+    for realm, match in pairs { plain = "exact", crossbar = "prefix" } do
+      local alice = join(realm)
+      alice:publish_surely("org.kept.one", { 1 })
+      alice:publish_surely("org.kept.one", { 2 })
+      local id = alice:subscribe(match == "exact" and "org.kept.one" or "org.kept.",
+        { match = match })
+      local request = alice:call("wamp.subscription.get_events", { id })
+      local one = wamp.including { args = { 1 } }
+      local two = wamp.including { args = { 2 } }
+      local events = { one, two }
+      alice:expect_result(request, realm == "plain" and events or { events }, wamp.including {})
     end
   end)
 end)

@@ -630,6 +630,7 @@ static int router_counters(lua_State *L)
         {"results", c->results},
         {"errors", c->errors},
         {"filtered", c->filtered},
+        {"unretained", c->unretained},
         {"dropped", c->dropped},
         {"oversized", c->oversized},
     };

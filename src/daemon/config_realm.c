@@ -46,12 +46,20 @@ static void check_realm_name(struct check *check, const struct node *node,
 static void check_prefixes(struct check *check, const struct node *node, bool is_strict,
                            const char *const *prefixes)
 {
-    for (; node != NULL && prefixes != NULL && *prefixes != NULL; prefixes++) {
+    bool has_wamp = false;
+
+    if (node == NULL)
+        return;
+    for (; *prefixes != NULL; prefixes++) {
+        has_wamp |= strcmp(*prefixes, "wamp") == 0;
         if (!check_uri(*prefixes, MATCH_EXACT, is_strict))
             check_refuse(check, node, arena_format(check->arena, "found \"%s\"", *prefixes),
                          is_strict ? "URIs without a dot at the end: " STRICT_WORDS
                                    : "URIs without a dot at the end: " LOOSE_WORDS);
     }
+    if (!has_wamp)
+        check_refuse(check, node, "\"wamp\" is missing",
+                     "a list with \"wamp\" in it: the meta API has its place there");
 }
 
 static const char *pattern_words(enum match match)
