@@ -256,8 +256,9 @@ uint64_t core_wake_at(const struct core *core)
     return deadlines_next(&core->deadlines);
 }
 
-const struct core_counters *core_counters(const struct core *core)
+const struct core_counters *core_counters(struct core *core)
 {
+    core->store.ops->count(core->store.store, &core->counters.store);
     return &core->counters;
 }
 

@@ -106,13 +106,15 @@ struct core_counters {
     uint64_t sessions, subscriptions, registrations, pending_calls; /* now */
     uint64_t joins, refusals, violations;                           /* since the start */
     uint64_t publications, events, calls, results, errors;
-    uint64_t filtered;   /* events that a black- or whitelist kept from a subscriber */
-    uint64_t unretained; /* events with the option retain for which there was no room */
-    uint64_t dropped;    /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
-    uint64_t oversized;  /* messages longer than their receiver accepts */
+    uint64_t filtered;         /* events that a black- or whitelist kept from a subscriber */
+    struct store_counts store; /* now */
+    uint64_t unretained;       /* events with the option retain for which there was no room */
+    uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
+    uint64_t oversized; /* messages longer than their receiver accepts */
 };
 
-const struct core_counters *core_counters(const struct core *core);
+/* Valid until the next step. */
+const struct core_counters *core_counters(struct core *core);
 
 /* Walks everything the core holds and CHECKs it: both directions of each link, no call without
  * caller and callee, deadlines with owners, counts that add up. For tests; O(everything). */

@@ -165,8 +165,6 @@ static void put_event(void *ctx, struct record *record)
     struct encoder *e = asking->call->results;
     const struct identity identity = {record->publisher, record->authid, record->authrole};
     bool is_pattern = asking->sub->entry.match != MATCH_EXACT;
-    bool wants_trustlevel =
-        (asking->call->caller->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0;
     char text[INSTANT_LEN];
     struct options options;
     struct fault fault;
@@ -187,7 +185,7 @@ static void put_event(void *ctx, struct record *record)
                                 .uri = record->msg.text,
                                 .identity_key = "publisher",
                                 .identity = record->is_disclosed ? &identity : NULL,
-                                .trustlevel = wants_trustlevel ? record->trustlevel : NO_TRUSTLEVEL,
+                                .trustlevel = record->trustlevel,
                                 .options = &options,
                                 .payload = &record->msg.payload,
                             });

@@ -37,7 +37,11 @@
     X(joins)             \
     X(refusals)          \
     X(violations)        \
-    X(publications) X(events) X(calls) X(results) X(errors) X(filtered) X(oversized) X(dropped)
+    X(publications)      \
+    X(events) X(calls) X(results) X(errors) X(filtered) X(oversized) X(dropped) X(unretained)
+
+/* How much is kept for late subscribers and for history. */
+#define STORE_COUNTERS(X) X(logged) X(logged_bytes) X(retained_topics) X(retained) X(retained_bytes)
 
 /* Copies what others may read. Called at the end of each turn when there are several workers. */
 void status_snapshot(struct worker *worker)
@@ -68,6 +72,9 @@ static void add_worker(struct worker *worker, struct net_counters *net, struct c
 
 #define ADD(field) core->field += realm->snapshot.field;
         CORE_COUNTERS(ADD)
+#undef ADD
+#define ADD(field) core->store.field += realm->snapshot.store.field;
+        STORE_COUNTERS(ADD)
 #undef ADD
     }
     pthread_mutex_unlock(&worker->snapshot_lock);
@@ -113,6 +120,9 @@ void status_write(struct worker *worker, bool as_json, struct writer *page)
     put(page, as_json, "mail_dropped", mail_dropped);
 #define PUT(field) put(page, as_json, #field, core.field);
     CORE_COUNTERS(PUT)
+#undef PUT
+#define PUT(field) put(page, as_json, #field, core.store.field);
+    STORE_COUNTERS(PUT)
 #undef PUT
     put_text(page, as_json ? "}\n" : "</table>\n");
 }
