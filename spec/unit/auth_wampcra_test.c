@@ -1,0 +1,308 @@
+/* auth_wampcra_test.c -- the challenge to the byte, right and wrong signatures, nobody.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "auth_kit.h"
+
+#define CHALLENGE                                                             \
+    "{\"authid\":\"peter\",\"authrole\":\"user\",\"authmethod\":\"wampcra\"," \
+    "\"authprovider\":\"static\",\"nonce\":\"AAECAwQFBgcICQoLDA0ODw==\","     \
+    "\"timestamp\":\"2026-01-02T03:04:05.678Z\",\"session\":3251278072152162}"
+#define PLAIN "{\"authrole\":\"user\",\"secret\":\"secret123\"}"
+#define SALTED                                                                            \
+    "{\"authrole\":\"user\",\"secret\":\"Eu7CQLfR+/Ffb+275A4s9/6H/RGKYxM4s6IMrsNKzC8=\"," \
+    "\"salt\":\"salt123\",\"iterations\":1000,\"keylen\":32}"
+#define PLAIN_SIGNATURE  "bQYWc66P7ceeresPymuO+nOPbiji3+lOCoU+DTA9uqE="
+#define SALTED_SIGNATURE "KrESlnMJrIlyvcem3yAXPEwfUCHM4r2sIEKSAkrT2yQ="
+#define BYTES_SIGNATURE  "XD+WcfbT5Z+IrOSxy++V3wNfl9ycSHb7I8a8Si145Rs="
+
+static void set_scene(struct stage *s, enum codec codec, const char *record)
+{
+    stage_init(s, codec);
+    stage_count_from(s, 0);
+    s->request.authid = SLICE("peter");
+    stage_record(s, "wampcra", record);
+}
+
+static enum auth_step answer(enum codec codec, const char *record, const char *signature)
+{
+    enum auth_step step;
+    struct stage s;
+
+    set_scene(&s, codec, record);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_STR(stage_said(&s, "challenge"), CHALLENGE);
+    step = stage_check(&s, signature, "{}");
+    if (step == AUTH_REFUSED)
+        EXPECT_DENIED(step, &s, NULL);
+    stage_fini(&s);
+    return step;
+}
+
+static void check_vectors(enum codec codec)
+{
+    EXPECT_EQ(answer(codec, PLAIN, PLAIN_SIGNATURE), AUTH_OK);
+    EXPECT_EQ(answer(codec, SALTED, SALTED_SIGNATURE), AUTH_OK);
+    EXPECT_EQ(answer(codec, SALTED, BYTES_SIGNATURE), AUTH_REFUSED);
+    EXPECT_EQ(answer(codec, SALTED, PLAIN_SIGNATURE), AUTH_REFUSED);
+    EXPECT_EQ(answer(codec, PLAIN, SALTED_SIGNATURE), AUTH_REFUSED);
+    EXPECT_EQ(answer(codec, NULL, PLAIN_SIGNATURE), AUTH_REFUSED);
+}
+
+TEST(the_vectors_in_every_codec)
+{
+    EXPECT_EQ(strlen(CHALLENGE), 184);
+    each_codec(check_vectors);
+}
+
+TEST(a_salted_challenge_has_its_three_parameters)
+{
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, SALTED);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_STR(stage_said(&s, "salt"), "salt123");
+    EXPECT_STR(stage_said(&s, "iterations"), "1000");
+    EXPECT_STR(stage_said(&s, "keylen"), "32");
+    stage_record(&s, "wampcra", PLAIN);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(stage_said(&s, "salt") == NULL);
+    stage_fini(&s);
+}
+
+TEST(defaults_when_there_is_only_a_salt)
+{
+    struct stage s;
+
+    set_scene(&s, CODEC_CBOR,
+              "{\"authrole\":\"user\",\"salt\":\"salt123\","
+              "\"secret\":\"Eu7CQLfR+/Ffb+275A4s9/6H/RGKYxM4s6IMrsNKzC8=\"}");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_STR(stage_said(&s, "iterations"), "1000");
+    EXPECT_STR(stage_said(&s, "keylen"), "32");
+    EXPECT_EQ(stage_check(&s, SALTED_SIGNATURE, NULL), AUTH_OK);
+    stage_fini(&s);
+}
+
+TEST(signatures_of_another_form_are_refused)
+{
+    static const char *const wrong[] = {
+        "",
+        "=",
+        "bQYWc66P7ceeresPymuO+nOPbiji3+lOCoU+DTA9uqE",
+        "bQYWc66P7ceeresPymuO+nOPbiji3+lOCoU+DTA9uqE==",
+        "bQYWc66P7ceeresPymuO-nOPbiji3-lOCoU-DTA9uqE=",
+        " bQYWc66P7ceeresPymuO+nOPbiji3+lOCoU+DTA9uqE=",
+        "bQYWc66P7ceeresPymuO+nOPbiji3+lOCoU+DTA9uqE=\n",
+        "6d061673ae8fedc79eadeb0fca6b8efa738f6e28e2dfe94e0a853e0d303dbaa1",
+        "secret123",
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(wrong); i++)
+        EXPECT_EQ(answer(CODEC_JSON, PLAIN, wrong[i]), AUTH_REFUSED);
+    for (size_t len = 0; len < 44; len++)
+        EXPECT_EQ(answer(CODEC_JSON, PLAIN, text("%.*s", (int)len, PLAIN_SIGNATURE)), AUTH_REFUSED);
+}
+
+TEST(a_flipped_bit_is_refused)
+{
+    for (unsigned bit = 0; bit < 44 * 8; bit++) {
+        char signature[] = PLAIN_SIGNATURE;
+
+        signature[bit / 8] = (char)(signature[bit / 8] ^ (1 << bit % 8));
+        if (signature[bit / 8] != '\0')
+            EXPECT_EQ(answer(CODEC_MSGPACK, PLAIN, signature), AUTH_REFUSED);
+    }
+}
+
+static const char *sign(struct stage *s, const char *secret)
+{
+    unsigned char mac[32];
+
+    hmac(secret, strlen(secret), stage_said(s, "challenge"), mac);
+    return base64_of(mac, sizeof(mac));
+}
+
+TEST(a_signature_is_good_for_one_challenge_only)
+{
+    const char *signature;
+    struct stage s;
+
+    stage_init(&s, CODEC_JSON);
+    stage_record(&s, "wampcra", PLAIN);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    signature = sign(&s, "secret123");
+    EXPECT_EQ(stage_check(&s, signature, NULL), AUTH_OK);
+    EXPECT_REFUSED(stage_check(&s, signature, NULL), &s, WAMP_PROTOCOL_VIOLATION, NULL,
+                   "not expected");
+
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE); /* another nonce */
+    EXPECT_DENIED(stage_check(&s, signature, NULL), &s, NULL);
+    EXPECT_EQ(stage_check(&s, signature, NULL), AUTH_REFUSED); /* one try */
+
+    stage_count_from(&s, 0); /* the same nonce, another session */
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    signature = sign(&s, "secret123");
+    s.request.session++;
+    stage_count_from(&s, 0);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_DENIED(stage_check(&s, signature, NULL), &s, NULL);
+    stage_fini(&s);
+}
+
+TEST(names_that_need_escapes_are_signed_as_they_were_sent)
+{
+    struct stage s;
+
+    stage_init(&s, CODEC_MSGPACK);
+    s.request.authid = SLICE("j\"o\\e\n\xc3\xa9");
+    stage_record(&s, "wampcra", PLAIN);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(strstr(stage_said(&s, "challenge"), "\"j\\\"o\\\\e\\n\xc3\xa9\"") != NULL);
+    EXPECT_EQ(stage_check(&s, sign(&s, "secret123"), NULL), AUTH_OK);
+    EXPECT_SLICE(auth_identity(s.x).authid, s.request.authid);
+    stage_fini(&s);
+}
+
+TEST(nobody_looks_like_somebody)
+{
+    const char *salt;
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, NULL);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    salt = stage_said(&s, "salt");
+    EXPECT(salt != NULL && strlen(salt) == 24);
+    EXPECT_STR(stage_said(&s, "iterations"), "1000");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_STR(stage_said(&s, "salt"), salt); /* at every try */
+    s.request.authid = SLICE("paul");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(strcmp(stage_said(&s, "salt"), salt) != 0);
+    s.request.authid = SLICE("peter");
+    s.request.realm = SLICE("realm2");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(strcmp(stage_said(&s, "salt"), salt) != 0);
+    s.settings.cra_iterations = 0; /* where secrets are stored unsalted */
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(stage_said(&s, "salt") == NULL);
+    stage_fini(&s);
+}
+
+TEST(nobody_is_told_nothing_else_unless_asked_to)
+{
+    struct stage s;
+    char somebody[200], nobody[200];
+
+    set_scene(&s, CODEC_JSON, PLAIN);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_DENIED(stage_check(&s, "x", NULL), &s, NULL);
+    snprintf(somebody, sizeof(somebody), "%s", auth_refusal(s.x)->fault.words);
+    EXPECT_STR(auth_refusal(s.x)->reason, "wrong signature");
+    stage_record(&s, "wampcra", NULL);
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_DENIED(stage_check(&s, "x", NULL), &s, NULL);
+    snprintf(nobody, sizeof(nobody), "%s", auth_refusal(s.x)->fault.words);
+    EXPECT_STR(auth_refusal(s.x)->reason, "there is no such principal");
+    EXPECT_STR(nobody, somebody);
+
+    s.settings.reveal_principal = true;
+    EXPECT_REFUSED(stage_begin(&s, "wampcra", NULL), &s, WAMP_NO_SUCH_PRINCIPAL, NULL, "no such");
+    stage_fini(&s);
+}
+
+TEST(a_name_is_needed_and_bounded)
+{
+    static char longest[MAX_AUTHID_LEN + 1];
+    struct stage s;
+
+    memset(longest, 'x', sizeof(longest));
+    set_scene(&s, CODEC_JSON, PLAIN);
+    s.request.authid = (struct slice){0};
+    EXPECT_REFUSED(stage_begin(&s, "wampcra", NULL), &s, WAMP_AUTHENTICATION_FAILED, NULL,
+                   "authid");
+    EXPECT_EQ(stage_check(&s, PLAIN_SIGNATURE, NULL), AUTH_REFUSED);
+    s.request.authid = slice_make(longest, sizeof(longest));
+    EXPECT_REFUSED(stage_begin(&s, "wampcra", NULL), &s, WAMP_AUTHENTICATION_FAILED, NULL,
+                   "authid");
+    s.request.authid.len--;
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    stage_fini(&s);
+}
+
+TEST(who_it_is_comes_from_the_record)
+{
+    struct auth_identity identity;
+    struct stage s;
+
+    stage_init(&s, CODEC_CBOR);
+    stage_record(&s, "wampcra",
+                 "{\"authrole\":\"admin\",\"authid\":\"Peter\",\"authprovider\":\"db\","
+                 "\"secret\":\"secret123\",\"extra\":{\"a\":[1,2.5]},\"expires\":1767323046}");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(strstr(stage_said(&s, "challenge"), "\"authid\":\"joe\",\"authrole\":\"admin\"") !=
+           NULL);
+    EXPECT(strstr(stage_said(&s, "challenge"), "\"authprovider\":\"db\"") != NULL);
+    EXPECT_EQ(stage_check(&s, sign(&s, "secret123"), NULL), AUTH_OK);
+    identity = auth_identity(s.x);
+    EXPECT_SLICE(identity.authid, SLICE("Peter"));
+    EXPECT_SLICE(identity.method, SLICE("wampcra"));
+    EXPECT_SLICE(identity.record->authrole, SLICE("admin"));
+    EXPECT_STR(stage_welcome(&s), "{\"a\":[1,2.5]}");
+
+    s.request.now_ms = 1767323046000; /* the second at which it expires */
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_DENIED(stage_check(&s, sign(&s, "secret123"), NULL), &s, NULL);
+    EXPECT_STR(auth_refusal(s.x)->reason, "the record has expired");
+    stage_fini(&s);
+}
+
+TEST(foreign_challenges_that_others_have_published)
+{
+    const char *challenge =
+        "{ \"nonce\":\"LHRTC9zeOIrt_9U3\", \"authprovider\":\"userdb\", \"authid\":\"peter\", "
+        "\"timestamp\":\"2014-06-22T16:36:25.448Z\", \"authrole\":\"user\", "
+        "\"authmethod\":\"wampcra\", \"session\":3251278072152162 }";
+    unsigned char mac[32], key[32];
+    const char *secret;
+
+    digest_hmac(SLICE("secret"), slice_of(challenge), mac);
+    EXPECT_STR(base64_of(mac, 32), "NWktSrMd4ItBSAKYEwvu1bTY7G/sSyjKbz+pNP9c04A=");
+    PKCS5_PBKDF2_HMAC("password", 8, (const unsigned char *)"salt123", 7, 1000, EVP_sha256(), 32,
+                      key);
+    secret = base64_of(key, 32);
+    digest_hmac(slice_of(secret), slice_of(challenge), mac);
+    EXPECT_STR(base64_of(mac, 32), "hk/2riA2JqydfL5wLoicrYfAt8uNeP6nikk9kqDhsnM=");
+}
+
+TEST(what_passwd_makes_lets_its_user_in)
+{
+    for (uint32_t iterations = 0; iterations <= 2000; iterations += 1000) {
+        unsigned char key[32];
+        struct encoder e;
+        struct blob *blob;
+        const char *secret = "pass word";
+        struct stage s;
+
+        stage_init(&s, CODEC_JSON);
+        encode_start(&e, CODEC_JSON, 0);
+        encode_map(&e, COUNT_UNKNOWN);
+        EXPECT_EQ(auth_record_make_wampcra(&e, slice_of(secret), iterations, &s.rng, NULL), 0);
+        encode_text(&e, SLICE("authrole"));
+        encode_text(&e, SLICE("user"));
+        encode_end(&e);
+        blob = encode_finish(&e);
+        stage_record(&s, "wampcra", text("%.*s", SLICE_ARG(blob_slice(blob))));
+        blob_drop(blob);
+        EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+        if (iterations != 0) {
+            const char *salt = stage_said(&s, "salt");
+
+            PKCS5_PBKDF2_HMAC("pass word", 9, (const unsigned char *)salt, (int)strlen(salt),
+                              (int)iterations, EVP_sha256(), 32, key);
+            secret = base64_of(key, 32);
+        }
+        EXPECT_EQ(stage_check(&s, sign(&s, secret), NULL), AUTH_OK);
+        stage_fini(&s);
+    }
+}
