@@ -64,8 +64,9 @@ return {
   realms = {
     realm1 = { policy = "open", queue = { messages = 10, overflow = "conflate" } },
     ["com.acme"] = { policy = "open", uri_check = "strict", compat = "nexus", trustlevel = 3 },
-    stores = { policy = "open", roles = { "broker" }, reserved_prefixes = { "wamp", "x.y" },
-      retained_max_bytes = "5GiB", event_history = { { uri = "com.acme" },
+    stores = { policy = "open", roles = { "broker", "dealer" },
+      reserved_prefixes = { "wamp", "x.y" }, retained_max_bytes = "5GiB",
+      event_history = { { uri = "com.acme" },
         { uri = "com..x", match = "wildcard", limit = 5, max_age = "1d", max_bytes = "1MiB" } } },
   },
   realm_template = { policy = "open", goodbye_timeout = 0.5 },

@@ -214,6 +214,18 @@ for place in pairs(places) do
       })
     end)
 
+    it("event_history needs both roles", function()
+      for _, role in ipairs { "broker", "dealer" } do
+        assert_refused(place, ('roles = { %q },\nevent_history = { { uri = "" } },'):format(role), {
+          "5: REALM.event_history: roles leaves one out; allowed: with both roles: events come by "
+            .. "a broker, wamp.subscription.get_events by a dealer",
+          '5: REALM.event_history[1].uri: found ""; allowed: a topic: components without spaces or '
+            .. "#, separated by dots" })
+        assert.same({ role }, printed(place, ("roles = { %q }, event_history = {},"):format(role))
+          .roles)
+      end
+    end)
+
     it("event_history has its bound", function()
       local code, _, log = run("--check-config", ([[
         local all = {}

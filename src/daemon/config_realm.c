@@ -115,8 +115,12 @@ static void check_histories(struct check *check, const struct node *list,
     const struct history_options *histories = options->histories;
     size_t index = 0;
 
-    if (list == NULL || list->type != NODE_TABLE || histories == NULL)
+    if (list == NULL || list->type != NODE_TABLE || options->history_count == 0)
         return;
+    if (options->roles != (ROUTER_BROKER | ROUTER_DEALER))
+        check_refuse(check, list, "roles leaves one out",
+                     "with both roles: events come by a broker, wamp.subscription.get_events by a "
+                     "dealer");
     for (const struct node *node = list->first; node != NULL; node = node->next, index++) {
         if (histories[index].uri == NULL || !has_match(node, &histories[index]))
             continue;
