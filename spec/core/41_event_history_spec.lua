@@ -184,6 +184,15 @@ core.describe("Event history", function(router)
     assert.equal("mqtt", events[4].details.ppt_scheme)
   end)
 
+  it("tells the trust level to every caller", function()
+    local r = router { event_history = { { uri = "com.x" } }, trustlevel = 0 }
+    local alice, bob = r:join(), r:join { roles = core.all_roles }
+    alice:publish("com.x", { 1 })
+    local id = lookup(alice, "com.x")
+    assert.same({ trustlevel = 0 }, ask(alice, id)[1].details)
+    assert.same({ trustlevel = 0 }, ask(bob, id)[1].details)
+  end)
+
   it("keeps the last events, as many as configured, and says that it has dropped some", function()
     local _, alice, bob, id = scene { event_history = { { uri = "com.x", limit = 3 } } }
     for i = 1, 10 do
