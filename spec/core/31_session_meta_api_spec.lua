@@ -490,7 +490,7 @@ core.describe("wamp.session.kill", function(router)
       { "wamp.subscription.on_unsubscribe", id, sub }, { "wamp.subscription.on_delete", id, sub },
       { "wamp.registration.on_unregister", id, reg }, { "wamp.registration.on_delete", id, reg },
       { on_leave, id, bob.welcome.authid, "anonymous" },
-      { core.RESULT, 1, {} },
+      { core.RESULT, alice.last_request + 1, {} },
     }, alice, alice:call("wamp.session.kill", { id }))
   end)
 
@@ -501,13 +501,12 @@ core.describe("wamp.session.kill", function(router)
     alice:register "com.y"
     alice:call "com.x"
     bob:call "com.y"
-    local _, actions = meta.ask(alice, "wamp.session.kill", { bob.session })
     assert.actions({
       { bob, { GOODBYE, {}, "wamp.close.killed" } },
       { alice, core.failure(core.CALL, 2, "wamp.error.canceled") },
       { alice, { core.INTERRUPT, 1, { mode = "killnowait", reason = "wamp.error.canceled" } } },
       { alice, { core.RESULT, 3, {} } },
-    }, actions)
+    }, alice:call("wamp.session.kill", { bob.session }))
   end)
 end)
 
@@ -532,7 +531,7 @@ core.describe("wamp.session.kill_by_authid", function(router)
     local alice = r:join()
     local actions = watcher:call("wamp.session.kill_by_authid", { alice.welcome.authid })
     assert.heard({ { on_leave, alice.session, alice.welcome.authid, "anonymous" },
-      { core.RESULT, 1, {}, { list { alice.session } } } }, watcher, actions)
+      { core.RESULT, watcher.last_request, {}, { list { alice.session } } } }, watcher, actions)
   end)
 end)
 
@@ -557,7 +556,7 @@ core.describe("wamp.session.kill_by_authrole", function(router)
     end
     local heard = meta.heard(watcher,
       watcher:call("wamp.session.kill_by_authrole", { "anonymous" }))
-    assert.same({ core.RESULT, 1, {}, { 3 } }, heard[4])
+    assert.same({ core.RESULT, watcher.last_request, {}, { 3 } }, heard[4])
     for i = 1, 3 do
       assert.equal(on_leave, heard[i][1])
       assert.is_truthy(leaving[heard[i][2]])
@@ -614,7 +613,7 @@ core.describe("wamp.session.kill_all", function(router)
       meta.done(victim, "wamp.session.add_testament", { "com.last", list { 1 } })
       meta.done(victim, "wamp.session.add_testament", { "com.last" }, { scope = "detached" })
     end
-    assert.heard({ { core.RESULT, 1, {}, { 3 } } }, alice,
+    assert.heard({ { core.RESULT, alice.last_request + 1, {}, { 3 } } }, alice,
       alice:call("wamp.session.kill_all", { "surplus", 7 }))
     local now = r:counters()
     assert.same({ 1, left.subscriptions, 0 }, { now.sessions, now.subscriptions,

@@ -165,11 +165,15 @@ core.describe("wamp.session.add_testament", function(router)
 
   it("refuses a topic that is no URI or reserved", function()
     local watcher, alice = scene()
-    watcher:subscribe("", { match = "prefix" })
+    watcher:subscribe("wamp.", { match = "prefix" })
+    watcher:subscribe("nexus", { match = "prefix" })
+    watcher:subscribe("com", { match = "prefix" })
     meta.refused_at(alice, meta.invalid_uri, add, { "", list {}, {} }, 1, meta.no_uris)
     meta.refused_at(alice, meta.invalid_uri, add, { "", list {}, {} }, 1,
       { "wamp", "wamp.x", "wamp.session.on_leave", "nexus", "nexus.session.on_drops" })
-    assert.actions({}, alice:drop())
+    assert.actions({ { watcher, { core.EVENT, core.id, core.id,
+      { topic = "wamp.session.on_leave" }, { alice.session, core.any, core.any } } } },
+      alice:drop())
   end)
 
   it("keeps to the realm's grammar and reserved prefixes", function()
