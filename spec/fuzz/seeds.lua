@@ -126,6 +126,48 @@ for i, name in ipairs(order) do
   end
 end
 
+-- fuzz_auth: serializer, method, facts, then record, authid, authextra, signature, Extra. The
+-- methods are in the order of the table in fuzz_auth.c.
+local key32 = "AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+local pubkey = "79b5562e8fe654f94078b112e8a98ba7901f853ae695bed7e0e3910bad049664"
+local nonce = "AAECAwQFBgcICQoLDA0ODw=="
+local scram_record = { authrole = "r", kdf = "argon2id13", salt = "oKGio6SlpqeoqaqrrK2urw==",
+                       iterations = 4, memory = 512, stored_key = key32, server_key = binary(("k"):rep(32)),
+                       compat_stored_key = key32, compat_server_key = key32 }
+local proof = { nonce = nonce, channel_binding = "tls-unique", cbind_data = "dHdlbHZlIGJ5dGVz" }
+local logins = {
+  anonymous = { 0, 0, { authrole = "guest", expires = 2 ^ 40, trustlevel = 1 } },
+  ticket = { 1, 0, { authrole = "r", ticket = { "a", "b" } }, "joe", {}, "a" },
+  ticket_known = { 1, 64, null, "joe", {}, "secret" },
+  ticket_nobody = { 1, 65, null, "joe", {}, "secret" },
+  ticket_pbkdf2 = { 1, 64, { authrole = "r", ticket_hash = "$pbkdf2-sha256$i=1000$MDEyMzQ1Njc4OWFiY2RlZg$"
+                                                           .. "MDEyMzQ1Njc4OWFiY2RlZg" }, "joe", {}, "a" },
+  ticket_argon2 = { 1, 0, { authrole = "r", ticket_hash = "$argon2id$v=19$m=64,t=1,p=1$MDEyMzQ1Njc4OWFiY2RlZg$"
+                                                          .. "MDEyMzQ1Njc4OWFiY2RlZg" }, "joe", {}, "a" },
+  wampcra = { 2, 0, { authrole = "r", authid = "x", secret = key32, salt = "s", iterations = 1000, keylen = 32,
+                      extra = { a = { 1 } }, attributes = { org = "o" }, authprovider = "p" }, "joe", {}, key32 },
+  wampcra_nobody = { 2, 1, null, "j\"o\\e", {}, key32 },
+  wamp_scram = { 3, 2, scram_record, "j,o=e", { nonce = nonce, channel_binding = "tls-unique" }, key32, proof },
+  wamp_scram_known = { 3, 0, null, "joe", { nonce = nonce, channel_binding = null }, key32, { nonce = nonce } },
+  wamp_scram_nobody = { 3, 3, null, "joe", { nonce = nonce, channel_binding = "tls-exporter" }, key32, {} },
+  scram = { 4, 0, null, "joe", { nonce = nonce }, key32, {} },
+  cryptosign = { 5, 10, { authrole = "r", pubkeys = list { pubkey, binary(("p"):rep(32)) } }, "",
+                 { pubkey = pubkey, challenge = pubkey, channel_binding = "tls-exporter" }, pubkey:rep(3), {} },
+  cryptosign_bare = { 5, 2, null, "", { pubkey = pubkey, channel_binding = "tls-unique" }, pubkey:rep(2) },
+  cryptosign_required = { 5, 16, null, "joe", { pubkey = pubkey }, "" },
+  tls = { 6, 4, { authrole = "r", fingerprints = list { pubkey, "00:11:22:33:44:55:66:77:88:99:"
+                                                                 .. "aa:bb:cc:dd:ee:ff:00:11:22:33" } } },
+}
+for i, name in ipairs(order) do
+  local function dict(from)
+    return (from == nil or from == null) and "" or codecs[name].encode(from)
+  end
+  for key, login in pairs(logins) do
+    write("auth", key .. "_" .. name, string.char(i - 1, login[1], login[2])
+      .. (">s2s2s2s2"):pack(dict(login[3]), login[4] or "", dict(login[5]), login[6] or "") .. dict(login[7]))
+  end
+end
+
 -- fuzz_rawsocket: our offer, the handshake, headers.
 local headers = "\0\0\0\x10\1\0\0\4\2\0\0\4\8\0\0\0\0\xff\xff\xff\3\0\0\0\16\0\0\0\8\0\0\1"
 for name, head in pairs {
