@@ -389,7 +389,11 @@ local function member_specs(peer)
     ask(bob, "wamp.reflect.describe", nil, nil, { { ["com.add"] = schema } })
     alice:goodbye()
     ask(bob, "wamp.reflect.describe", { "com.add" }, nil, { schema })
-    ask(bob, "wamp.reflect.define", { "com.add", null }, nil, {})
+    local request = bob:call("wamp.reflect.define", { "com.add", null })
+    bob:expect_all {
+      { wamp.RESULT, request, {} },
+      { wamp.EVENT, any, wamp.id, {}, { "com.add" } },
+    }
     bob:expect_nothing()
   end)
 end
@@ -428,7 +432,9 @@ conformance.over_mixed("With two workers, the meta API:",
         local boss = watchers[1][1]
         for i = 1, 6 do
           local alice = peer.join()
-          heard { on_join, wamp.including { session = alice.session } }
+          heard { on_join, wamp.including { session = alice.session, transport = {
+            type = any, protocol = "wamp.2." .. peer.serializer, peer = wamp.text "^[tu]", secure = any,
+          } } }
           local id = alice:subscribe "com.x"
           heard { "wamp.subscription.on_subscribe", alice.session, id }
           local request
