@@ -173,6 +173,22 @@ conformance.with_router("The report of lost events", changes, function(get)
     assert.is_true(count >= 2 and count <= 6, ("%d reports"):format(count))
   end)
 
+  it("comes for a session that is gone already", function()
+    for _, leave in ipairs { wamp.Connection.drop, function(deaf)
+      deaf:send { wamp.GOODBYE, {}, "wamp.close.close_realm" }
+    end } do
+      local stage = scene(peer, "drop_newest")
+      local deaf = join_deaf(peer, stage)
+      stage.reader:subscribe(stage.topic)
+      local before = lost(get())
+      flood(get(), stage.publisher, stage.topic, stage.reader)
+      local missing = lost(get()) - before
+      leave(deaf)
+      expect_drops(stage.listener, stage.subscription, { [deaf.session] = missing })
+      stage.listener:expect_nothing()
+    end
+  end)
+
   it("stays in the realm of the session", function()
     local other = scene(peer, "drop_oldest")
     local stage = scene(peer, "drop_newest")

@@ -147,7 +147,7 @@ void core_free(struct core *core)
     if (core == NULL)
         return;
     end_sessions(core);
-    deadlines_cancel(&core->deadlines, &core->losses.timer.deadline);
+    losses_fini(core);
     broker_fini(core);
     dealer_fini(core);
     reflection_fini(core);

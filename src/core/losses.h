@@ -10,18 +10,22 @@
 
 #include "core/session.h"
 
+struct loss {
+    uint64_t session; /* id; it may have ended meanwhile */
+    uint64_t dropped;
+};
+
 struct losses {
-    struct list sessions; /* session->in_losses: those that lost something since the last event */
-    struct timer timer;   /* the next event; set when there is something to tell */
+    struct loss *of; /* owned array: those that lost something since the last event */
+    size_t count, cap;
+    struct timer timer; /* the next event; set when there is something to tell */
 };
 
 void losses_init(struct core *core);
+void losses_fini(struct core *core);
 
 /* The peer of this session lost so many events. */
 void losses_add(struct core *core, struct session *session, uint64_t count);
-
-/* The session is gone. */
-void losses_forget(struct session *session);
 
 void losses_on_timer(struct core *core);
 

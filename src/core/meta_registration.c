@@ -20,7 +20,7 @@ const char *meta_registration_list(struct meta_call *call)
 const char *meta_registration_lookup(struct meta_call *call)
 {
     struct slice uri;
-    enum match match;
+    enum match match = MATCH_EXACT;
     struct match_entry *entry;
     const char *error = meta_need_text(call, 0, "procedure", &uri);
 

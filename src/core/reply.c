@@ -53,8 +53,8 @@ struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice wo
     struct encoder e;
 
     start(&e, codec, MSG_GOODBYE, 3, HEAD_LEN + words.len);
-    encode_map(&e, words.len == 0 ? 0 : 1);
-    if (words.len != 0)
+    encode_map(&e, words.data == NULL ? 0 : 1);
+    if (words.data != NULL)
         put_text(&e, "message", words);
     encode_end(&e);
     encode_text(&e, slice_of(reason));

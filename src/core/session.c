@@ -181,7 +181,6 @@ static void detach(struct core *core, struct session *session, const char *reaso
     calls_withdraw(core, session);
     dealer_leave(core, session);
     calls_leave(core, session);
-    losses_forget(session);
     map_remove(&core->by_id, session->id, 0);
     core->counters.sessions--;
     meta_on_leave(core, session);

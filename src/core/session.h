@@ -66,8 +66,7 @@ struct session {
     uint32_t subscription_count, registration_count, call_count, invocation_count;
     struct list testaments; /* owned: struct testament */
     uint32_t testament_count;
-    uint64_t dropped;               /* events since the realm was told last */
-    struct list in_losses;          /* core->losses.sessions */
+    size_t loss;                    /* its entry in core->losses, if that is its own */
     int64_t trustlevel;             /* negative: none */
     uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
     struct finished_call *finished; /* owned ring of MAX_FINISHED_CALLS; NULL: none yet */
