@@ -433,7 +433,8 @@ conformance.over_mixed("With two workers, the meta API:",
         for i = 1, 6 do
           local alice = peer.join()
           heard { on_join, wamp.including { session = alice.session, transport = {
-            type = any, protocol = "wamp.2." .. peer.serializer, peer = wamp.text "^[tu]", secure = any,
+            type = any, protocol = "wamp.2." .. peer.serializer,
+            peer = wamp.text "^[tu]", secure = any,
           } } }
           local id = alice:subscribe "com.x"
           heard { "wamp.subscription.on_subscribe", alice.session, id }
