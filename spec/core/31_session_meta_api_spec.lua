@@ -63,6 +63,22 @@ core.describe("The session meta API", function(router)
     assert.equal(0, r:counters().pending_calls)
   end)
 
+  for _, check in ipairs { "lenient", "sequential", "strict" } do
+    it("answers the first chunk of a call and drops the later ones, request ids " .. check,
+      function()
+        local r = router { request_id_check = check }
+        local alice = r:join(core.streamer)
+        for request, procedure in ipairs { "wamp.session.count", "wamp.session.get" } do
+          local more = { core.CALL, request, { progress = true }, procedure }
+          assert.equal(1, #alice:send(more))
+          assert.actions({}, alice:send(more))
+          assert.actions({}, alice:send { core.CALL, request, {}, procedure })
+        end
+        alice.last_request = 2
+        assert.equal(1, (meta.one(alice, "wamp.session.count")))
+      end)
+  end
+
   it("does not go through the callees of a prefix that is everything", function()
     local r = router()
     local alice, bob = r:join(), r:join()
@@ -273,6 +289,18 @@ core.describe("wamp.session.count and wamp.session.list", function(router)
         list { list { "anonymous" } },
       })
     end
+  end)
+
+  it("read a filter to its end, or refuse it", function()
+    local alice = scene()
+    local roles = {}
+    for i = 1, 5000 do
+      roles[i] = "realm1"
+    end
+    roles[#roles + 1] = "anonymous"
+    local answer = alice:call("wamp.session.count", { list(roles) })[1][2]
+    assert.is_true(answer[1] == core.RESULT and answer[4][1] == 2
+      or answer[5] == meta.invalid_argument, core.show(answer))
   end)
 
   it("see roles as they are", function()
