@@ -286,6 +286,50 @@ core.describe("Sharded subscription", function(router)
     assert.equal("103", audience(members, actions))
   end)
 
+  for seed = 1, 3 do
+    it(("delivers to whom it should, whoever comes and goes (seed %d)"):format(seed), function()
+      local state = seed
+      local function roll(most)
+        state = state * 6364136223846793005 + 1442695040888963407
+        return (state >> 33) % most + 1
+      end
+      local r = router()
+      local bob, id = r:join(), nil
+      local crowd, key_of = {}, {} -- places; what is attached: a key, or "" for none
+      for i = 1, 12 do
+        crowd[i] = r:join()
+      end
+      local function move(i)
+        local what = roll(5)
+        if what == 5 and key_of[i] then
+          crowd[i]:unsubscribe(id)
+          key_of[i] = nil
+        elseif what == 4 then
+          crowd[i]:drop()
+          crowd[i], key_of[i] = r:join(), nil
+        else
+          local key = roll(5)
+          id = crowd[i]:subscribe("com.x", { nkey = key < 5 and "k" .. key or nil })
+          key_of[i] = key < 5 and "k" .. key or ""
+        end
+      end
+      for round = 1, 300 do
+        move(roll(#crowd))
+        local rkey, keys, expected, got = "r" .. round, {}, {}, {}
+        for _, key in pairs(key_of) do
+          keys[#keys + 1] = key ~= "" and key or nil
+        end
+        local winner = shards.winner(rkey, keys)
+        local actions = bob:publish("com.x", nil, nil, { rkey = rkey })
+        for i, peer in ipairs(crowd) do
+          expected[i] = key_of[i] == "" or key_of[i] ~= nil and key_of[i] == winner
+          got[i] = #peer:messages(actions) == 1
+        end
+        assert.same(expected, got)
+      end
+    end)
+  end
+
   for _, bad in ipairs { 5, true, 1.5, core.null, core.list { "a" }, { a = 1 } } do
     it(core.show(bad) .. " as rkey or nkey is a violation that names it", function()
       local r = router()

@@ -311,11 +311,41 @@ core.describe("Event history", function(router)
     assert.same({ 9, 6 }, first_args((ask(bob, id, { limit = 2, reverse = true }))))
   end)
 
-  it("an empty eligible_authid means nothing where that is configured", function()
+  it("takes an empty eligible as absent where that is configured", function()
     local _, alice, bob, id = scene { event_history = { { uri = "com.x" } },
       empty_eligible_is_absent = true }
-    alice:publish("com.x", { 1 }, nil, { eligible_authid = core.list {} })
+    for i, key in ipairs { "eligible_authid", "eligible_authrole", "eligible", "eligible_agent" } do
+      alice:publish("com.x", { i }, nil, { [key] = core.list {} })
+    end
+    assert.same({ 1, 2, 3, 4 }, first_args((ask(bob, id))))
+  end)
+
+  it("keeps a publication whose filter by attribute is none", function()
+    local _, alice, bob, id = scene()
+    alice:publish("com.x", { 1 }, nil, { eligible_team = "red", exclude_team = 5, eligible_ = {} })
     assert.same({ 1 }, first_args((ask(bob, id))))
+  end)
+
+  it("shows a raw payload as one argument", function()
+    local _, alice, bob, id = scene()
+    for i, raw in ipairs { core.binary "\1\2", "text" } do
+      alice:send { core.PUBLISH, i, { enc_algo = "cryptobox" }, "com.x", raw }
+    end
+    local events = ask(bob, id)
+    assert.is_true(value.same(value.list { core.binary "\1\2" }, events[1].args))
+    assert.same({ "text" }, events[2].args)
+    assert.is_nil(events[1].kwargs)
+  end)
+
+  it("that does not fit into a message of the caller's transport is an error", function()
+    local r, alice = scene()
+    for i = 1, 10 do
+      alice:publish("com.x", { i, ("x"):rep(100) })
+    end
+    local carol = r:join(nil, { send_max = 1024 })
+    local id = lookup(carol, "com.x")
+    refused(carol, "wamp.error.payload_size_exceeded", { id })
+    assert.same({ 1, 2 }, first_args((ask(carol, id, { limit = 2 }))))
   end)
 
   for _, row in ipairs {
