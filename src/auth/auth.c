@@ -116,14 +116,15 @@ void auth_mock(const struct auth_settings *settings, const struct auth_request *
 
 bool auth_bind(const struct auth_bindings *bindings, struct slice name, struct binding *binding)
 {
+    static const struct auth_bindings none;
+    const struct auth_bindings *from = bindings == NULL ? &none : bindings;
     const struct {
         const char *name;
         struct slice bytes;
     } kinds[] = {
-        {"tls-unique", bindings == NULL ? (struct slice){0} : bindings->tls_unique},
-        {"tls-server-end-point",
-         bindings == NULL ? (struct slice){0} : bindings->tls_server_end_point},
-        {"tls-exporter", bindings == NULL ? (struct slice){0} : bindings->tls_exporter},
+        {"tls-unique", from->tls_unique},
+        {"tls-server-end-point", from->tls_server_end_point},
+        {"tls-exporter", from->tls_exporter},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(kinds); i++) {

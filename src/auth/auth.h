@@ -126,27 +126,24 @@ enum auth_step auth_begin_own(struct auth_exchange **exchange, struct slice name
                               struct slice extra);
 
 /* Wipes and frees; NULL is fine. A job that was taken is not touched. */
-void auth_free(struct auth_exchange *exchange);
+void auth_free(struct auth_exchange *x);
 
 /* The Extra of the CHALLENGE to send, encoded for the session. Borrowed until the next call. */
-struct slice auth_challenge(const struct auth_exchange *exchange);
+struct slice auth_challenge(const struct auth_exchange *x);
 
 /* An AUTHENTICATE came. Extra is encoded in the codec of the session; len 0: none. */
-enum auth_step auth_check(struct auth_exchange *exchange, struct slice signature,
-                          struct slice extra);
+enum auth_step auth_check(struct auth_exchange *x, struct slice signature, struct slice extra);
 
 /* AUTH_DERIVE: the job is the caller's now. It goes to auth_resume, run or not, or to job_free
  * when the session is gone. */
-struct job *auth_take_job(struct auth_exchange *exchange);
-enum auth_step auth_resume(struct auth_exchange *exchange, struct job *job);
+struct job *auth_take_job(struct auth_exchange *x);
+enum auth_step auth_resume(struct auth_exchange *x, struct job *job);
 
 /* AUTH_ASK: the policy says yes with a record, no with NULL, no with its own words, or wants
  * one more CHALLENGE (refused after MAX_AUTH_ROUNDS). */
-enum auth_step auth_answer_record(struct auth_exchange *exchange, struct auth_record *record);
-enum auth_step auth_answer_refusal(struct auth_exchange *exchange, const char *uri,
-                                   const char *words);
-enum auth_step auth_answer_challenge(struct auth_exchange *exchange, enum codec codec,
-                                     struct slice extra);
+enum auth_step auth_answer_record(struct auth_exchange *x, struct auth_record *record);
+enum auth_step auth_answer_refusal(struct auth_exchange *x, const char *uri, const char *words);
+enum auth_step auth_answer_challenge(struct auth_exchange *x, enum codec codec, struct slice extra);
 
 /* ---- what came of it ---- */
 
@@ -157,10 +154,10 @@ struct auth_identity {
 };
 
 /* After AUTH_OK. Borrowed from the exchange. */
-struct auth_identity auth_identity(const struct auth_exchange *exchange);
+struct auth_identity auth_identity(const struct auth_exchange *x);
 
 /* After AUTH_OK: writes the value of WELCOME.authextra, or nothing and false when there is none. */
-bool auth_encode_extra(const struct auth_exchange *exchange, struct encoder *e);
+bool auth_encode_extra(const struct auth_exchange *x, struct encoder *e);
 
 struct auth_refusal {
     struct fault fault; /* URI and message of the ABORT */
@@ -169,6 +166,6 @@ struct auth_refusal {
 };
 
 /* After AUTH_REFUSED. Borrowed from the exchange. */
-const struct auth_refusal *auth_refusal(const struct auth_exchange *exchange);
+const struct auth_refusal *auth_refusal(const struct auth_exchange *x);
 
 #endif

@@ -31,7 +31,6 @@ struct core {
     bool is_role_checked;       /* some messages are not for this realm, or not for every session */
     struct deadlines deadlines; /* borrowed nodes: session->deadline */
     uint64_t last_id;           /* last subscription or registration id */
-    uint32_t key_authid, key_authrole; /* interned names of attributes */
     struct core_counters counters;
     struct arena scratch; /* of one step */
 

@@ -115,6 +115,8 @@ int filters_build(struct filter_set *set, const struct options *options, enum co
 
         *filter = (struct filter){.is_eligible = option->is_eligible,
                                   .by_session = option->by_session,
+                                  .by_identity = slice_eq(option->attribute, SLICE("authid")) ||
+                                                 slice_eq(option->attribute, SLICE("authrole")),
                                   .key = intern_find_text(intern, option->attribute)};
 
         int err = read_values(filter, option, codec, intern, arena, &is_empty, fault);

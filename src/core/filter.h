@@ -23,7 +23,8 @@ struct number_set {
 struct filter {
     bool is_eligible;
     bool by_session;
-    uint32_t key; /* interned name; INTERN_NONE: no session has such an attribute */
+    bool by_identity; /* authid or authrole: does not change while a session lasts */
+    uint32_t key;     /* interned name; INTERN_NONE: no session has such an attribute */
     struct number_set values;
 };
 

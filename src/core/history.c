@@ -13,13 +13,9 @@
 /* The filters that can be applied to whoever asks later: who it is, and nothing that changes. */
 static bool is_loggable(const struct publication *pub)
 {
-    for (unsigned i = 0; i < pub->options->filter_count; i++) {
-        const struct filter_option *filter = &pub->options->filters[i];
-
-        if (filter->by_session || (!slice_eq(filter->attribute, SLICE("authid")) &&
-                                   !slice_eq(filter->attribute, SLICE("authrole"))))
+    for (unsigned i = 0; i < pub->filters.count; i++)
+        if (!pub->filters.filters[i].by_identity)
             return false;
-    }
     return true;
 }
 

@@ -183,7 +183,7 @@ struct record *publish_record(struct publication *pub)
                                                .publisher = pub->identity.session,
                                                .trustlevel = pub->trustlevel,
                                                .is_disclosed = pub->is_disclosed,
-                                               .is_restricted = pub->options->filter_count != 0,
+                                               .is_restricted = pub->filters.count != 0,
                                                .authid = pub->identity.authid,
                                                .authrole = pub->identity.authrole,
                                            });

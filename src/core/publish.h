@@ -28,7 +28,6 @@ struct publication {
     int64_t trustlevel;       /* of the publisher, or NO_TRUSTLEVEL */
     uint64_t topic_hash;      /* of patterns: tells topics apart in queues that conflate */
     struct record *record;    /* held when somebody keeps the event; NULL: not made yet */
-    bool is_unloggable;       /* its filters cannot be applied to history */
 };
 
 /* PUBLISH of a session. */

@@ -123,7 +123,7 @@ const char *meta_add_testament(struct meta_call *call)
 {
     struct session *session = call->caller;
     struct testament *testament;
-    enum testament_scope scope;
+    enum testament_scope scope = SCOPE_DESTROYED;
     struct msg msg;
     const char *error = take_publish(call, &msg);
 

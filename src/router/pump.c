@@ -265,12 +265,16 @@ static void answer_from_lobby(struct worker *worker, struct outbox *out)
     outbox_fini(out);
 }
 
+/* What a core reads of a transport, for a HELLO that may arrive after its peer is gone. */
 static struct transport *copy_transport(const struct transport *transport)
 {
-    struct transport *copy = mem_alloc(sizeof *copy);
+    size_t len = transport->peer == NULL ? 0 : strlen(transport->peer) + 1;
+    struct transport *copy = mem_alloc(sizeof *copy + len);
 
-    *copy = *transport; /* its strings live as long as the peer, which outlives its HELLO here */
-    copy->peer = copy->cookie = copy->protocol = copy->default_realm = NULL;
+    *copy = *transport; /* protocol is a literal */
+    copy->cookie = copy->default_realm = NULL;
+    if (len != 0)
+        copy->peer = memcpy(copy + 1, transport->peer, len);
     return copy;
 }
 

@@ -19,7 +19,7 @@ struct transport {
     enum codec codec;
     bool is_secure;
     uint32_t send_max;         /* the longest message that the peer accepts; UINT32_MAX: no limit */
-    const char *protocol;      /* "wamp.2.json" */
+    const char *protocol;      /* "wamp.2.json"; a literal */
     const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
     const char *cookie;        /* value of the tracking cookie, or NULL */
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
