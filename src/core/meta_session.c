@@ -32,9 +32,10 @@ static const char *take_roles(struct meta_call *call, struct roles *roles)
     if (arg->token.type == TOKEN_LIST) {
         list_walk(&item, call->codec, arg->value, &call->core->scratch);
         for (cap = 0; list_next(&item); cap++)
-            if (item.token.type != TOKEN_TEXT)
+            if (item.token.type != TOKEN_TEXT || cap == MAX_ROLES_ASKED)
                 return meta_error(call, WAMP_INVALID_ARGUMENT,
-                                  "argument 1 (filter_authroles): expected strings in the list");
+                                  "argument 1 (filter_authroles): expected at most %d strings",
+                                  MAX_ROLES_ASKED);
     }
     roles->of = arena_alloc(&call->core->scratch, (cap + 1) * sizeof *roles->of);
     if (arg->token.type == TOKEN_TEXT) {
@@ -45,7 +46,7 @@ static const char *take_roles(struct meta_call *call, struct roles *roles)
     while (list_next(&item)) {
         uint32_t role = intern_find_text(intern, item.token.text);
 
-        if (role != INTERN_NONE && roles->count < MAX_ROLES_ASKED)
+        if (role != INTERN_NONE)
             roles->of[roles->count++] = role;
     }
     return NULL;
