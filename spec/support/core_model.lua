@@ -145,13 +145,42 @@ function Model:learn(entry, id)
   return is_new
 end
 
+---- meta events ----
+
+--- A meta event reaches everybody whose subscription matches its topic, but not `leaving`.
+function Model:tell(want, topic, args, leaving)
+  for _, sub in ipairs(all_matching(self.subscriptions, topic)) do
+    for session in pairs(sub.members) do
+      if session ~= leaving then
+        expect(want, session, { core.EVENT, sub.id or core.id, core.id,
+          sub.match ~= "exact" and { topic = topic } or {}, core.list(args) })
+      end
+    end
+  end
+  return want
+end
+
+--- Tells of a member of a subscription or registration; nobody hears of reserved topics.
+function Model:tell_entry(want, kind, verb, session, entry, leaving)
+  if kind == "subscription" and is_reserved(entry.uri) then
+    return want
+  end
+  local subject = entry.id or core.id
+  if verb == "on_create" then
+    subject = core.including { uri = entry.uri, match = entry.match, invoke = entry.policy }
+  end
+  return self:tell(want, ("wamp.%s.%s"):format(kind, verb), { session.peer.session, subject },
+    leaving)
+end
+
 ---- sessions ----
 
+--- Returns what the others hear of it.
 function Model:join(peer, details)
   local session = { peer = peer, team = details.team, level = details.level,
     can_cancel = details.roles == core.all_roles, last_invocation = 0 }
   self.sessions[#self.sessions + 1] = session
-  return session
+  return self:tell({}, "wamp.session.on_join", { core.including { session = peer.session } })
 end
 
 local function without(list, is_gone)
@@ -164,17 +193,42 @@ local function without(list, is_gone)
   return rest
 end
 
---- The session ends; what others hear of it is added to `want`.
-function Model:leave(session, want)
-  for key, sub in pairs(self.subscriptions) do
-    sub.members[session] = nil
-    if next(sub.members) == nil then
-      self.subscriptions[key] = nil
+--- The entries in which `is_member` finds the session, in ascending order of their ids.
+local function entries_of(entries, is_member)
+  local found = {}
+  for _, entry in pairs(entries) do
+    if is_member(entry) then
+      found[#found + 1] = entry
     end
   end
-  for _, reg in pairs(self.registrations) do
-    self:detach(reg, session)
+  table.sort(found, function(a, b) return a.id < b.id end)
+  return found
+end
+
+local function has(list, value)
+  for _, item in ipairs(list) do
+    if item == value then
+      return true
+    end
   end
+  return false
+end
+
+--- Subscriptions and registrations of a session that ends.
+function Model:let_go(session, want)
+  for _, sub in ipairs(entries_of(self.subscriptions,
+    function(sub) return sub.members[session] end)) do
+    self:detach_member(sub, session, want, session)
+  end
+  for _, reg in ipairs(entries_of(self.registrations,
+    function(reg) return has(reg.callees, session) end)) do
+    self:detach_callee(reg, session, want, session)
+  end
+end
+
+--- The session ends; what others hear of it is added to `want`.
+function Model:leave(session, want)
+  self:let_go(session, want)
   for _, call in ipairs(self.calls) do
     if call.callee == session and call.caller ~= session then
       expect(want, call.caller, { core.ERROR, core.CALL, call.request, {}, "wamp.error.canceled",
@@ -191,7 +245,8 @@ function Model:leave(session, want)
     return call.caller == session or call.callee == session
   end)
   self.sessions = without(self.sessions, function(other) return other == session end)
-  return want
+  return self:tell(want, "wamp.session.on_leave",
+    { session.peer.session, core.text "^[%w-]+$", "anonymous" })
 end
 
 ---- broker ----
@@ -206,32 +261,38 @@ function Model:subscribe(session, uri, match)
   end
   local key = key_of(match, uri)
   local sub = self.subscriptions[key] or { match = match, uri = uri, members = {} }
+  local want = expect({}, session, { core.SUBSCRIBED, session.peer.last_request, id_of(sub) })
+  local is_new, is_member = not self.subscriptions[key], sub.members[session]
   self.subscriptions[key] = sub
   sub.members[session] = true
-  return expect({}, session,
-    { core.SUBSCRIBED, session.peer.last_request, id_of(sub) }), sub
+  if is_new then
+    self:tell_entry(want, "subscription", "on_create", session, sub)
+  end
+  if not is_member then
+    self:tell_entry(want, "subscription", "on_subscribe", session, sub)
+  end
+  return want, sub
+end
+
+--- Takes a member out, and the subscription when it was the last.
+function Model:detach_member(sub, session, want, leaving)
+  sub.members[session] = nil
+  self:tell_entry(want, "subscription", "on_unsubscribe", session, sub, leaving)
+  if next(sub.members) == nil then
+    self.subscriptions[key_of(sub.match, sub.uri)] = nil
+    self:tell_entry(want, "subscription", "on_delete", session, sub, leaving)
+  end
+  return want
 end
 
 function Model:unsubscribe(session, id)
-  for key, sub in pairs(self.subscriptions) do
+  for _, sub in pairs(self.subscriptions) do
     if sub.id == id and sub.members[session] then
-      sub.members[session] = nil
-      if next(sub.members) == nil then
-        self.subscriptions[key] = nil
-      end
-      return expect({}, session, { core.UNSUBSCRIBED, session.peer.last_request })
+      local want = expect({}, session, { core.UNSUBSCRIBED, session.peer.last_request })
+      return self:detach_member(sub, session, want)
     end
   end
   return failure(session, core.UNSUBSCRIBE, "wamp.error.no_such_subscription")
-end
-
-local function has(list, value)
-  for _, item in ipairs(list) do
-    if item == value then
-      return true
-    end
-  end
-  return false
 end
 
 local function may_hear(session, publisher, options)
@@ -281,13 +342,18 @@ function Model:register(session, uri, match, policy)
   elseif reg and (reg.policy == "single" or reg.policy ~= policy) then
     return failure(session, core.REGISTER, "wamp.error.procedure_already_exists")
   end
+  local is_new = reg == nil
   reg = reg or { match = match, uri = uri, policy = policy, callees = {}, cursor = 1 }
+  local want = expect({}, session, { core.REGISTERED, session.peer.last_request, id_of(reg) })
   self.registrations[key] = reg
+  if is_new then
+    self:tell_entry(want, "registration", "on_create", session, reg)
+  end
   if not has(reg.callees, session) then
     reg.callees[#reg.callees + 1] = session
+    self:tell_entry(want, "registration", "on_register", session, reg)
   end
-  return expect({}, session,
-    { core.REGISTERED, session.peer.last_request, id_of(reg) }), reg
+  return want, reg
 end
 
 --- Takes a callee out, and the registration when it was the last.
@@ -301,16 +367,26 @@ function Model:detach(reg, session)
       if #reg.callees == 0 then
         self.registrations[key_of(reg.match, reg.uri)] = nil
       end
-      return true
+      return
     end
   end
-  return false
+end
+
+--- The same, and tells of it.
+function Model:detach_callee(reg, session, want, leaving)
+  self:detach(reg, session)
+  self:tell_entry(want, "registration", "on_unregister", session, reg, leaving)
+  if #reg.callees == 0 then
+    self:tell_entry(want, "registration", "on_delete", session, reg, leaving)
+  end
+  return want
 end
 
 function Model:unregister(session, id)
   for _, reg in pairs(self.registrations) do
-    if reg.id == id and self:detach(reg, session) then
-      return expect({}, session, { core.UNREGISTERED, session.peer.last_request })
+    if reg.id == id and has(reg.callees, session) then
+      local want = expect({}, session, { core.UNREGISTERED, session.peer.last_request })
+      return self:detach_callee(reg, session, want)
     end
   end
   return failure(session, core.UNREGISTER, "wamp.error.no_such_registration")
