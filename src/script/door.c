@@ -1,0 +1,766 @@
+/* door.c -- see door.h.
+ *
+ * The life of a run. l_enter is the bottom of its coroutine: it lets the caller
+ * push, calls the function protected, and lets the caller take the results; so
+ * everything that may raise is within the coroutine. An error of the policy ends
+ * l_enter in good order and the coroutine goes back to the pool. A coroutine that
+ * was killed, or that an error left otherwise, is thrown away: an error raised
+ * by a hook can leave hooks switched off in it.
+ *
+ * Killing. The hook yields, and the run is not resumed. Where C functions stand
+ * in between and nothing can yield (the comparator of a sort), it raises, again
+ * at each instruction, until something can. Coroutines of the policy pass both on
+ * to whom resumed them (lib_coroutine.c).
+ *
+ * Clocks. The first look at the clock is at the first hook, so short runs never
+ * pay for it. Time is measured by the wall and believed only when the CPU time
+ * of the thread agrees: a busy machine kills nobody.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "script/door.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "script/vm_priv.h"
+
+#include <lauxlib.h>
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <time.h>
+
+#define POOL_MAX          64 /* idle coroutines kept */
+#define NESTING_MAX       16 /* entries within entries: C stack */
+#define TRACE_LEVELS      20
+#define GRACE_NS          ((uint64_t)5000000) /* for <close> variables of a killed run */
+#define GRACE_MEMORY      ((size_t)256 * 1024)
+#define NS_PER_MS         1000000.0
+#define CPU_ASKED_AT(max) ((max) / 8) /* when the CPU clock is asked for the first time */
+
+struct door_run {
+    struct list link; /* vm->idle or vm->busy */
+    struct vm *vm;
+    lua_State *co; /* counted by ref; NULL: none yet */
+    int ref;
+    struct door_call call;
+    struct door_answer *answer; /* borrowed while it runs */
+    door_push_fn wake;
+    void *wake_ctx;
+    struct door_wait wait;
+    const char *cancel_words;
+    enum door_limit canceled; /* asked for by door_cancel */
+    enum door_limit fired;    /* the budget that ran out */
+    bool is_waiting, is_sliced;
+    bool is_closing; /* only its <close> variables run */
+    bool has_returned;
+    bool is_out_of_memory;
+
+    /* Since when, and what was used before. 0: the clock was not looked at yet. */
+    uint64_t began_at, segment_at, segment_cpu_at;
+    uint64_t stretch_ns; /* earlier segments of this stretch */
+    uint64_t cpu_ns;     /* earlier stretches */
+    uint64_t instructions;
+    char refused_at[80]; /* where memory ran out */
+};
+
+const char *door_limit_name(enum door_limit limit)
+{
+    static const char *const names[] = {
+        [DOOR_NO_LIMIT] = "none",
+        [DOOR_STRETCH] = "stretch",
+        [DOOR_CPU] = "cpu",
+        [DOOR_WALL] = "wall",
+        [DOOR_INSTRUCTIONS] = "instructions",
+        [DOOR_MEMORY] = "memory",
+        [DOOR_CANCELED] = "canceled",
+    };
+
+    return names[limit];
+}
+
+static uint64_t clock_ns(clockid_t id)
+{
+    struct timespec now;
+
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
+}
+
+/* ---- places ---- */
+
+/* "file:line: " of the innermost Lua function at `level` or above; allocates nothing in Lua, as
+ * it is needed where memory has run out. */
+static void place(lua_State *lua, int level, char *out, size_t len)
+{
+    lua_Debug frame;
+
+    out[0] = '\0';
+    for (; level < TRACE_LEVELS && lua_getstack(lua, level, &frame) != 0; level++) {
+        if (lua_getinfo(lua, "Sl", &frame) != 0 && frame.currentline > 0) {
+            snprintf(out, len, "%s:%d: ", frame.short_src, frame.currentline);
+            return;
+        }
+    }
+}
+
+static void trace(lua_State *lua, int level, char *out, size_t len)
+{
+    lua_Debug frame;
+    size_t at = 0;
+
+    out[0] = '\0';
+    for (int i = 0; i < TRACE_LEVELS && lua_getstack(lua, level + i, &frame) != 0; i++) {
+        int wrote;
+
+        if (lua_getinfo(lua, "Sln", &frame) == 0 || *frame.what == 'C')
+            continue;
+        wrote = snprintf(out + at, len - at, "%s%s:%d in %s", at == 0 ? "" : "\n", frame.short_src,
+                         frame.currentline,
+                         *frame.what == 'm'   ? "main chunk"
+                         : frame.name != NULL ? frame.name
+                                              : "a function");
+        if (wrote < 0 || (size_t)wrote >= len - at)
+            return;
+        at += (size_t)wrote;
+    }
+}
+
+void door_on_refusal(struct vm *vm)
+{
+    struct door_run *run = vm->run;
+
+    if (run == NULL || vm->running == NULL)
+        return;
+    /* Lua collects garbage after the first refusal and asks once more. */
+    if (vm->heap.refused < 2)
+        place(vm->running, 0, run->refused_at, sizeof(run->refused_at));
+    else
+        run->is_out_of_memory = true;
+}
+
+/* ---- budgets ---- */
+
+static int step_len(const struct vm *vm)
+{
+    return vm->heap.large != 0 ? VM_STEP_LARGE : VM_STEP;
+}
+
+/* What of `elapsed` was CPU time; asked late, since it takes a system call. */
+static uint64_t cpu_of(struct door_run *run, uint64_t elapsed, uint64_t max)
+{
+    uint64_t cpu;
+
+    if (elapsed < CPU_ASKED_AT(max))
+        return 0;
+    cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
+    if (run->segment_cpu_at == 0) {
+        /* Unknown is what it was until now; half of the limit is the most that is assumed. */
+        uint64_t assumed = elapsed < max / 2 ? elapsed : max / 2;
+
+        run->segment_cpu_at = assumed < cpu ? cpu - assumed : 1;
+    }
+    return elapsed < max ? 0 : cpu - run->segment_cpu_at;
+}
+
+static bool is_used_up(struct door_run *run, uint64_t before, uint64_t elapsed, uint64_t max)
+{
+    uint64_t left = before >= max ? 0 : max - before;
+
+    return max != 0 && (left == 0 || cpu_of(run, elapsed, left) >= left);
+}
+
+static enum door_limit limit_of(struct door_run *run, uint64_t now)
+{
+    const struct door_budget *budget = &run->call.budget;
+    uint64_t elapsed = now - run->segment_at;
+
+    if (run->is_out_of_memory)
+        return DOOR_MEMORY;
+    if (run->is_closing)
+        return is_used_up(run, 0, elapsed, GRACE_NS) ? DOOR_STRETCH : DOOR_NO_LIMIT;
+    if (budget->instructions != 0 && run->instructions >= budget->instructions)
+        return DOOR_INSTRUCTIONS;
+    if (is_used_up(run, run->stretch_ns, elapsed, budget->stretch_ns))
+        return DOOR_STRETCH;
+    if (is_used_up(run, run->cpu_ns + run->stretch_ns, elapsed, budget->cpu_ns))
+        return DOOR_CPU;
+    if (budget->wall_ns != 0 && now - run->began_at >= budget->wall_ns)
+        return DOOR_WALL;
+    return DOOR_NO_LIMIT;
+}
+
+static void look_at_clock(struct door_run *run, uint64_t now)
+{
+    if (run->began_at == 0)
+        run->began_at = now;
+    if (run->segment_at == 0)
+        run->segment_at = now;
+}
+
+static void limit_words(const struct door_run *run, enum door_limit limit, char *out, size_t len)
+{
+    const struct door_budget *budget = &run->call.budget;
+
+    switch (limit) {
+    case DOOR_STRETCH:
+        snprintf(out, len, "%g ms without waiting; call nexus.breathe() in long loops",
+                 (double)budget->stretch_ns / NS_PER_MS);
+        break;
+    case DOOR_CPU:
+        snprintf(out, len, "%g ms of CPU in all", (double)budget->cpu_ns / NS_PER_MS);
+        break;
+    case DOOR_WALL:
+        snprintf(out, len, "not done after %g s", (double)budget->wall_ns / NS_PER_MS / 1000);
+        break;
+    case DOOR_INSTRUCTIONS:
+        snprintf(out, len, "more than %" PRIu64 " instructions", budget->instructions);
+        break;
+    case DOOR_MEMORY:
+        snprintf(out, len,
+                 "not enough memory: it may grow by %zu KiB without waiting, to %zu KiB in all, "
+                 "%zu KiB of them in one string or table",
+                 (budget->growth != 0 ? budget->growth : run->vm->options.memory) / 1024,
+                 run->vm->options.memory / 1024, run->vm->options.block_max / 1024);
+        break;
+    case DOOR_CANCELED:
+    case DOOR_NO_LIMIT:
+        snprintf(out, len, "canceled");
+        break;
+    }
+}
+
+/* A budget has run out: says where, once. */
+static void fire(struct door_run *run, lua_State *lua, enum door_limit limit)
+{
+    struct door_answer *answer = run->answer;
+    char at[100];
+
+    run->fired = limit;
+    if (run->is_closing)
+        return;
+    if (lua != NULL) {
+        place(lua, 0, at, sizeof(at));
+        trace(lua, 0, answer->trace, sizeof(answer->trace));
+    }
+    if (limit == DOOR_MEMORY)
+        snprintf(at, sizeof(at), "%s", run->refused_at);
+    else if (lua == NULL)
+        at[0] = '\0';
+    snprintf(answer->message, sizeof(answer->message), "%s", at);
+    limit_words(run, limit, answer->message + strlen(at), sizeof(answer->message) - strlen(at));
+}
+
+/* ---- the hook ---- */
+
+bool door_is_ending(const struct vm *vm)
+{
+    return vm->run != NULL && vm->run->fired != DOOR_NO_LIMIT;
+}
+
+/* What is raised needs no memory, and nobody gets to look at it. */
+static int raise_end(lua_State *lua)
+{
+    static const char mark = 0;
+
+    lua_pushlightuserdata(lua, (void *)(uintptr_t)&mark); // NOLINT(performance-no-int-to-ptr)
+    return lua_error(lua);
+}
+
+int door_end(lua_State *lua)
+{
+    if (!lua_isyieldable(lua))
+        return raise_end(lua);
+    vm_of(lua)->yielding = YIELD_KILL;
+    return lua_yield(lua, 0);
+}
+
+/* True when the run is at its end, or has just come to it. */
+static bool is_over(struct door_run *run, lua_State *lua, uint64_t now)
+{
+    enum door_limit limit;
+
+    if (run->fired != DOOR_NO_LIMIT)
+        return true;
+    limit = limit_of(run, now);
+    if (limit == DOOR_NO_LIMIT)
+        return false;
+    fire(run, lua, limit);
+    return true;
+}
+
+static bool can_slice(const struct door_run *run, lua_State *lua, uint64_t now)
+{
+    uint64_t slice_ns = run->call.budget.slice_ns;
+
+    return slice_ns != 0 && !run->is_closing && now - run->segment_at >= slice_ns &&
+           run->vm->pinned == 0 && lua_isyieldable(lua);
+}
+
+void door_on_count(lua_State *lua, lua_Debug *debug)
+{
+    struct vm *vm = vm_of(lua);
+    struct door_run *run = vm->run;
+    uint64_t now;
+
+    (void)debug;
+    if (run == NULL)
+        return;
+    now = clock_ns(CLOCK_MONOTONIC);
+    look_at_clock(run, now);
+    run->instructions += (uint64_t)lua_gethookcount(lua);
+    if (is_over(run, lua, now)) {
+        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
+        door_end(lua);
+        return;
+    }
+    if (lua_gethookcount(lua) != step_len(vm))
+        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, step_len(vm));
+    if (can_slice(run, lua, now)) {
+        vm->yielding = YIELD_SLICE;
+        lua_yield(lua, 0);
+    }
+}
+
+void door_check(lua_State *lua)
+{
+    struct vm *vm = vm_of(lua);
+    uint64_t now;
+
+    if (vm->run == NULL)
+        return;
+    now = clock_ns(CLOCK_MONOTONIC);
+    look_at_clock(vm->run, now);
+    if (is_over(vm->run, lua, now)) {
+        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
+        raise_end(lua);
+    }
+}
+
+/* ---- waiting ---- */
+
+static int l_woken(lua_State *lua, int status, lua_KContext ctx)
+{
+    struct door_run *run = vm_of(lua)->run;
+    int before;
+
+    (void)status;
+    (void)ctx;
+    if (run->canceled != DOOR_NO_LIMIT)
+        return luaL_error(lua, "%s", run->cancel_words);
+    if (run->wake == NULL)
+        return 0;
+    before = lua_gettop(lua);
+    luaL_checkstack(lua, LUA_MINSTACK, NULL);
+    run->wake(lua, run->wake_ctx);
+    return lua_gettop(lua) - before;
+}
+
+/* Names the function of C that stands in the way. */
+static int l_cannot_wait(lua_State *lua)
+{
+    static const struct {
+        lua_CFunction fn;
+        const char *words;
+    } blockers[] = {
+        {l_table_sort, "cannot wait in a comparator of table.sort"},
+        {l_string_gsub, "cannot wait in a callback of string.gsub"},
+        {l_tostring, "cannot wait in __tostring"},
+        {l_require, "cannot wait while a module is loaded by require"},
+    };
+    lua_Debug frame;
+
+    for (int level = 1; lua_getstack(lua, level, &frame) != 0; level++) {
+        lua_CFunction fn;
+
+        lua_getinfo(lua, "f", &frame);
+        fn = lua_tocfunction(lua, -1);
+        lua_pop(lua, 1);
+        for (size_t i = 0; fn != NULL && i < ARRAY_LEN(blockers); i++) {
+            if (fn == blockers[i].fn)
+                return luaL_error(lua, "%s", blockers[i].words);
+        }
+    }
+    return luaL_error(lua, "cannot wait here: a function of the router called this one and does "
+                           "not wait");
+}
+
+int door_wait(lua_State *lua, struct door_wait wait)
+{
+    struct vm *vm = vm_of(lua);
+    struct door_run *run = vm->run;
+
+    if (run == NULL)
+        return luaL_error(lua, "cannot wait outside of an entry");
+    if (run->call.no_wait != NULL)
+        return luaL_error(lua, "%s", run->call.no_wait);
+    if (run->canceled != DOOR_NO_LIMIT)
+        return luaL_error(lua, "%s", run->cancel_words);
+    if (vm->pinned != 0 || !lua_isyieldable(lua))
+        return l_cannot_wait(lua);
+    run->wait = wait;
+    vm->yielding = YIELD_WAIT;
+    return lua_yieldk(lua, 0, 0, l_woken);
+}
+
+void *door_ctx(lua_State *lua)
+{
+    const struct door_run *run = vm_of(lua)->run;
+
+    return run == NULL ? NULL : run->call.ctx;
+}
+
+/* ---- the bottom of a coroutine ---- */
+
+/* The message of the error value at the index, without asking its metamethods. */
+static void describe(lua_State *lua, int index, char *out, size_t len)
+{
+    if (lua_type(lua, index) == LUA_TSTRING)
+        snprintf(out, len, "%s", lua_tostring(lua, index));
+    else if (lua_isinteger(lua, index))
+        snprintf(out, len, "%lld", lua_tointeger(lua, index));
+    else if (lua_type(lua, index) == LUA_TNUMBER)
+        snprintf(out, len, "%.14g", lua_tonumber(lua, index));
+    else
+        snprintf(out, len, "an error that is no text but a %s", luaL_typename(lua, index));
+}
+
+static int l_on_error(lua_State *lua)
+{
+    struct door_run *run = vm_of(lua)->run;
+    struct door_answer *answer = run->answer;
+
+    if (run->fired == DOOR_NO_LIMIT && !run->is_closing) {
+        describe(lua, 1, answer->message, sizeof(answer->message));
+        trace(lua, 1, answer->trace, sizeof(answer->trace));
+    }
+    return 1;
+}
+
+static int l_leave(lua_State *lua, int status, lua_KContext ctx)
+{
+    struct door_run *run = vm_of(lua)->run;
+
+    (void)ctx;
+    if (run->fired != DOOR_NO_LIMIT)
+        return 0;
+    if (status == LUA_ERRMEM) {
+        run->is_out_of_memory = true;
+        fire(run, NULL, DOOR_MEMORY);
+        return 0;
+    }
+    if (status != LUA_OK && status != LUA_YIELD) {
+        if (run->answer->message[0] == '\0')
+            describe(lua, -1, run->answer->message, sizeof(run->answer->message));
+        return 0;
+    }
+    lua_remove(lua, 1);
+    if (run->call.take != NULL) {
+        luaL_checkstack(lua, LUA_MINSTACK, NULL);
+        run->call.take(lua, lua_gettop(lua), run->call.ctx);
+    }
+    run->has_returned = true;
+    return 0;
+}
+
+static int l_enter(lua_State *lua)
+{
+    struct door_run *run = vm_of(lua)->run;
+    int status;
+
+    lua_pushcfunction(lua, l_on_error);
+    run->call.push(lua, run->call.ctx);
+    status = lua_pcallk(lua, lua_gettop(lua) - 2, LUA_MULTRET, 1, 0, l_leave);
+    return l_leave(lua, status, 0);
+}
+
+/* ---- the pool ---- */
+
+static int l_new_thread(lua_State *lua)
+{
+    struct door_run *run = lua_touserdata(lua, 1);
+    lua_State *co = lua_newthread(lua);
+
+    run->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
+    run->co = co;
+    vm_set_tag(co, TAG_POOLED);
+    return 0;
+}
+
+static void thread_drop(struct door_run *run)
+{
+    if (run->co == NULL)
+        return;
+    vm_set_tag(run->co, TAG_HELD);
+    luaL_unref(run->vm->lua, LUA_REGISTRYINDEX, run->ref);
+    run->co = NULL;
+}
+
+static struct door_run *run_take(struct vm *vm)
+{
+    struct list *first = list_first(&vm->idle);
+    struct door_run *run;
+
+    if (first != NULL) {
+        run = container_of(first, struct door_run, link);
+        list_remove(&run->link);
+        vm->idle_count--;
+    } else {
+        run = mem_zero(1, sizeof(*run));
+        run->vm = vm;
+    }
+    list_append(&vm->busy, &run->link);
+    return run;
+}
+
+/* The run has ended. A coroutine in good order is kept for the next entry. */
+static void run_give(struct door_run *run)
+{
+    struct vm *vm = run->vm;
+
+    list_remove(&run->link);
+    if (run->co == NULL || vm->idle_count >= POOL_MAX) {
+        thread_drop(run);
+        mem_free(run);
+        return;
+    }
+    lua_settop(run->co, 0);
+    list_append(&vm->idle, &run->link);
+    vm->idle_count++;
+}
+
+static void free_runs(struct list *runs)
+{
+    list_each (runs, node, after) {
+        list_remove(node);
+        mem_free(container_of(node, struct door_run, link));
+    }
+}
+
+void door_fini(struct vm *vm)
+{
+    free_runs(&vm->idle);
+    free_runs(&vm->busy);
+    vm->idle_count = 0;
+}
+
+size_t door_waiting(const struct vm *vm)
+{
+    size_t count = 0;
+
+    for (const struct list *node = vm->busy.next; node != &vm->busy; node = node->next)
+        count++;
+    return count;
+}
+
+/* ---- running ---- */
+
+/* What of a state belongs to the run that runs; entries may nest. */
+struct frame {
+    lua_State *running;
+    struct door_run *run;
+    unsigned pinned;
+    size_t limit;
+};
+
+static struct frame frame_push(struct door_run *run, size_t limit)
+{
+    struct vm *vm = run->vm;
+    struct frame before = {vm->running, vm->run, vm->pinned, vm->heap.limit};
+
+    vm->running = run->co;
+    vm->run = run;
+    vm->pinned = 0;
+    vm->yielding = YIELD_POLICY;
+    vm->heap.limit = limit;
+    vm->nesting++;
+    lua_sethook(run->co, door_on_count, LUA_MASKCOUNT, step_len(vm));
+    return before;
+}
+
+static void frame_pop(struct vm *vm, struct frame before)
+{
+    vm->running = before.running;
+    vm->run = before.run;
+    vm->pinned = before.pinned;
+    vm->heap.limit = before.limit;
+    vm->yielding = YIELD_POLICY;
+    vm->nesting--;
+}
+
+static size_t memory_limit(const struct door_run *run)
+{
+    const struct vm *vm = run->vm;
+    size_t growth = run->call.budget.growth;
+    size_t max = vm->options.memory;
+
+    if (growth == 0 || vm->heap.held >= max || growth > max - vm->heap.held)
+        return max;
+    return vm->heap.held + growth;
+}
+
+static void segment_end(struct door_run *run, bool is_stretch_end)
+{
+    if (run->segment_at != 0)
+        run->stretch_ns += clock_ns(CLOCK_MONOTONIC) - run->segment_at;
+    run->segment_at = run->segment_cpu_at = 0;
+    if (is_stretch_end) {
+        run->cpu_ns += run->stretch_ns;
+        run->stretch_ns = 0;
+    }
+}
+
+/* Lets <close> variables of a coroutine that is never resumed do what they want, a little. */
+static void close_killed(struct door_run *run)
+{
+    struct vm *vm = run->vm;
+    struct frame before;
+
+    run->is_closing = true;
+    run->is_out_of_memory = false;
+    run->fired = DOOR_NO_LIMIT;
+    run->segment_at = run->segment_cpu_at = 0;
+    before = frame_push(run, vm->options.memory + GRACE_MEMORY);
+    (void)lua_resetthread(run->co);
+    frame_pop(vm, before);
+}
+
+static void end_killed(struct door_run *run, enum door_limit limit, bool has_yielded)
+{
+    struct door_answer *answer = run->answer;
+
+    answer->outcome = DOOR_KILLED;
+    answer->limit = limit;
+    if (answer->message[0] == '\0' && run->canceled != DOOR_NO_LIMIT)
+        snprintf(answer->message, sizeof(answer->message), "%s", run->cancel_words);
+    if (has_yielded)
+        close_killed(run);
+    thread_drop(run);
+    run_give(run);
+}
+
+static void end_failed(struct door_run *run, int status)
+{
+    struct door_answer *answer = run->answer;
+
+    if (status == LUA_ERRMEM) {
+        fire(run, NULL, DOOR_MEMORY);
+        end_killed(run, DOOR_MEMORY, false);
+        return;
+    }
+    answer->outcome = DOOR_FAILED;
+    if (status != LUA_OK) {
+        describe(run->co, -1, answer->message, sizeof(answer->message));
+        thread_drop(run);
+    }
+    run_give(run);
+}
+
+static void suspend(struct door_run *run, enum yielder yielder)
+{
+    struct door_answer *answer = run->answer;
+
+    run->is_waiting = yielder == YIELD_WAIT;
+    run->is_sliced = yielder == YIELD_SLICE;
+    if (run->began_at == 0 && run->call.budget.wall_ns != 0)
+        run->began_at = clock_ns(CLOCK_MONOTONIC);
+    answer->outcome = run->is_waiting ? DOOR_WAITING : DOOR_SLICED;
+    answer->run = run;
+    answer->wait = run->wait;
+    run->answer = NULL;
+}
+
+static void settle(struct door_run *run, int status, enum yielder yielder)
+{
+    bool has_yielded = status == LUA_YIELD;
+
+    segment_end(run, !has_yielded || yielder == YIELD_WAIT);
+    if (run->fired != DOOR_NO_LIMIT)
+        end_killed(run, run->fired, has_yielded);
+    else if (has_yielded && yielder != YIELD_POLICY && yielder != YIELD_KILL)
+        suspend(run, yielder);
+    else if (run->canceled != DOOR_NO_LIMIT)
+        end_killed(run, run->canceled, has_yielded);
+    else if (has_yielded || !run->has_returned)
+        end_failed(run, status);
+    else
+        run_give(run);
+}
+
+static void step(struct door_run *run, struct door_answer *answer)
+{
+    struct vm *vm = run->vm;
+    lua_State *from = vm->running;
+    struct frame before;
+    enum yielder yielder;
+    int status, count;
+
+    answer->outcome = DOOR_RETURNED;
+    answer->limit = DOOR_NO_LIMIT;
+    answer->run = NULL;
+    answer->message[0] = answer->trace[0] = '\0';
+    run->answer = answer;
+    run->is_waiting = run->is_sliced = false;
+    before = frame_push(run, memory_limit(run));
+    status = lua_resume(run->co, from, 0, &count);
+    yielder = vm->yielding;
+    frame_pop(vm, before);
+    settle(run, status, yielder);
+}
+
+static void refuse(struct door_answer *answer, enum door_limit limit, const char *words)
+{
+    answer->outcome = limit == DOOR_NO_LIMIT ? DOOR_FAILED : DOOR_KILLED;
+    answer->limit = limit;
+    answer->run = NULL;
+    answer->trace[0] = '\0';
+    snprintf(answer->message, sizeof(answer->message), "%s", words);
+}
+
+void door_enter(struct vm *vm, const struct door_call *call, struct door_answer *answer)
+{
+    struct door_run *run;
+
+    if (vm->nesting >= NESTING_MAX) {
+        refuse(answer, DOOR_NO_LIMIT, "entries into Lua are nested too deeply");
+        return;
+    }
+    run = run_take(vm);
+    if (run->co == NULL && vm_try(vm, l_new_thread, run, NULL, 0) != 0) {
+        refuse(answer, DOOR_MEMORY, "not enough memory for a coroutine");
+        run_give(run);
+        return;
+    }
+    run->call = *call;
+    run->canceled = run->fired = DOOR_NO_LIMIT;
+    run->is_closing = run->has_returned = run->is_out_of_memory = false;
+    run->began_at = run->segment_at = run->segment_cpu_at = 0;
+    run->stretch_ns = run->cpu_ns = run->instructions = 0;
+    run->refused_at[0] = '\0';
+    lua_pushcfunction(run->co, l_enter);
+    step(run, answer);
+}
+
+void door_resume(struct door_run *run, door_push_fn push, void *ctx, struct door_answer *answer)
+{
+    CHECK(run->is_waiting || run->is_sliced);
+    run->wake = push;
+    run->wake_ctx = ctx;
+    step(run, answer);
+}
+
+void door_cancel(struct door_run *run, enum door_limit limit, const char *words,
+                 struct door_answer *answer)
+{
+    CHECK(run->is_waiting || run->is_sliced);
+    run->canceled = limit;
+    run->cancel_words = words;
+    if (run->is_waiting) {
+        step(run, answer);
+        return;
+    }
+    /* A slice has no point at which it waits. */
+    refuse(answer, limit, words);
+    run->answer = answer;
+    end_killed(run, limit, true);
+}

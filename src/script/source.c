@@ -1,0 +1,393 @@
+/* source.c -- see source.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "script/source.h"
+
+#include "base/arena.h"
+#include "base/check.h"
+#include "base/mem.h"
+#include "script/vm.h"
+
+#include <lauxlib.h>
+#include <openssl/evp.h>
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define ENTRY "policy.lua"
+
+struct source {
+    struct arena arena;        /* names and texts */
+    struct source_file *files; /* owned */
+    size_t count, total_len;
+    size_t entry;
+    const char *label, *folder;
+    char version[SOURCE_VERSION_LEN + 1];
+};
+
+static bool complain(char *words, const char *path, const char *what)
+{
+    snprintf(words, SOURCE_WORDS_LEN, "%s: %s", path, what);
+    return false;
+}
+
+static char *join(struct arena *arena, const char *a, const char *b)
+{
+    size_t a_len = strlen(a), b_len = strlen(b);
+    char *path = arena_alloc(arena, a_len + b_len + 2);
+
+    memcpy(path, a, a_len);
+    path[a_len] = '/';
+    memcpy(path + a_len + 1, b, b_len + 1);
+    return path;
+}
+
+static const char *keep(struct arena *arena, const char *text)
+{
+    return arena_copy(arena, slice_make(text, strlen(text) + 1)).data;
+}
+
+/* ---- one file ---- */
+
+static bool is_below(const char *path, const char *folder)
+{
+    size_t len = strlen(folder);
+
+    if (len == 1) /* "/" */
+        return true;
+    return strncmp(path, folder, len) == 0 && path[len] == '/';
+}
+
+static bool read_all(int fd, char *into, size_t len)
+{
+    while (len != 0) {
+        ssize_t got = read(fd, into, len);
+
+        if (got < 0 && errno == EINTR)
+            continue;
+        if (got <= 0)
+            return false;
+        into += got;
+        len -= (size_t)got;
+    }
+    return true;
+}
+
+static bool read_open(struct source *source, int fd, const char *name, const char *path,
+                      char *words)
+{
+    struct stat info;
+    struct source_file *file;
+    char *text;
+
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
+        return complain(words, path, "is no file");
+    if ((uint64_t)info.st_size > SOURCE_FILE_MAX)
+        return complain(words, path, "is longer than 1 MiB");
+    source->total_len += (size_t)info.st_size;
+    if (source->total_len > SOURCE_TOTAL_MAX)
+        return complain(words, path, "the files of the policy are longer than 16 MiB together");
+    if (source->count == SOURCE_FILES_MAX)
+        return complain(words, path, "the policy has more than 1000 files");
+    text = arena_alloc(&source->arena, (size_t)info.st_size + 1);
+    if (!read_all(fd, text, (size_t)info.st_size))
+        return complain(words, path, "changed while it was read");
+    source->files = mem_grow(source->files, (source->count + 1) * sizeof(*source->files));
+    file = &source->files[source->count++];
+    file->name = keep(&source->arena, name);
+    file->label = join(&source->arena, source->label, name);
+    file->text = slice_make(text, (size_t)info.st_size);
+    return true;
+}
+
+/* A link may lead to another place in the folder, and nowhere else. */
+static bool read_file(struct source *source, const char *name, char *words)
+{
+    const char *path = join(&source->arena, source->folder, name);
+    char real[PATH_MAX];
+    bool is_read;
+    int fd;
+
+    if (realpath(path, real) == NULL)
+        return complain(words, path, strerror(errno));
+    if (!is_below(real, source->folder))
+        return complain(words, path, "is a link to outside of the policy's folder");
+    fd = open(real, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
+    if (fd < 0)
+        return complain(words, path, strerror(errno));
+    is_read = read_open(source, fd, name, path, words);
+    close(fd);
+    return is_read;
+}
+
+/* ---- the folder ---- */
+
+/* Whether `require` can name it: letters, digits and _, then ".lua" for a file. */
+static bool is_part(const char *name, bool is_file)
+{
+    size_t len = strlen(name);
+
+    if (is_file) {
+        if (len < 5 || strcmp(name + len - 4, ".lua") != 0)
+            return false;
+        len -= 4;
+    }
+    for (size_t i = 0; i < len; i++) {
+        char c = name[i];
+
+        if (!(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && !(c >= '0' && c <= '9') &&
+            c != '_')
+            return false;
+    }
+    return len != 0;
+}
+
+static bool read_folder(struct source *source, const char *below, int depth, char *words);
+
+static bool read_entry(struct source *source, const char *below, const char *name, int depth,
+                       char *words)
+{
+    const char *inner = *below == '\0' ? name : join(&source->arena, below, name);
+    const char *path = join(&source->arena, source->folder, inner);
+    char real[PATH_MAX];
+    struct stat info;
+
+    if (stat(path, &info) != 0)
+        return !is_part(name, true) || complain(words, path, strerror(errno));
+    if (S_ISREG(info.st_mode))
+        return !is_part(name, true) || read_file(source, inner, words);
+    if (!S_ISDIR(info.st_mode) || !is_part(name, false) ||
+        (*below == '\0' && strcmp(name, "spec") == 0))
+        return true;
+    if (depth == SOURCE_DEPTH_MAX)
+        return complain(words, path, "folders are nested deeper than 8");
+    if (realpath(path, real) == NULL || !is_below(real, source->folder))
+        return complain(words, path, "is a link to outside of the policy's folder");
+    return read_folder(source, inner, depth + 1, words);
+}
+
+static bool read_folder(struct source *source, const char *below, int depth, char *words)
+{
+    const char *path =
+        *below == '\0' ? source->folder : join(&source->arena, source->folder, below);
+    DIR *folder = opendir(path);
+    const struct dirent *entry;
+    bool is_fine = true;
+
+    if (folder == NULL)
+        return complain(words, path, strerror(errno));
+    while (is_fine && (entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] != '.')
+            is_fine = read_entry(source, below, entry->d_name, depth, words);
+    }
+    closedir(folder);
+    return is_fine;
+}
+
+/* ---- all together ---- */
+
+static int compare_files(const void *a, const void *b)
+{
+    return strcmp(((const struct source_file *)a)->name, ((const struct source_file *)b)->name);
+}
+
+static void hash(EVP_MD_CTX *sha, const void *data, size_t len)
+{
+    CHECK(EVP_DigestUpdate(sha, data, len) == 1);
+}
+
+/* Lengths go in as well: no two sets of files have the same text. */
+static void set_version(struct source *source)
+{
+    EVP_MD_CTX *sha = EVP_MD_CTX_new();
+    unsigned char sum[EVP_MAX_MD_SIZE];
+    unsigned len = 0;
+
+    CHECK(sha != NULL && EVP_DigestInit_ex(sha, EVP_sha256(), NULL) == 1);
+    for (size_t i = 0; i < source->count; i++) {
+        const struct source_file *file = &source->files[i];
+        char head[32];
+
+        snprintf(head, sizeof(head), "%zu ", file->text.len);
+        hash(sha, file->name, strlen(file->name) + 1);
+        hash(sha, head, strlen(head));
+        hash(sha, file->text.data, file->text.len);
+    }
+    CHECK(EVP_DigestFinal_ex(sha, sum, &len) == 1 && len * 2 == SOURCE_VERSION_LEN);
+    EVP_MD_CTX_free(sha);
+    for (unsigned i = 0; i < len; i++)
+        snprintf(source->version + 2 * (size_t)i, 3, "%02x", sum[i]);
+}
+
+static bool finish(struct source *source, const char *entry)
+{
+    qsort(source->files, source->count, sizeof(*source->files), compare_files);
+    set_version(source);
+    for (source->entry = 0; source->entry < source->count; source->entry++) {
+        if (strcmp(source->files[source->entry].name, entry) == 0)
+            return true;
+    }
+    return false;
+}
+
+static struct source *source_new(void)
+{
+    struct source *source = mem_zero(1, sizeof(*source));
+
+    arena_init(&source->arena);
+    return source;
+}
+
+/* Splits what the configuration names into folder and entry. */
+static bool set_folder(struct source *source, const char *path, const char **entry, char *words)
+{
+    char real[PATH_MAX];
+    struct stat info;
+    char *slash;
+
+    *entry = ENTRY;
+    if (realpath(path, real) == NULL || stat(real, &info) != 0)
+        return complain(words, path, strerror(errno));
+    if (!S_ISDIR(info.st_mode)) {
+        slash = strrchr(real, '/');
+        *entry = keep(&source->arena, slash + 1);
+        if (!is_part(*entry, true))
+            return complain(words, path, "a policy's name is letters, digits and _, then .lua");
+        *(slash == real ? slash + 1 : slash) = '\0';
+    }
+    source->folder = keep(&source->arena, real);
+    slash = strrchr(real, '/');
+    source->label = keep(&source->arena, slash + 1);
+    return true;
+}
+
+struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN])
+{
+    struct source *source = source_new();
+    const char *entry;
+
+    if (!set_folder(source, path, &entry, words) || !read_folder(source, "", 0, words)) {
+        source_free(source);
+        return NULL;
+    }
+    if (!finish(source, entry)) {
+        complain(words, path, "there is no policy.lua in this folder");
+        source_free(source);
+        return NULL;
+    }
+    return source;
+}
+
+struct source *source_of_text(const char *label, struct slice text)
+{
+    struct source *source = source_new();
+    const char *slash = strrchr(label, '/');
+
+    source->files = mem_zero(1, sizeof(*source->files));
+    source->count = 1;
+    source->files[0] = (struct source_file){
+        .name = keep(&source->arena, slash == NULL ? label : slash + 1),
+        .label = keep(&source->arena, label),
+        .text = arena_copy(&source->arena, text),
+    };
+    source->label = slash == NULL ? "." : arena_copy(&source->arena, slice_of(label)).data;
+    if (slash != NULL) {
+        struct slice folder = slice_make(label, (size_t)(slash - label));
+        char *copy = arena_alloc(&source->arena, folder.len + 1);
+
+        memcpy(copy, folder.data, folder.len);
+        copy[folder.len] = '\0';
+        source->label = copy;
+    }
+    set_version(source);
+    return source;
+}
+
+void source_free(struct source *source)
+{
+    if (source == NULL)
+        return;
+    mem_free(source->files);
+    arena_fini(&source->arena);
+    mem_free(source);
+}
+
+const struct source_file *source_entry(const struct source *source)
+{
+    return &source->files[source->entry];
+}
+
+const struct source_file *source_module(const struct source *source, const char *module)
+{
+    size_t len = strlen(module);
+
+    for (size_t i = 0; source != NULL && i < source->count; i++) {
+        const char *name = source->files[i].name;
+        size_t at = 0;
+
+        while (at < len && (name[at] == module[at] || (name[at] == '/' && module[at] == '.')))
+            at++;
+        if (at == len && strcmp(name + len, ".lua") == 0)
+            return &source->files[i];
+    }
+    return NULL;
+}
+
+size_t source_count(const struct source *source)
+{
+    return source->count;
+}
+
+const struct source_file *source_at(const struct source *source, size_t i)
+{
+    CHECK(i < source->count);
+    return &source->files[i];
+}
+
+const char *source_label(const struct source *source)
+{
+    return source->label;
+}
+
+const char *source_folder(const struct source *source)
+{
+    return source->folder;
+}
+
+const char *source_version(const struct source *source)
+{
+    return source->version;
+}
+
+/* ---- compiling ---- */
+
+static int l_compile_all(lua_State *lua)
+{
+    const struct source *source = lua_touserdata(lua, 1);
+
+    for (size_t i = 0; i < source->count; i++) {
+        if (!vm_load(lua, source->files[i].text, source->files[i].label))
+            return lua_error(lua);
+        lua_pop(lua, 1);
+    }
+    return 0;
+}
+
+bool source_compiles(const struct source *source, char words[SOURCE_WORDS_LEN])
+{
+    struct vm *vm = vm_new(&(struct vm_options){.memory = 0});
+    int err;
+
+    CHECK(vm != NULL);
+    /* vm_try hands its context on as a pointer that is not written to. */
+    err = vm_try(vm, l_compile_all, (void *)(uintptr_t)source, words, SOURCE_WORDS_LEN);
+    vm_free(vm);
+    return err == 0;
+}

@@ -1,0 +1,64 @@
+/* source.h -- the files of a policy, read once.
+ *
+ * A policy is a folder with an entry, policy.lua, or a file that is the entry
+ * itself; either way the Lua files below its folder are its modules. All are read
+ * before any of it runs, so that what runs is what the version names. Hidden
+ * files, the folder spec and files that no `require` could name are left out.
+ *
+ * A file that is a link to outside of the folder is an error.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_SCRIPT_SOURCE_H
+#define NEXUS_SCRIPT_SOURCE_H
+
+#include "base/slice.h"
+
+/* What keeps a mistaken path ("/home") from being read whole. */
+#define SOURCE_FILE_MAX  ((size_t)1024 * 1024)
+#define SOURCE_TOTAL_MAX ((size_t)16 * 1024 * 1024)
+#define SOURCE_FILES_MAX 1000
+#define SOURCE_DEPTH_MAX 8
+
+#define SOURCE_VERSION_LEN 64 /* hexadecimal digits of a SHA-256 */
+#define SOURCE_WORDS_LEN   512
+
+struct source_file {
+    const char *name;  /* "lib/tokens.lua" */
+    const char *label; /* "acme/lib/tokens.lua", as messages have it */
+    struct slice text;
+};
+
+struct source;
+
+/* Reads a policy. NULL: words say what is wrong, and with which file. */
+struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN]) MUST_CHECK;
+
+/* A policy of one text that is in no file; both are copied. */
+struct source *source_of_text(const char *label, struct slice text);
+
+void source_free(struct source *source);
+
+/* The file that is run. */
+const struct source_file *source_entry(const struct source *source);
+
+/* The file of a module ("lib.tokens"), or NULL. source may be NULL. */
+const struct source_file *source_module(const struct source *source, const char *module);
+
+/* All files, ordered by name. */
+size_t source_count(const struct source *source);
+const struct source_file *source_at(const struct source *source, size_t i);
+
+/* The last part of the folder's name. */
+const char *source_label(const struct source *source);
+
+/* The folder, absolute and without links; NULL when there is none. */
+const char *source_folder(const struct source *source);
+
+/* SHA-256 over names and contents. */
+const char *source_version(const struct source *source);
+
+/* True when every file compiles; else words are the first error: "file:line: ...". */
+bool source_compiles(const struct source *source, char words[SOURCE_WORDS_LEN]) MUST_CHECK;
+
+#endif

@@ -1,0 +1,69 @@
+/* vm.h -- one Lua state: its memory, its sandbox, what it may require.
+ *
+ * A state belongs to one thread at a time. What a policy sees is put together in
+ * sandbox.c; how C enters Lua is door.h, and nothing else may run policy code.
+ * Functions named l_* may raise, so they are called by Lua or by vm_try only.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_SCRIPT_VM_H
+#define NEXUS_SCRIPT_VM_H
+
+#include "base/slice.h"
+
+#include <lua.h>
+
+struct vm;
+struct source;
+
+/* Defaults of struct vm_options. */
+#define VM_MEMORY     ((size_t)64 * 1024 * 1024)
+#define VM_BLOCK_MAX  ((size_t)16 * 1024 * 1024)
+#define VM_ENCODE_MAX ((size_t)16 * 1024 * 1024)
+
+enum vm_level { VM_INFO, VM_WARN };
+
+struct vm_options {
+    size_t memory;     /* bytes the state may hold; 0: VM_MEMORY */
+    size_t block_max;  /* bytes of one string or table; 0: VM_BLOCK_MAX */
+    size_t encode_max; /* bytes of one encoded value; 0: VM_ENCODE_MAX */
+
+    const struct source *source;  /* borrowed; where `require` finds modules; may be NULL */
+    const char *const *c_modules; /* borrowed; C modules that may be required, NULL at the end */
+
+    /* What `print` and `warn` say, and where ("file:line"). May be NULL. */
+    void (*say)(void *ctx, enum vm_level level, struct slice text, const char *where);
+    void *say_ctx; /* borrowed */
+};
+
+/* A state with its sandbox. NULL when the limit is too low to hold one. */
+struct vm *vm_new(const struct vm_options *options) MUST_CHECK;
+void vm_free(struct vm *vm);
+
+/* The state that a thread of Lua belongs to. */
+struct vm *vm_of(lua_State *lua);
+
+/* Bytes held now, and the most that may be. */
+size_t vm_memory(const struct vm *vm);
+size_t vm_memory_max(const struct vm *vm);
+
+/* Runs a C function protected, outside of policies: fn gets ctx as light userdata. What it leaves
+ * on the stack is dropped. Returns 0 or ERR_FULL (no memory), ERR_INVALID; then words say why. */
+int vm_try(struct vm *vm, lua_CFunction fn, void *ctx, char *words, size_t words_len) MUST_CHECK;
+
+/* `require name` gives what `open` returns (one value), called at the first time. A table comes
+ * out read-only. The seam for the functions that policies are offered. */
+int vm_provide(struct vm *vm, const char *name, lua_CFunction open) MUST_CHECK;
+
+/* Compiles a file of the source and leaves the function on the stack, bound to the sandbox.
+ * Returns false with the message ("file:line: ...") instead. For vm_try and l_ functions. */
+bool vm_load(lua_State *lua, struct slice text, const char *label);
+
+/* Says that a C function did work that no instruction stands for: about one step for each item
+ * moved. Enough of it makes the budgets be looked at before the next instruction. */
+void vm_charge(lua_State *lua, size_t steps);
+
+/* Makes the table at the top read-only: what is there instead looks like it. */
+void vm_freeze(lua_State *lua, const char *name);
+
+#endif
