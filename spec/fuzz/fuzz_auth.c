@@ -134,10 +134,10 @@ static void check_end(struct auth_exchange *x, enum auth_step step, enum codec c
 /* Cheap ones are run; a caller without time hands the others back as they are. */
 static enum auth_step derive(struct auth_exchange *x)
 {
-    struct job *job = auth_take_job(x);
+    struct auth_job *job = auth_take_job(x);
 
     if ((uint64_t)job->kdf.iterations * (job->kdf.memory + 1) <= 4096)
-        job_run(job);
+        auth_job_run(job);
     return auth_resume(x, job);
 }
 

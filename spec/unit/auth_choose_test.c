@@ -13,9 +13,9 @@ static const char *choose(struct stage *s, const char *menu_line, const char *cl
     struct auth_offer offers[16];
     struct auth_menu menu = {.offers = offers, .is_ours_first = is_ours_first};
     const struct auth_offer *chosen;
-    char *line = arena_alloc(&s->arena, strlen(menu_line) + 1), *rest = NULL;
+    char line[200], *rest = NULL;
 
-    strcpy(line, menu_line);
+    snprintf(line, sizeof(line), "%s", menu_line);
     for (char *name = strtok_r(line, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
         size_t len = strcspn(name, "!");
         struct slice word = slice_make(name, len);

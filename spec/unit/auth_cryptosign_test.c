@@ -65,8 +65,8 @@ static void check_vectors(enum codec codec)
 
     set_scene(&s, codec, RECORD);
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "challenge"), CHALLENGE);
-    EXPECT_STR(stage_said(&s, "channel_binding"), "null");
+    EXPECT_STR(stage_told(&s, "challenge"), CHALLENGE);
+    EXPECT_STR(stage_told(&s, "channel_binding"), "null");
     EXPECT(stage_said(&s, "pubkey") == NULL && stage_said(&s, "signature") == NULL);
     EXPECT_EQ(stage_check(&s, GOOD CHALLENGE, "{}"), AUTH_OK);
     EXPECT_SLICE(auth_identity(s.x).authid, SLICE(CLIENT_KEY));
@@ -74,8 +74,8 @@ static void check_vectors(enum codec codec)
     EXPECT_EQ(answer(&s, HELLO, GOOD), AUTH_OK); /* bare */
 
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO_BOUND("tls-exporter")), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "challenge"), CHALLENGE);
-    EXPECT_STR(stage_said(&s, "channel_binding"), "tls-exporter");
+    EXPECT_STR(stage_told(&s, "challenge"), CHALLENGE);
+    EXPECT_STR(stage_told(&s, "channel_binding"), "tls-exporter");
     EXPECT_EQ(stage_check(&s, BOUND E0, "{}"), AUTH_OK);
     EXPECT_DENIED(answer(&s, HELLO_BOUND("tls-exporter"), GOOD CHALLENGE), &s, NULL);
     EXPECT_DENIED(answer(&s, HELLO, BOUND E0), &s, NULL);
@@ -173,12 +173,12 @@ static void check_router(enum codec codec)
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO), AUTH_CHALLENGE); /* not asked */
     EXPECT(stage_said(&s, "pubkey") == NULL && stage_said(&s, "signature") == NULL);
     EXPECT_EQ(stage_begin(&s, "cryptosign", hello), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "pubkey"), ROUTER_KEY);
-    EXPECT_STR(stage_said(&s, "signature"),
+    EXPECT_STR(stage_told(&s, "pubkey"), ROUTER_KEY);
+    EXPECT_STR(stage_told(&s, "signature"),
                "0a5ffcdbd6624b78db71ce0acd909333510844989f846b93cafb953c5920d1a9"
                "6cce9236c94cfd968c756993d7bb70b587644590fbc9fb3cbadc0d855730120f" ASKED);
     EXPECT_EQ(stage_begin(&s, "cryptosign", bound), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "signature"),
+    EXPECT_STR(stage_told(&s, "signature"),
                "fd88eae3371efa4da08fceae3abaf448a9cc0be58d7bc76530cd59f2203181e2"
                "8b1a6085dcf0db1823750c5cd6817dc628c9ce7f19246602d4479d9d027a5906" X80);
     EXPECT_EQ(stage_check(&s, BOUND E0, NULL), AUTH_OK);
@@ -247,7 +247,7 @@ TEST(a_binding_that_is_not_there_is_gone_without_unless_required)
     for (size_t i = 0; i < ARRAY_LEN(hellos); i++) {
         s.settings.require_binding = false;
         EXPECT_EQ(stage_begin(&s, "cryptosign", hellos[i]), AUTH_CHALLENGE);
-        EXPECT_STR(stage_said(&s, "channel_binding"), "null");
+        EXPECT_STR(stage_told(&s, "channel_binding"), "null");
         EXPECT_EQ(stage_check(&s, GOOD CHALLENGE, NULL), AUTH_OK);
         s.settings.require_binding = true;
         EXPECT_REFUSED(stage_begin(&s, "cryptosign", hellos[i]), &s, WAMP_AUTHENTICATION_FAILED,
@@ -270,7 +270,7 @@ TEST(tls_unique_is_hashed_and_not_for_tls_13)
     set_scene(&s, CODEC_JSON, RECORD);
     s.bindings = (struct auth_bindings){.tls_unique = slice_make(finished, sizeof(finished))};
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO_BOUND("tls-unique")), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "channel_binding"), "tls-unique");
+    EXPECT_STR(stage_told(&s, "channel_binding"), "tls-unique");
     EVP_Digest(finished, sizeof(finished), id, NULL, EVP_sha256(), NULL);
     for (size_t i = 0; i < 32; i++)
         id[i] ^= drawn[i];
@@ -281,10 +281,10 @@ TEST(tls_unique_is_hashed_and_not_for_tls_13)
     EXPECT_EQ(stage_check(&s, text("%s%s", hex_of(signature, 64), hex_of(id, 32)), NULL), AUTH_OK);
     s.bindings.is_tls13 = true;
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO_BOUND("tls-unique")), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "channel_binding"), "null");
+    EXPECT_STR(stage_told(&s, "channel_binding"), "null");
     s.settings.tls_unique_tls13 = true;
     EXPECT_EQ(stage_begin(&s, "cryptosign", HELLO_BOUND("tls-unique")), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "channel_binding"), "tls-unique");
+    EXPECT_STR(stage_told(&s, "channel_binding"), "tls-unique");
     EVP_PKEY_free(key);
     EVP_MD_CTX_free(context);
     stage_fini(&s);
@@ -406,7 +406,7 @@ TEST(what_keygen_makes_lets_its_owner_in)
     blob_drop(blob);
     stage_record(&s, "cryptosign", text("{\"authrole\":\"user\",%s", record + 1));
     EXPECT_EQ(stage_begin(&s, "cryptosign", text("{\"pubkey\":\"%s\"}", pubkey)), AUTH_CHALLENGE);
-    unhex_into(stage_said(&s, "challenge"), message, 32);
+    unhex_into(stage_told(&s, "challenge"), message, 32);
     key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, NULL, seed, 32);
     EVP_DigestSignInit(context, NULL, NULL, NULL, key);
     EXPECT_EQ(EVP_DigestSign(context, signature, &len, message, 32), 1);

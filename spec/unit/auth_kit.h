@@ -177,9 +177,9 @@ static inline enum auth_step stage_check(struct stage *s, const char *signature,
     enum auth_step step = auth_check(s->x, slice_of(signature), stage_value(s, extra));
 
     if (step == AUTH_DERIVE) {
-        struct job *job = auth_take_job(s->x);
+        struct auth_job *job = auth_take_job(s->x);
 
-        job_run(job);
+        auth_job_run(job);
         step = auth_resume(s->x, job);
     }
     return step;
@@ -203,6 +203,16 @@ static inline const char *stage_said(struct stage *s, const char *key)
             found = "null";
     }
     return found;
+}
+
+/* The same, where it must be there. */
+static inline const char *stage_told(struct stage *s, const char *key)
+{
+    const char *found = stage_said(s, key);
+
+    if (found == NULL)
+        UNIT_FAIL("the challenge has no %s", key);
+    return found == NULL ? "" : found;
 }
 
 /* The whole Extra, or WELCOME.authextra, as JSON. */

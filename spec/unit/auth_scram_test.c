@@ -119,8 +119,8 @@ static void run_vector(const struct vector *v, enum codec codec)
     set_scene(&s, codec, v->method, v->record);
     s.request.authid = slice_of(v->authid);
     EXPECT_EQ(stage_begin(&s, v->method, hello_with(v->binding)), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "nonce"), is_compat ? TOGETHER : COMBINED);
-    EXPECT_STR(stage_said(&s, "salt"), SALT);
+    EXPECT_STR(stage_told(&s, "nonce"), is_compat ? TOGETHER : COMBINED);
+    EXPECT_STR(stage_told(&s, "salt"), SALT);
     EXPECT_EQ(stage_check(&s, v->proof, full_extra(v)), AUTH_OK);
     if (is_compat)
         EXPECT_STR(stage_welcome(&s), text("{\"scram_server_signature\":\"%s\"}", v->verifier));
@@ -248,7 +248,7 @@ TEST(the_length_of_a_nonce_is_bounded)
     set_scene(&s, CODEC_JSON, "scram", PBKDF2);
     EXPECT_EQ(stage_begin(&s, "scram", text("{\"nonce\":\"%.*s\"}", MAX_NONCE_LEN, nonce)),
               AUTH_CHALLENGE);
-    EXPECT_EQ(strlen(stage_said(&s, "nonce")), base64_encoded_len(MAX_NONCE_LEN / 4 * 3 + 16));
+    EXPECT_EQ(strlen(stage_told(&s, "nonce")), base64_encoded_len(MAX_NONCE_LEN / 4 * 3 + 16));
     EXPECT_REFUSED(stage_begin(&s, "scram", text("{\"nonce\":\"%.*s\"}", MAX_NONCE_LEN + 4, nonce)),
                    &s, WAMP_AUTHENTICATION_FAILED, "invalid-encoding", "authextra.nonce");
     stage_fini(&s);
@@ -431,19 +431,19 @@ TEST(nobody_looks_like_somebody)
 
     set_scene(&s, CODEC_JSON, "wamp-scram", NULL);
     EXPECT_EQ(stage_begin(&s, "wamp-scram", HELLO), AUTH_CHALLENGE);
-    salt = stage_said(&s, "salt");
+    salt = stage_told(&s, "salt");
     EXPECT_EQ(strlen(salt), 24);
-    EXPECT_STR(stage_said(&s, "kdf"), "argon2id13");
-    EXPECT_STR(stage_said(&s, "iterations"), "2");
-    EXPECT_STR(stage_said(&s, "memory"), "19456");
+    EXPECT_STR(stage_told(&s, "kdf"), "argon2id13");
+    EXPECT_STR(stage_told(&s, "iterations"), "2");
+    EXPECT_STR(stage_told(&s, "memory"), "19456");
     EXPECT_DENIED(stage_check(&s, pbkdf2_proof, NULL), &s, "invalid-proof");
     EXPECT_STR(auth_refusal(s.x)->reason, "there is no such principal");
     EXPECT_EQ(stage_begin(&s, "scram", HELLO), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "salt"), salt);
-    EXPECT_STR(stage_said(&s, "kdf"), "argon2id-13");
+    EXPECT_STR(stage_told(&s, "salt"), salt);
+    EXPECT_STR(stage_told(&s, "kdf"), "argon2id-13");
     s.request.authid = SLICE("jo");
     EXPECT_EQ(stage_begin(&s, "wamp-scram", HELLO), AUTH_CHALLENGE);
-    EXPECT(strcmp(stage_said(&s, "salt"), salt) != 0);
+    EXPECT(strcmp(stage_told(&s, "salt"), salt) != 0);
     stage_fini(&s);
 }
 
@@ -453,7 +453,7 @@ TEST(somebody_without_keys_for_this_flavour_is_like_nobody)
 
     set_scene(&s, CODEC_JSON, "scram", ARGON2);
     EXPECT_EQ(stage_begin(&s, "scram", HELLO), AUTH_CHALLENGE);
-    EXPECT(strcmp(stage_said(&s, "salt"), SALT) != 0);
+    EXPECT(strcmp(stage_told(&s, "salt"), SALT) != 0);
     EXPECT_DENIED(stage_check(&s, vectors[6].proof, NULL), &s, "invalid-proof");
     EXPECT(strstr(auth_refusal(s.x)->reason, "flavour") != NULL);
     stage_record(&s, "wamp-scram", COMPAT);
@@ -475,19 +475,19 @@ static void derive(struct client *c, struct stage *s)
 {
     unsigned char salt[64], salted[64];
     size_t len = 32, password_len = strlen(c->password);
-    const char *salt_text = stage_said(s, "salt");
+    const char *salt_text = stage_told(s, "salt");
     int salt_len = EVP_DecodeBlock(salt, (const unsigned char *)salt_text, (int)strlen(salt_text));
-    unsigned iterations = (unsigned)atoi(stage_said(s, "iterations"));
+    unsigned iterations = (unsigned)atoi(stage_told(s, "iterations"));
 
     for (size_t i = strlen(salt_text); i > 0 && salt_text[i - 1] == '='; i--)
         salt_len--;
-    if (strcmp(stage_said(s, "kdf"), "pbkdf2") == 0) {
+    if (strcmp(stage_told(s, "kdf"), "pbkdf2") == 0) {
         PKCS5_PBKDF2_HMAC(c->password, (int)password_len, salt, salt_len, (int)iterations,
                           EVP_sha256(), 32, salted);
     } else {
-        unsigned memory = (unsigned)atoi(stage_said(s, "memory"));
+        unsigned memory = (unsigned)atoi(stage_told(s, "memory"));
 
-        EXPECT_STR(stage_said(s, "kdf"), c->is_compat ? "argon2id-13" : "argon2id13");
+        EXPECT_STR(stage_told(s, "kdf"), c->is_compat ? "argon2id-13" : "argon2id13");
         EXPECT_EQ(argon2id_hash_raw(iterations, memory, 1, c->password, password_len, salt,
                                     (size_t)salt_len, salted, 32),
                   ARGON2_OK);
@@ -504,10 +504,10 @@ static void derive(struct client *c, struct stage *s)
 
 static const char *prove(struct client *c, struct stage *s, const char **verifier)
 {
-    const char *nonce = stage_said(s, "nonce");
+    const char *nonce = stage_told(s, "nonce");
     const char *message =
         text("n=%s,r=%s,r=%s,s=%s,i=%s,c=%s,r=%s", c->authid, c->nonce, nonce,
-             stage_said(s, "salt"), stage_said(s, "iterations"), c->is_compat ? "" : "biws", nonce);
+             stage_told(s, "salt"), stage_told(s, "iterations"), c->is_compat ? "" : "biws", nonce);
     unsigned char stored[32], signature[32];
 
     EVP_Digest(c->keys[0], 32, stored, NULL, EVP_sha256(), NULL);

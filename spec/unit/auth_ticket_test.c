@@ -76,8 +76,8 @@ TEST(several_tickets_for_rotation)
     set_scene(&s, CODEC_MSGPACK, KDF_NONE,
               "{\"authrole\":\"user\",\"ticket\":[\"a\",\"b\",\"c\",\"d\",\"e\",\"f\",\"g\","
               "\"h\"]}");
-    for (char c = 'a'; c <= 'h'; c++)
-        EXPECT_EQ(answer(&s, text("%c", c)), AUTH_OK);
+    for (const char *c = "abcdefgh"; *c != '\0'; c++)
+        EXPECT_EQ(answer(&s, text("%c", *c)), AUTH_OK);
     EXPECT_DENIED(answer(&s, "i"), &s, NULL);
     EXPECT_DENIED(answer(&s, "ab"), &s, NULL);
     stage_fini(&s);
@@ -191,7 +191,7 @@ TEST(nobody_costs_what_somebody_costs)
 
     set_scene(&s, CODEC_JSON, KDF_ARGON2ID, NULL);
     for (size_t i = 0; i < ARRAY_LEN(records); i++) {
-        struct job *job;
+        struct auth_job *job;
 
         stage_record(&s, "ticket", records[i]);
         EXPECT_EQ(first_step(&s), AUTH_DERIVE);
@@ -200,12 +200,12 @@ TEST(nobody_costs_what_somebody_costs)
         EXPECT_EQ(job->kdf.memory, s.settings.ticket_kdf.memory);
         EXPECT_EQ(job->salt_len, 16);
         memcpy(salt, job->salt, 16);
-        job_run(job);
+        auth_job_run(job);
         EXPECT_EQ(auth_resume(s.x, job), records[i] != NULL ? AUTH_OK : AUTH_REFUSED);
         EXPECT_EQ(first_step(&s), AUTH_DERIVE);
         job = auth_take_job(s.x);
         EXPECT(memcmp(salt, job->salt, 16) == 0);
-        job_free(job);
+        auth_job_free(job);
         /* The exchange still waits for it, and is freed with the session. */
     }
     stage_fini(&s);
@@ -213,7 +213,7 @@ TEST(nobody_costs_what_somebody_costs)
 
 TEST(a_job_that_did_not_run_is_a_refusal_and_not_a_denial)
 {
-    struct job *job;
+    struct auth_job *job;
     struct stage s;
 
     set_scene(&s, CODEC_JSON, KDF_ARGON2ID, hashed("secret!!!", KDF_ARGON2ID));
@@ -226,7 +226,7 @@ TEST(a_job_that_did_not_run_is_a_refusal_and_not_a_denial)
 
 TEST(an_authenticate_during_the_job_ends_the_login)
 {
-    struct job *job;
+    struct auth_job *job;
     struct stage s;
 
     set_scene(&s, CODEC_JSON, KDF_ARGON2ID, hashed("secret!!!", KDF_ARGON2ID));
@@ -234,7 +234,7 @@ TEST(an_authenticate_during_the_job_ends_the_login)
     job = auth_take_job(s.x);
     EXPECT_REFUSED(auth_check(s.x, SLICE("secret!!!"), (struct slice){0}), &s,
                    WAMP_PROTOCOL_VIOLATION, NULL, "not expected");
-    job_run(job);
+    auth_job_run(job);
     EXPECT(job->is_done);
     EXPECT_EQ(auth_resume(s.x, job), AUTH_REFUSED);
     EXPECT_STR(auth_refusal(s.x)->fault.uri, WAMP_PROTOCOL_VIOLATION);
@@ -243,7 +243,7 @@ TEST(an_authenticate_during_the_job_ends_the_login)
 
 TEST(a_session_may_go_before_its_job_is_done)
 {
-    struct job *job;
+    struct auth_job *job;
     struct stage s;
 
     set_scene(&s, CODEC_JSON, KDF_ARGON2ID, hashed("secret!!!", KDF_PBKDF2));
@@ -251,9 +251,9 @@ TEST(a_session_may_go_before_its_job_is_done)
     job = auth_take_job(s.x);
     auth_free(s.x);
     s.x = NULL;
-    job_run(job);
+    auth_job_run(job);
     EXPECT(job->is_done);
-    job_free(job);
+    auth_job_free(job);
     EXPECT_EQ(first_step(&s), AUTH_DERIVE); /* freed with the job still inside */
     stage_fini(&s);
 }
@@ -261,12 +261,12 @@ TEST(a_session_may_go_before_its_job_is_done)
 TEST(another_job_is_a_mistake_of_ours)
 {
     struct stage s;
-    struct job *other;
+    struct auth_job *other;
 
     set_scene(&s, CODEC_JSON, KDF_ARGON2ID, PLAIN);
-    other = job_new(&s.settings.ticket_kdf, SLICE("x"), SLICE("12345678"), 16);
+    other = auth_job_new(&s.settings.ticket_kdf, SLICE("x"), SLICE("12345678"), 16);
     EXPECT_EQ(first_step(&s), AUTH_DERIVE);
     EXPECT_ABORT((void)auth_resume(s.x, other));
-    job_free(other);
+    auth_job_free(other);
     stage_fini(&s);
 }

@@ -31,7 +31,7 @@ static enum auth_step answer(enum codec codec, const char *record, const char *s
 
     set_scene(&s, codec, record);
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "challenge"), CHALLENGE);
+    EXPECT_STR(stage_told(&s, "challenge"), CHALLENGE);
     step = stage_check(&s, signature, "{}");
     if (step == AUTH_REFUSED)
         EXPECT_DENIED(step, &s, NULL);
@@ -61,9 +61,9 @@ TEST(a_salted_challenge_has_its_three_parameters)
 
     set_scene(&s, CODEC_JSON, SALTED);
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "salt"), "salt123");
-    EXPECT_STR(stage_said(&s, "iterations"), "1000");
-    EXPECT_STR(stage_said(&s, "keylen"), "32");
+    EXPECT_STR(stage_told(&s, "salt"), "salt123");
+    EXPECT_STR(stage_told(&s, "iterations"), "1000");
+    EXPECT_STR(stage_told(&s, "keylen"), "32");
     stage_record(&s, "wampcra", PLAIN);
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
     EXPECT(stage_said(&s, "salt") == NULL);
@@ -78,8 +78,8 @@ TEST(defaults_when_there_is_only_a_salt)
               "{\"authrole\":\"user\",\"salt\":\"salt123\","
               "\"secret\":\"Eu7CQLfR+/Ffb+275A4s9/6H/RGKYxM4s6IMrsNKzC8=\"}");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "iterations"), "1000");
-    EXPECT_STR(stage_said(&s, "keylen"), "32");
+    EXPECT_STR(stage_told(&s, "iterations"), "1000");
+    EXPECT_STR(stage_told(&s, "keylen"), "32");
     EXPECT_EQ(stage_check(&s, SALTED_SIGNATURE, NULL), AUTH_OK);
     stage_fini(&s);
 }
@@ -119,7 +119,7 @@ static const char *sign(struct stage *s, const char *secret)
 {
     unsigned char mac[32];
 
-    hmac(secret, strlen(secret), stage_said(s, "challenge"), mac);
+    hmac(secret, strlen(secret), stage_told(s, "challenge"), mac);
     return base64_of(mac, sizeof(mac));
 }
 
@@ -158,7 +158,7 @@ TEST(names_that_need_escapes_are_signed_as_they_were_sent)
     s.request.authid = SLICE("j\"o\\e\n\xc3\xa9");
     stage_record(&s, "wampcra", PLAIN);
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT(strstr(stage_said(&s, "challenge"), "\"j\\\"o\\\\e\\n\xc3\xa9\"") != NULL);
+    EXPECT(strstr(stage_told(&s, "challenge"), "\"j\\\"o\\\\e\\n\xc3\xa9\"") != NULL);
     EXPECT_EQ(stage_check(&s, sign(&s, "secret123"), NULL), AUTH_OK);
     EXPECT_SLICE(auth_identity(s.x).authid, s.request.authid);
     stage_fini(&s);
@@ -171,18 +171,18 @@ TEST(nobody_looks_like_somebody)
 
     set_scene(&s, CODEC_JSON, NULL);
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    salt = stage_said(&s, "salt");
+    salt = stage_told(&s, "salt");
     EXPECT(salt != NULL && strlen(salt) == 24);
-    EXPECT_STR(stage_said(&s, "iterations"), "1000");
+    EXPECT_STR(stage_told(&s, "iterations"), "1000");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT_STR(stage_said(&s, "salt"), salt); /* at every try */
+    EXPECT_STR(stage_told(&s, "salt"), salt); /* at every try */
     s.request.authid = SLICE("paul");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT(strcmp(stage_said(&s, "salt"), salt) != 0);
+    EXPECT(strcmp(stage_told(&s, "salt"), salt) != 0);
     s.request.authid = SLICE("peter");
     s.request.realm = SLICE("realm2");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT(strcmp(stage_said(&s, "salt"), salt) != 0);
+    EXPECT(strcmp(stage_told(&s, "salt"), salt) != 0);
     s.settings.cra_iterations = 0; /* where secrets are stored unsalted */
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
     EXPECT(stage_said(&s, "salt") == NULL);
@@ -240,9 +240,9 @@ TEST(who_it_is_comes_from_the_record)
                  "{\"authrole\":\"admin\",\"authid\":\"Peter\",\"authprovider\":\"db\","
                  "\"secret\":\"secret123\",\"extra\":{\"a\":[1,2.5]},\"expires\":1767323046}");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
-    EXPECT(strstr(stage_said(&s, "challenge"), "\"authid\":\"joe\",\"authrole\":\"admin\"") !=
+    EXPECT(strstr(stage_told(&s, "challenge"), "\"authid\":\"joe\",\"authrole\":\"admin\"") !=
            NULL);
-    EXPECT(strstr(stage_said(&s, "challenge"), "\"authprovider\":\"db\"") != NULL);
+    EXPECT(strstr(stage_told(&s, "challenge"), "\"authprovider\":\"db\"") != NULL);
     EXPECT_EQ(stage_check(&s, sign(&s, "secret123"), NULL), AUTH_OK);
     identity = auth_identity(s.x);
     EXPECT_SLICE(identity.authid, SLICE("Peter"));
@@ -296,7 +296,7 @@ TEST(what_passwd_makes_lets_its_user_in)
         blob_drop(blob);
         EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
         if (iterations != 0) {
-            const char *salt = stage_said(&s, "salt");
+            const char *salt = stage_told(&s, "salt");
 
             PKCS5_PBKDF2_HMAC("pass word", 9, (const unsigned char *)salt, (int)strlen(salt),
                               (int)iterations, EVP_sha256(), 32, key);

@@ -239,7 +239,7 @@ void auth_free(struct auth_exchange *x)
         blob_drop(x->scram.nonce);
         blob_drop(x->scram.message);
     }
-    job_free(x->job);
+    auth_job_free(x->job);
     blob_drop(x->challenge);
     auth_record_drop(x->record);
     free_slice(&x->authid);
@@ -271,9 +271,9 @@ enum auth_step auth_check(struct auth_exchange *x, struct slice signature, struc
     return step;
 }
 
-struct job *auth_take_job(struct auth_exchange *x)
+struct auth_job *auth_take_job(struct auth_exchange *x)
 {
-    struct job *job = x->job;
+    struct auth_job *job = x->job;
 
     CHECK(x->state == STATE_DERIVING && job != NULL);
     x->taken = job;
@@ -281,7 +281,7 @@ struct job *auth_take_job(struct auth_exchange *x)
     return job;
 }
 
-enum auth_step auth_resume(struct auth_exchange *x, struct job *job)
+enum auth_step auth_resume(struct auth_exchange *x, struct auth_job *job)
 {
     enum auth_step step = AUTH_REFUSED;
 
@@ -295,7 +295,7 @@ enum auth_step auth_resume(struct auth_exchange *x, struct job *job)
                            "%.*s: the credentials cannot be checked now", SLICE_ARG(x->name));
     else
         step = x->method->resume(x, job);
-    job_free(job);
+    auth_job_free(job);
     return step;
 }
 

@@ -134,10 +134,10 @@ struct slice auth_challenge(const struct auth_exchange *x);
 /* An AUTHENTICATE came. Extra is encoded in the codec of the session; len 0: none. */
 enum auth_step auth_check(struct auth_exchange *x, struct slice signature, struct slice extra);
 
-/* AUTH_DERIVE: the job is the caller's now. It goes to auth_resume, run or not, or to job_free
+/* AUTH_DERIVE: the job is the caller's now. It goes to auth_resume, run or not, or to auth_job_free
  * when the session is gone. */
-struct job *auth_take_job(struct auth_exchange *x);
-enum auth_step auth_resume(struct auth_exchange *x, struct job *job);
+struct auth_job *auth_take_job(struct auth_exchange *x);
+enum auth_step auth_resume(struct auth_exchange *x, struct auth_job *job);
 
 /* AUTH_ASK: the policy says yes with a record, no with NULL, no with its own words, or wants
  * one more CHALLENGE (refused after MAX_AUTH_ROUNDS). */

@@ -18,15 +18,15 @@ static int wrong_password(struct fault *fault, const char *words)
 static int derive(const struct kdf *kdf, struct slice password, struct slice salt, size_t key_len,
                   unsigned char *out, struct fault *fault)
 {
-    struct job *job = job_new(kdf, password, salt, key_len);
+    struct auth_job *job = auth_job_new(kdf, password, salt, key_len);
     int err = 0;
 
-    job_run(job);
+    auth_job_run(job);
     if (job->is_done)
         memcpy(out, job->key, key_len);
     else
         err = wrong_password(fault, job->trouble);
-    job_free(job);
+    auth_job_free(job);
     return err;
 }
 
@@ -42,7 +42,7 @@ static int check_password(struct slice password, size_t max_len, struct fault *f
 int auth_record_make_ticket(struct encoder *e, struct slice ticket, const struct kdf *kdf,
                             struct rng *rng, struct fault *fault)
 {
-    struct hash hash = {.kdf = *kdf, .salt_len = NEW_SALT_LEN, .key_len = DIGEST_LEN};
+    struct auth_hash hash = {.kdf = *kdf, .salt_len = NEW_SALT_LEN, .key_len = DIGEST_LEN};
     char text[MAX_HASH_TEXT];
     int err = check_password(ticket, MAX_TICKET_LEN, fault);
 
@@ -54,7 +54,7 @@ int auth_record_make_ticket(struct encoder *e, struct slice ticket, const struct
     rng_bytes(rng, hash.salt, hash.salt_len);
     err = derive(kdf, ticket, slice_make(hash.salt, hash.salt_len), hash.key_len, hash.key, fault);
     if (err == 0)
-        auth_encode_pair(e, "ticket_hash", slice_make(text, hash_print(&hash, text)));
+        auth_encode_pair(e, "ticket_hash", slice_make(text, auth_hash_print(&hash, text)));
     digest_wipe(&hash, sizeof(hash));
     return err;
 }

@@ -18,7 +18,7 @@ struct auth_method {
     enum auth_step (*begin)(struct auth_exchange *x, const struct auth_settings *settings,
                             const struct auth_request *request);
     enum auth_step (*check)(struct auth_exchange *x, struct slice signature, struct slice extra);
-    enum auth_step (*resume)(struct auth_exchange *x, const struct job *job);
+    enum auth_step (*resume)(struct auth_exchange *x, const struct auth_job *job);
 };
 
 extern const struct auth_method auth_anonymous, auth_ticket, auth_wampcra, auth_wamp_scram,
@@ -47,17 +47,17 @@ struct auth_exchange {
     bool is_accepted;
     unsigned rounds; /* CHALLENGEs sent */
     enum codec codec;
-    uint64_t now_ms;            /* of the HELLO */
-    struct auth_record *record; /* counted; NULL: nobody */
-    struct slice authid;        /* owned; as claimed, later as it is */
-    struct blob *challenge;     /* counted; Extra of the last CHALLENGE */
-    struct job *job;            /* owned until it is taken */
-    const struct job *taken;    /* borrowed: the one that auth_resume must bring */
+    uint64_t now_ms;              /* of the HELLO */
+    struct auth_record *record;   /* counted; NULL: nobody */
+    struct slice authid;          /* owned; as claimed, later as it is */
+    struct blob *challenge;       /* counted; Extra of the last CHALLENGE */
+    struct auth_job *job;         /* owned until it is taken */
+    const struct auth_job *taken; /* borrowed: the one that auth_resume must bring */
     struct auth_refusal refusal;
     union {
         struct {
-            struct hash hash; /* kdf.kind KDF_NONE: nothing is derived */
-            bool is_right;    /* a plain ticket was */
+            struct auth_hash hash; /* kdf.kind KDF_NONE: nothing is derived */
+            bool is_right;         /* a plain ticket was */
         } ticket;
         struct {
             unsigned char expected[48]; /* base64 of the HMAC: 44 characters */

@@ -188,7 +188,7 @@ static int read_ticket_hash(struct parse *p, const char *key, const struct dict_
 
     if (walk->token.type != TOKEN_TEXT)
         return fail(p, key, "must be a string");
-    if (hash_parse(&p->record->ticket.hash, walk->token.text, &inner) != 0)
+    if (auth_hash_parse(&p->record->ticket.hash, walk->token.text, &inner) != 0)
         return fail(p, key, "%s", inner.words);
     return 0;
 }

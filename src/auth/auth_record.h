@@ -11,8 +11,8 @@
 #ifndef NEXUS_AUTH_RECORD_H
 #define NEXUS_AUTH_RECORD_H
 
+#include "auth/auth_hash.h"
 #include "auth/digest.h"
-#include "auth/hash.h"
 #include "base/rng.h"
 #include "wire/codec.h"
 
@@ -67,7 +67,7 @@ struct auth_record {
         struct {
             unsigned count;
             unsigned char digests[MAX_TICKETS][DIGEST_LEN]; /* SHA-256 */
-            struct hash hash;                               /* kdf.kind KDF_NONE: there is none */
+            struct auth_hash hash;                          /* kdf.kind KDF_NONE: there is none */
         } ticket;
         struct {
             struct slice secret, salt; /* owned; salt.len 0: unsalted */

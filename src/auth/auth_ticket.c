@@ -9,10 +9,10 @@
  */
 #include "auth/auth_priv.h"
 
-static void mock_hash(struct hash *hash, const struct auth_settings *settings,
+static void mock_hash(struct auth_hash *hash, const struct auth_settings *settings,
                       const struct auth_request *request)
 {
-    *hash = (struct hash){.kdf = settings->ticket_kdf, .salt_len = 16, .key_len = DIGEST_LEN};
+    *hash = (struct auth_hash){.kdf = settings->ticket_kdf, .salt_len = 16, .key_len = DIGEST_LEN};
     auth_mock(settings, request, "ticket salt", hash->salt);
     auth_mock(settings, request, "ticket key", hash->key);
 }
@@ -61,13 +61,13 @@ static enum auth_step check(struct auth_exchange *x, struct slice signature, str
     x->ticket.is_right = is_among(x->record, signature);
     if (x->ticket.hash.kdf.kind == KDF_NONE)
         return auth_judge(x, x->ticket.is_right, NULL, "wrong ticket");
-    x->job = hash_job(&x->ticket.hash, signature);
+    x->job = auth_hash_job(&x->ticket.hash, signature);
     return AUTH_DERIVE;
 }
 
-static enum auth_step resume(struct auth_exchange *x, const struct job *job)
+static enum auth_step resume(struct auth_exchange *x, const struct auth_job *job)
 {
-    bool is_derived = hash_is_right(&x->ticket.hash, job);
+    bool is_derived = auth_hash_is_right(&x->ticket.hash, job);
 
     return auth_judge(x, has_hash(x->record) ? is_derived : x->ticket.is_right, NULL,
                       "wrong ticket");

@@ -8,10 +8,7 @@
  */
 #include "auth/auth_priv.h"
 #include "base/base64.h"
-#include "base/check.h"
-
-#include <stdio.h>
-#include <time.h>
+#include "base/instant.h"
 
 #define NONCE_LEN        16
 #define SIGNATURE_CHARS  44
@@ -22,18 +19,6 @@ struct credential_view {
     struct slice secret, salt;
     uint32_t iterations, keylen;
 };
-
-static struct slice timestamp(uint64_t now_ms, char out[40])
-{
-    time_t seconds = (time_t)(now_ms / 1000);
-    struct tm tm;
-    size_t len;
-
-    CHECK(gmtime_r(&seconds, &tm) != NULL);
-    len = strftime(out, 30, "%Y-%m-%dT%H:%M:%S", &tm);
-    len += (size_t)snprintf(out + len, 10, ".%03uZ", (unsigned)(now_ms % 1000));
-    return slice_make(out, len);
-}
 
 static struct slice new_nonce(struct rng *rng, char out[32])
 {
@@ -50,7 +35,7 @@ static struct blob *write_challenge(const struct auth_exchange *x,
                                     const struct auth_request *request)
 {
     const struct auth_record *record = x->record;
-    char time_text[40], nonce_text[32];
+    char time_text[INSTANT_LEN], nonce_text[32];
     struct encoder e;
 
     encode_start(&e, CODEC_JSON, 256);
@@ -62,7 +47,7 @@ static struct blob *write_challenge(const struct auth_exchange *x,
                      record != NULL && record->authprovider.len != 0 ? record->authprovider
                                                                      : settings->mock_provider);
     auth_encode_pair(&e, "nonce", new_nonce(request->rng, nonce_text));
-    auth_encode_pair(&e, "timestamp", timestamp(request->now_ms, time_text));
+    auth_encode_pair(&e, "timestamp", instant_format(request->now_ms, time_text));
     encode_text(&e, SLICE("session"));
     encode_uint(&e, request->session);
     encode_end(&e);

@@ -1,6 +1,6 @@
 /* digest.h -- hashes, signatures and the spelling of keys.
  *
- * The one place where libcrypto is spoken to, key derivation (job.h) aside. What can only fail
+ * The one place where libcrypto is spoken to, key derivation (auth_job.h) aside. What can only fail
  * for want of memory ends the program, as mem_alloc does.
  *
  * SPDX-License-Identifier: MIT

@@ -1,8 +1,8 @@
-/* job.c -- PBKDF2 of libcrypto, Argon2id of libargon2.
+/* auth_job.c -- PBKDF2 of libcrypto, Argon2id of libargon2.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "auth/job.h"
+#include "auth/auth_job.h"
 
 #include "auth/digest.h"
 #include "base/check.h"
@@ -52,9 +52,10 @@ int kdf_check(const struct kdf *kdf, struct fault *fault)
     return 0;
 }
 
-struct job *job_new(const struct kdf *kdf, struct slice password, struct slice salt, size_t key_len)
+struct auth_job *auth_job_new(const struct kdf *kdf, struct slice password, struct slice salt,
+                              size_t key_len)
 {
-    struct job *job = mem_zero(1, sizeof(*job));
+    struct auth_job *job = mem_zero(1, sizeof(*job));
 
     CHECK(kdf->kind != KDF_NONE && kdf_check(kdf, NULL) == 0);
     CHECK(salt.len >= MIN_SALT_LEN && salt.len <= MAX_SALT_LEN);
@@ -68,7 +69,7 @@ struct job *job_new(const struct kdf *kdf, struct slice password, struct slice s
 }
 
 /* Written out rather than argon2id_hash_raw, which would start a thread for each lane. */
-static void run_argon2(struct job *job)
+static void run_argon2(struct auth_job *job)
 {
     argon2_context context = {
         .out = job->key,
@@ -91,7 +92,7 @@ static void run_argon2(struct job *job)
         job->trouble = argon2_error_message(err);
 }
 
-void job_run(struct job *job)
+void auth_job_run(struct auth_job *job)
 {
     if (job->kdf.kind == KDF_ARGON2ID) {
         run_argon2(job);
@@ -104,7 +105,7 @@ void job_run(struct job *job)
         job->trouble = "PBKDF2 failed";
 }
 
-void job_free(struct job *job)
+void auth_job_free(struct auth_job *job)
 {
     if (job == NULL)
         return;

@@ -1,8 +1,8 @@
-/* hash.c -- reads and writes the text form of stored passwords.
+/* auth_hash.c -- reads and writes the text form of stored passwords.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "auth/hash.h"
+#include "auth/auth_hash.h"
 
 #include "auth/digest.h"
 #include "base/base64.h"
@@ -93,7 +93,7 @@ static bool read_octets(struct slice text, unsigned char *out, size_t least, siz
     return true;
 }
 
-static int read_parameters(struct hash *hash, struct slice *rest, struct fault *fault)
+static int read_parameters(struct auth_hash *hash, struct slice *rest, struct fault *fault)
 {
     struct slice name = next_field(rest);
 
@@ -111,12 +111,12 @@ static int read_parameters(struct hash *hash, struct slice *rest, struct fault *
     return kdf_check(&hash->kdf, fault);
 }
 
-int hash_parse(struct hash *hash, struct slice text, struct fault *fault)
+int auth_hash_parse(struct auth_hash *hash, struct slice text, struct fault *fault)
 {
     struct slice rest = text;
     int err;
 
-    *hash = (struct hash){0};
+    *hash = (struct auth_hash){0};
     if (text.len >= MAX_HASH_TEXT)
         return wrong(fault, "it is too long");
     if (!skip(&rest, SLICE("$")))
@@ -142,7 +142,7 @@ static size_t put_octets(const unsigned char *bytes, size_t len, char *out)
     return count;
 }
 
-size_t hash_print(const struct hash *hash, char out[MAX_HASH_TEXT])
+size_t auth_hash_print(const struct auth_hash *hash, char out[MAX_HASH_TEXT])
 {
     int len;
     size_t at;
@@ -163,12 +163,13 @@ size_t hash_print(const struct hash *hash, char out[MAX_HASH_TEXT])
     return at;
 }
 
-struct job *hash_job(const struct hash *hash, struct slice password)
+struct auth_job *auth_hash_job(const struct auth_hash *hash, struct slice password)
 {
-    return job_new(&hash->kdf, password, slice_make(hash->salt, hash->salt_len), hash->key_len);
+    return auth_job_new(&hash->kdf, password, slice_make(hash->salt, hash->salt_len),
+                        hash->key_len);
 }
 
-bool hash_is_right(const struct hash *hash, const struct job *job)
+bool auth_hash_is_right(const struct auth_hash *hash, const struct auth_job *job)
 {
     return job->is_done && job->key_len == hash->key_len &&
            digest_is_equal(job->key, hash->key, hash->key_len);

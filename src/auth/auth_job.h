@@ -1,12 +1,12 @@
-/* job.h -- key derivation: slow on purpose, and so apart from everything else.
+/* auth_job.h -- key derivation: slow on purpose, and so apart from everything else.
  *
  * A job owns all that it needs. Whoever has it may run it on any thread; nobody else looks at it
  * meanwhile. What may be asked for is bounded, so that a record cannot stall the router.
  *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NEXUS_AUTH_JOB_H
-#define NEXUS_AUTH_JOB_H
+#ifndef NEXUS_AUTH_AUTH_JOB_H
+#define NEXUS_AUTH_AUTH_JOB_H
 
 #include "base/slice.h"
 #include "wire/fault.h"
@@ -44,7 +44,7 @@ struct kdf {
 /* Returns 0 or ERR_INVALID with words that name the parameter and its bounds. */
 int kdf_check(const struct kdf *kdf, struct fault *fault) MUST_CHECK;
 
-struct job {
+struct auth_job {
     struct kdf kdf;
     struct slice password; /* owned; wiped */
     unsigned char salt[MAX_SALT_LEN];
@@ -56,13 +56,13 @@ struct job {
 };
 
 /* A job of its own copies. The parameters hold kdf_check, the lengths are within the bounds. */
-struct job *job_new(const struct kdf *kdf, struct slice password, struct slice salt,
-                    size_t key_len);
+struct auth_job *auth_job_new(const struct kdf *kdf, struct slice password, struct slice salt,
+                              size_t key_len);
 
 /* Derives the key. May be called on any thread, and takes its time. */
-void job_run(struct job *job);
+void auth_job_run(struct auth_job *job);
 
 /* Wipes and frees; NULL is fine. Not while it runs. */
-void job_free(struct job *job);
+void auth_job_free(struct auth_job *job);
 
 #endif
