@@ -135,6 +135,17 @@ core.describe("A realm", function(router)
     assert.equal(0, r:counters().registrations)
   end)
 
+  it("that is only a broker has no events of an API that needs both", function()
+    local r = only "broker"
+    local alice, bob = r:join(), r:open()
+    alice:subscribe("wamp.", { match = "prefix" })
+    local actions = bob:hello()
+    assert.is_nil(alice:first(actions, core.EVENT))
+    assert.actions({ { bob, { core.SUBSCRIBED, 1, core.id } } },
+      bob:send { core.SUBSCRIBE, 1, {}, "com.x" })
+    assert.actions({}, bob:drop())
+  end)
+
   it("that is only a dealer has no procedures of an API that needs both", function()
     local alice = only "dealer":join()
     for i, name in ipairs { "wamp.session.count", "wamp.session.add_testament",
