@@ -223,6 +223,14 @@ core.describe("get_events", function(router)
     end)
   end
 
+  it("ids may be written as floats, as JavaScript does", function()
+    local s = filled(5)
+    local ids = publications((ask(s.bob, s.id)))
+    assert.same({ ids[3], ids[4], ids[5] }, publications((ask(s.bob, s.id + 0.0,
+      { after_publication = ids[2] + 0.0 }))))
+    assert.same({ ids[1] }, publications((ask(s.bob, s.id, { limit = 1.0 }))))
+  end)
+
   it("a publication that the log has dropped is unknown", function()
     local s = filled(3, { limit = 3 })
     local dropped = s.log.entries[1].publication
@@ -405,6 +413,38 @@ core.describe("The subscription of a log", function(router)
     alice:drop()
     bob:publish("com.x", { 2 })
     assert.equal(2, #(ask(bob, ids.exact)))
+  end)
+
+  it("stays when its subscribers are removed", function()
+    local r = router { event_history = { { uri = "com.x" } }, anonymous_admin = true }
+    local alice, bob = r:join(), r:join()
+    local id = alice:subscribe "com.x"
+    bob:publish("com.x", { 1 })
+    assert.equal(RESULT, meta(bob, "remove_subscriber", id, alice.session)[1])
+    assert.equal(id, lookup(bob, "com.x"))
+    assert.equal(0, meta(bob, "count_subscribers", id)[4][1])
+    assert.equal(1, #(ask(bob, id)))
+  end)
+
+  it("is independent of what is retained, and of other logs", function()
+    local r = router { event_history = { { uri = "com.x", limit = 1 },
+      { uri = "com.", match = "prefix", limit = 2 }, { uri = "..", match = "wildcard" } } }
+    local alice, bob = r:join(), r:join()
+    local exact, prefix = lookup(bob, "com.x"), lookup(bob, "com.", "prefix")
+    for i = 1, 4 do
+      alice:publish("com.x", { i, ("x"):rep(100) }, nil, { retain = i == 2, rkey = "k" })
+    end
+    assert.same({ 4 }, { ask(bob, exact)[1].args[1] })
+    assert.same({ 3, 4 }, { ask(bob, prefix)[1].args[1], ask(bob, prefix)[2].args[1] })
+    local function retained()
+      local actions = r:join():send { core.SUBSCRIBE, 1, { get_retained = true }, "com.x" }
+      return actions[2] and actions[2][2][5][1]
+    end
+    assert.equal(2, retained())
+    alice:publish("com.x", nil, nil, { retain = true })
+    assert.is_nil(retained())
+    assert.is_nil(ask(bob, exact)[1].args)
+    assert.equal(4, ask(bob, prefix)[1].args[1])
   end)
 
   it("is no subscription of the session that asks", function()

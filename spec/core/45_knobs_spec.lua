@@ -31,6 +31,7 @@ local covered = {
   { "max_registrations", "core/13_limits_spec.lua" },
   { "max_sessions", "core/01_hello_spec.lua" },
   { "max_subscriptions", "core/13_limits_spec.lua" },
+  { "meta_skips_causer", "core/34_subscription_meta_api_spec.lua" },
   { "meta_strict", "core/31_session_meta_api_spec.lua" },
   { "ppt_compat", "core/12_payload_spec.lua" },
   { "progress_requires_cancel", "core/20_progressive_call_results_spec.lua" },
