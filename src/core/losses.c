@@ -49,7 +49,7 @@ void losses_on_timer(struct core *core)
     struct losses *losses = &core->losses;
     struct encoder e;
 
-    if (meta_is_heard(core)) {
+    if (core->broker.meta_listeners != 0) {
         meta_start(&e);
         encode_list(&e, losses->count);
         for (size_t i = 0; i < losses->count; i++) {

@@ -14,7 +14,8 @@
 
 bool meta_is_heard(const struct core *core)
 {
-    return core->broker.meta_listeners != 0 && !core->is_quiet;
+    return core->broker.meta_listeners != 0 && !core->is_quiet &&
+           core->options.roles == (ROUTER_BROKER | ROUTER_DEALER);
 }
 
 void meta_start(struct encoder *e)

@@ -19,7 +19,7 @@ struct meta_subject {
     bool is_silent; /* its URI is reserved: no events about it */
 };
 
-/* True when a subscription may match the topics of these events. */
+/* True when the realm has these events, and a subscription may match their topics. */
 bool meta_is_heard(const struct core *core);
 
 void meta_on_join(struct core *core, const struct session *session);
