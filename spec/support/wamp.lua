@@ -350,7 +350,7 @@ end
 --- Puts payload behind a message's head: no trailing empty elements.
 local function with_payload(message, args, kwargs)
   if args or kwargs then
-    message[#message + 1] = value.list(args or {})
+    message[#message + 1] = args == wamp.any and args or value.list(args or {})
   end
   if kwargs then
     message[#message + 1] = kwargs
@@ -394,6 +394,13 @@ end
 function Connection:expect_event(subscription, args, kwargs, details)
   return self:expect(with_payload(
     { wamp.EVENT, subscription, wamp.id, details or {} }, args, kwargs))
+end
+
+--- A pattern subscription that matches three components has just been made: it hears of itself.
+function Connection:expect_own_beginning(subscription)
+  for _, event in ipairs { "on_create", "on_subscribe" } do
+    self:expect_event(subscription, wamp.any, nil, { topic = "wamp.subscription." .. event })
+  end
 end
 
 function Connection:register(procedure, options)

@@ -90,10 +90,14 @@ conformance.everywhere("SUBSCRIBE", {}, function(peer)
       local shown = #uri > 40 and #uri .. " octets" or wamp.show(uri)
       it(("to %s with match %s is %s"):format(shown, match, is_legal and "fine" or "an error"),
         function()
+          peer.fresh_realm()
           local alice = peer.join()
           alice:send { wamp.SUBSCRIBE, 7, { match = match }, uri }
           if is_legal then
-            alice:expect { wamp.SUBSCRIBED, 7, wamp.id }
+            local id = alice:expect { wamp.SUBSCRIBED, 7, wamp.id }
+            if uri == "" and match == "prefix" then
+              alice:expect_own_beginning(id)
+            end
           else
             alice:expect_error(wamp.SUBSCRIBE, 7, "wamp.error.invalid_uri")
           end

@@ -8,11 +8,11 @@ local rows = {
   { "prefix", "com.myapp.top", { "com.myapp.topic", "com.myapp.top", "com.myapp.top-1.x" },
     { "com.myapp.to", "com.myapp", "com.myapp.Topic", "xcom.myapp.top" } },
   { "prefix", "com.myapp.", { "com.myapp.a", "com.myapp.a.b" }, { "com.myapp", "com.myappa" } },
-  { "prefix", "", { "a", "a.b.c", "wampum" }, {} },
+  { "prefix", "", { "a", "a.b.c", "wampum" }, {}, hears_itself = true },
   { "prefix", "com.mü", { "com.müller", "com.mü.x" }, { "com.m", "com.mu" } },
   { "wildcard", "com..topic", { "com.a.topic", "com.b.topic" },
     { "com.topic", "com.a.b.topic", "com.a.topicx", "com.a.topic.x" } },
-  { "wildcard", "..", { "a.b.c", "1.2.3" }, { "a.b", "a.b.c.d", "a" } },
+  { "wildcard", "..", { "a.b.c", "1.2.3" }, { "a.b", "a.b.c.d", "a" }, hears_itself = true },
   { "wildcard", "", { "a", "wampum" }, { "a.b" } },
   { "wildcard", ".b", { "a.b", "x.b" }, { "b", "a.c", "a.b.c" } },
   { "wildcard", "a.", { "a.b", "a.x" }, { "a", "b.a", "a.b.c" } },
@@ -28,6 +28,9 @@ conformance.everywhere("A pattern subscription:", {}, function(peer)
         peer.fresh_realm()
         local alice, bob = peer.join(), peer.join()
         local subscription = alice:subscribe(pattern, { match = match })
+        if row.hears_itself then
+          alice:expect_own_beginning(subscription)
+        end
         for _, topic in ipairs(row[4]) do
           bob:publish_surely(topic)
         end
@@ -51,13 +54,21 @@ conformance.everywhere("A pattern subscription:", {}, function(peer)
     peer.fresh_realm()
     local alice, bob = peer.join(), peer.join()
     local exact = alice:subscribe("a.b.c")
-    local prefixes = { alice:subscribe("", { match = "prefix" }),
-      alice:subscribe("a.b", { match = "prefix" }), alice:subscribe("a.b.c", { match = "prefix" }) }
+    local prefixes = { alice:subscribe("a.b", { match = "prefix" }),
+      alice:subscribe("a.b.c", { match = "prefix" }) }
     local wildcards = { alice:subscribe("a..c", { match = "wildcard" }),
-      alice:subscribe("..", { match = "wildcard" }),
       alice:subscribe("a.b.c", { match = "wildcard" }) }
     alice:subscribe("a.b.d", { match = "prefix" })
     alice:subscribe("b..", { match = "wildcard" })
+    local everything = alice:subscribe("", { match = "prefix" })
+    alice:expect_own_beginning(everything)
+    local three = alice:subscribe("..", { match = "wildcard" })
+    local own = {}
+    for _, id in ipairs { everything, everything, three, three } do
+      own[#own + 1] = { wamp.EVENT, id, wamp.id, wamp.any, { alice.session, wamp.any } }
+    end
+    alice:expect_all(own)
+    prefixes[3], wildcards[3] = everything, three
     local publication = bob:publish_surely("a.b.c", { 1 })
     local expected = { { wamp.EVENT, exact, publication, {}, { 1 } } }
     for _, ids in ipairs { prefixes, wildcards } do
