@@ -58,6 +58,16 @@ void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const
         .type = ACT_CLOSE, .close_code = (uint16_t)code, .peer = peer, .words = words};
 }
 
+void outbox_ask(struct outbox *out, uint64_t peer, uint64_t question)
+{
+    *append(out) = (struct action){.type = ACT_ASK, .peer = peer, .key = question};
+}
+
+void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question)
+{
+    *append(out) = (struct action){.type = ACT_UNASK, .peer = peer, .key = question};
+}
+
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const char *words)
 {

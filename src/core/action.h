@@ -13,6 +13,8 @@ enum action_type {
     ACT_JOINED,  /* the peer has a session now; its queue limits are the realm's */
     ACT_RELEASE, /* the peer's session is over; it may say HELLO again, to any realm */
     ACT_CLOSE,   /* write what is queued, then close the peer with `close_code` */
+    ACT_ASK,     /* somebody has to decide: core_question(key) */
+    ACT_UNASK,   /* nobody needs the answer to question `key` any more */
     ACT_NOTE,    /* log this fact */
 };
 
@@ -32,7 +34,9 @@ struct action {
         struct blob *blob; /* ACT_SEND: counted */
         const char *words; /* ACT_NOTE, ACT_CLOSE: valid until the next step; may be NULL */
     };
-    uint64_t key; /* ACT_SEND: topic key of an EVENT, id of an INVOCATION; ACT_NOTE: session */
+    uint64_t
+        key; /* ACT_SEND: topic key of an EVENT, id of an INVOCATION; ACT_NOTE: session; ACT_ASK:
+                     question */
 };
 
 struct outbox {
@@ -52,6 +56,8 @@ void outbox_send(struct outbox *out, uint64_t peer, struct blob *blob, enum send
 void outbox_joined(struct outbox *out, uint64_t peer, uint64_t session);
 void outbox_release(struct outbox *out, uint64_t peer);
 void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const char *words);
+void outbox_ask(struct outbox *out, uint64_t peer, uint64_t question);
+void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question);
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const char *words);
 

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
+#include "core/ids.h"
+#include "core/join.h"
 #include "core/limits.h"
 
 static const char *const default_reserved[] = {"wamp", "nexus", NULL};
@@ -29,6 +31,8 @@ void core_defaults(struct core_options *options)
         .max_registrations = DEFAULT_MAX_REGISTRATIONS,
         .max_pending_calls = DEFAULT_MAX_PENDING_CALLS,
         .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS,
+        .auth_timeout_ms = DEFAULT_AUTH_TIMEOUT_MS,
+        .max_joining = DEFAULT_MAX_JOINING,
         .roles = ROUTER_BROKER | ROUTER_DEALER,
         .reserved_prefixes = default_reserved,
         .history_max_result = DEFAULT_HISTORY_MAX_RESULT,
@@ -107,6 +111,7 @@ struct core *core_new(const struct core_options *options)
     intern_init(&core->intern, rng_u64(&core->rng), rng_u64(&core->rng));
     map_init(&core->by_peer, rng_u64(&core->rng));
     map_init(&core->by_id, rng_u64(&core->rng));
+    map_init(&core->questions, rng_u64(&core->rng));
     core->store = store_memory(&options->retained, rng_u64(&core->rng), rng_u64(&core->rng));
     broker_init(core);
     dealer_init(core);
@@ -155,18 +160,37 @@ void core_free(struct core *core)
     deadlines_fini(&core->deadlines);
     map_fini(&core->by_peer);
     map_fini(&core->by_id);
+    map_fini(&core->questions);
     intern_fini(&core->intern);
     arena_fini(&core->scratch);
     free_options(core);
     mem_free(core);
 }
 
-/* GOODBYE to every session. The map does not change: sessions stay in it until they close. */
+/* Sessions that are being opened come to nothing. */
+static void abort_joining(struct core *core, const char *reason)
+{
+    struct ids peers = ids_new(&core->scratch, core->by_peer.count);
+    const struct map_entry *at;
+    size_t i = 0;
+
+    while ((at = map_next(&core->by_peer, &i)) != NULL) {
+        const struct session *session = at->value;
+
+        if (session->state == SESSION_AUTHENTICATING)
+            ids_add(&peers, at->a);
+    }
+    for (i = 0; i < peers.count; i++)
+        join_abort(core, map_get(&core->by_peer, peers.of[i], 0), reason, "the realm is closing");
+}
+
+/* GOODBYE to every session. They stay in the map until they close, so that does not change. */
 static void close_realm(struct core *core, const char *reason)
 {
     size_t i = 0;
     const struct map_entry *at;
 
+    abort_joining(core, reason);
     core->is_quiet = true;
     while ((at = map_next(&core->by_peer, &i)) != NULL)
         calls_forget(core, at->value);
@@ -188,7 +212,7 @@ static void run_deadlines(struct core *core)
         struct timer *timer = container_of(due, struct timer, deadline);
 
         switch (timer->kind) {
-        case TIMER_GOODBYE:
+        case TIMER_SESSION:
             session_on_timer(core, container_of(timer, struct session, timer));
             break;
         case TIMER_CALL:
@@ -208,6 +232,11 @@ static struct session *find_session(struct core *core, uint64_t peer)
     return core->last;
 }
 
+static bool is_of_session(enum event_type type)
+{
+    return type != EV_TICK && type != EV_CLOSE_REALM && type != EV_HELLO && type != EV_DECISION;
+}
+
 void core_step(struct core *core, const struct event *ev, struct outbox *out)
 {
     struct session *session = NULL;
@@ -218,7 +247,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     core->out = out;
     if (UNLIKELY(deadlines_next(&core->deadlines) <= ev->now))
         run_deadlines(core);
-    if (ev->type != EV_TICK && ev->type != EV_CLOSE_REALM && ev->type != EV_HELLO) {
+    if (is_of_session(ev->type)) {
         session = find_session(core, ev->peer);
         if (session == NULL)
             return; /* it ended while this was on its way */
@@ -229,7 +258,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
         break;
     case EV_HELLO:
         CHECK(map_get(&core->by_peer, ev->peer, 0) == NULL);
-        session_on_hello(core, ev);
+        join_begin(core, ev);
         break;
     case EV_FAULT:
         session_on_fault(core, session, ev->fault);
@@ -246,9 +275,28 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     case EV_DROPPED:
         losses_add(core, session, ev->dropped);
         break;
+    case EV_DECISION:
+        join_decide(core, ev->decision);
+        break;
     case EV_TICK:
         break;
     }
+}
+
+const struct question *core_question(const struct core *core, uint64_t id)
+{
+    return join_question(core, id);
+}
+
+const char *core_remember(struct core *core, struct slice text)
+{
+    size_t len = text.len < MAX_QUOTED_LEN ? text.len : MAX_QUOTED_LEN;
+    char *copy = arena_alloc(&core->scratch, len + 1);
+
+    if (len != 0)
+        memcpy(copy, text.data, len);
+    copy[len] = '\0';
+    return copy;
 }
 
 uint64_t core_wake_at(const struct core *core)
@@ -262,27 +310,32 @@ const struct core_counters *core_counters(struct core *core)
     return &core->counters;
 }
 
+static size_t count_nodes(const struct list *list)
+{
+    size_t count = 0;
+
+    list_each (list, node, after)
+        count++;
+    return count;
+}
+
 static void check_session(const struct core *core, const struct session *session)
 {
     bool is_open = session->state == SESSION_ESTABLISHED;
-    uint32_t members = 0, callees = 0, calls = 0, invocations = 0;
+    size_t held = session->subscription_count + session->registration_count + session->call_count +
+                  session->invocation_count + session->testament_count;
 
     CHECK(is_open == (map_get(&core->by_id, session->id, 0) == session));
-    CHECK(is_open != deadline_is_set(&session->timer.deadline));
-    list_each (&session->members, node, after)
-        members++;
-    list_each (&session->callees, node, after)
-        callees++;
-    list_each (&session->calls, node, after)
-        calls++;
-    list_each (&session->invocations, node, after)
-        invocations++;
-    CHECK(members == session->subscription_count);
-    CHECK(callees == session->registration_count);
-    CHECK(calls == session->call_count);
-    CHECK(invocations == session->invocation_count);
-    CHECK(is_open ||
-          (members == 0 && callees == 0 && calls == 0 && list_is_empty(&session->invocations)));
+    CHECK(is_open || deadline_is_set(&session->timer.deadline));
+    CHECK(count_nodes(&session->members) == session->subscription_count);
+    CHECK(count_nodes(&session->callees) == session->registration_count);
+    CHECK(count_nodes(&session->calls) == session->call_count);
+    CHECK(count_nodes(&session->invocations) == session->invocation_count);
+    CHECK(count_nodes(&session->testaments) == session->testament_count);
+    CHECK(is_open || held == 0);
+    CHECK((session->state == SESSION_AUTHENTICATING) == (session->joining != NULL));
+    if (session->joining != NULL)
+        join_check(core, session);
     for (uint32_t i = 0; i < session->tag_count; i++)
         CHECK(session->tags[i].key != INTERN_NONE && session->tags[i].value != INTERN_NONE);
 }
@@ -290,19 +343,24 @@ static void check_session(const struct core *core, const struct session *session
 void core_check(const struct core *core)
 {
     const struct map_entry *at;
-    size_t i = 0, open = 0, closing = 0;
+    size_t i = 0, open = 0, joining = 0, timers = 0, questions = 0;
 
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         const struct session *session = at->value;
 
         CHECK(session->peer == at->a);
         check_session(core, session);
-        *(session->state == SESSION_ESTABLISHED ? &open : &closing) += 1;
+        open += session->state == SESSION_ESTABLISHED;
+        joining += session->state == SESSION_AUTHENTICATING;
+        timers += deadline_is_set(&session->timer.deadline);
     }
+    for (i = 0; map_next(&core->questions, &i) != NULL;)
+        questions++;
     CHECK(open == core->by_id.count && open == core->counters.sessions);
+    CHECK(joining == core->joining_count && questions <= joining);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);
-    CHECK(closing + calls_check(core) + deadline_is_set(&core->losses.timer.deadline) ==
+    CHECK(timers + calls_check(core) + deadline_is_set(&core->losses.timer.deadline) ==
           core->deadlines.count);
 }

@@ -66,6 +66,9 @@ struct core_options {
     uint32_t max_registrations;     /* of one session */
     uint32_t max_pending_calls;     /* of one caller */
     uint32_t goodbye_timeout_ms;    /* our GOODBYE -> the peer's */
+    bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
+    uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
+    uint32_t max_joining;           /* sessions that are being opened at one time */
     unsigned roles;                 /* bit set of enum router_role */
     bool role_check;                /* requests of a role that HELLO did not name: violations */
     const char *const *reserved_prefixes; /* NULL-terminated, without dot; copied */
@@ -101,6 +104,9 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out);
 
 /* When to send EV_TICK at the latest, or NEVER. */
 uint64_t core_wake_at(const struct core *core);
+
+/* The question that an ACT_ASK is about, until it is answered or taken back; else NULL. */
+const struct question *core_question(const struct core *core, uint64_t id);
 
 struct core_counters {
     uint64_t sessions, subscriptions, registrations, pending_calls; /* now */

@@ -30,7 +30,10 @@ struct core {
     size_t reserved_count;
     bool is_role_checked;       /* some messages are not for this realm, or not for every session */
     struct deadlines deadlines; /* borrowed nodes: session->deadline */
-    uint64_t last_id;           /* last subscription or registration id */
+    struct map questions;       /* question id -> session that is joining, borrowed */
+    uint64_t last_question;
+    uint32_t joining_count;
+    uint64_t last_id; /* last subscription or registration id */
     struct core_counters counters;
     struct arena scratch; /* of one step */
 
@@ -44,5 +47,8 @@ struct core {
 /* True for what only the router itself may publish or register: "wamp", "wamp.x", and the same for
  * the other prefixes of the configuration. A pattern counts by its own literal beginning. */
 bool core_reserves(const struct core *core, struct slice uri);
+
+/* Text, or its beginning, that a note may keep until the next step. */
+const char *core_remember(struct core *core, struct slice text);
 
 #endif

@@ -104,6 +104,23 @@ static void set_details(struct core *core, struct session *session, struct encod
 
 /* ---- the dict ---- */
 
+/* The entry of the delta that counts for this key: the last one. */
+static bool find_change(struct core *core, enum codec codec, struct slice delta, struct slice key,
+                        struct dict_walk *change)
+{
+    struct dict_walk entry;
+    bool found = false;
+
+    dict_walk(&entry, codec, delta, &core->scratch);
+    while (dict_next(&entry)) {
+        if (!slice_eq(entry.key, key))
+            continue;
+        *change = entry;
+        found = true;
+    }
+    return found;
+}
+
 static void put_text(struct encoder *e, const char *key, struct slice value)
 {
     encode_text(e, slice_of(key));
@@ -124,14 +141,16 @@ static void put_transport(struct encoder *e, const struct transport *transport)
 }
 
 void details_init(struct core *core, struct session *session, const struct welcome *welcome,
-                  const struct hello *hello, enum codec codec, const struct transport *transport)
+                  const struct hello *hello, enum codec codec, const struct transport *transport,
+                  const struct decision *decision)
 {
     struct encoder e;
+    struct dict_walk given;
 
     session->authid = intern_text(&core->intern, welcome->authid);
     session->authrole = intern_text(&core->intern, welcome->authrole);
     encode_start(&e, KEPT, 512);
-    encode_map(&e, 7 + hello->attribute_count);
+    encode_map(&e, COUNT_UNKNOWN);
     encode_text(&e, SLICE("session"));
     encode_uint(&e, session->id);
     put_text(&e, "authid", welcome->authid);
@@ -141,8 +160,18 @@ void details_init(struct core *core, struct session *session, const struct welco
     put_text(&e, "realm", welcome->realm);
     put_transport(&e, transport);
     for (unsigned i = 0; i < hello->attribute_count; i++) {
+        if (find_change(core, decision->codec, decision->attributes, hello->attributes[i].key,
+                        &given))
+            continue;
         encode_text(&e, hello->attributes[i].key);
         encode_value(&e, codec, hello->attributes[i].value);
+    }
+    dict_walk(&given, decision->codec, decision->attributes, &core->scratch);
+    while (dict_next(&given)) {
+        if (is_fixed(given.key) || given.token.type == TOKEN_NULL)
+            continue;
+        encode_text(&e, given.key);
+        encode_value(&e, decision->codec, given.value);
     }
     encode_end(&e);
     set_details(core, session, &e);
@@ -187,23 +216,6 @@ static int too_much(struct fault *fault, struct slice key)
                      "%.*s: a session keeps %d attributes, %d bytes each and %d in all",
                      (int)(key.len < MAX_QUOTED_LEN ? key.len : MAX_QUOTED_LEN), key.data,
                      MAX_ATTRIBUTES, MAX_ATTRIBUTE_LEN, MAX_ATTRIBUTES_LEN);
-}
-
-/* The entry of the delta that counts for this key: the last one. */
-static bool find_change(struct core *core, enum codec codec, struct slice delta, struct slice key,
-                        struct dict_walk *change)
-{
-    struct dict_walk entry;
-    bool found = false;
-
-    dict_walk(&entry, codec, delta, &core->scratch);
-    while (dict_next(&entry)) {
-        if (!slice_eq(entry.key, key))
-            continue;
-        *change = entry;
-        found = true;
-    }
-    return found;
 }
 
 static int check_keys(struct core *core, enum codec codec, struct slice delta, struct fault *fault)

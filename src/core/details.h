@@ -10,14 +10,17 @@
 #ifndef NEXUS_CORE_DETAILS_H
 #define NEXUS_CORE_DETAILS_H
 
+#include "core/ask.h"
 #include "core/hello.h"
 #include "core/reply.h"
 #include "core/session.h"
 #include "wire/transport.h"
 
-/* Makes the details and tags of a new session. `codec` is that of the attributes in hello. */
+/* Makes the details and tags of a new session. `codec` is that of the attributes in hello; those
+ * of the decision stand before them, whatever the client says of itself. */
 void details_init(struct core *core, struct session *session, const struct welcome *welcome,
-                  const struct hello *hello, enum codec codec, const struct transport *transport);
+                  const struct hello *hello, enum codec codec, const struct transport *transport,
+                  const struct decision *decision);
 void details_fini(struct core *core, struct session *session);
 
 /* Writes the dict; with the knob meta_strict only its standard keys. */

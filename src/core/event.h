@@ -9,8 +9,7 @@
 #ifndef NEXUS_CORE_EVENT_H
 #define NEXUS_CORE_EVENT_H
 
-#include "wire/msg.h"
-#include "wire/transport.h"
+#include "core/ask.h"
 
 enum event_type {
     EV_HELLO,       /* a peer without a session sent HELLO for this realm: msg, transport */
@@ -19,6 +18,7 @@ enum event_type {
     EV_CLOSED,      /* the peer is gone */
     EV_UNSENT,      /* an INVOCATION could not be queued to the peer: invocation */
     EV_DROPPED,     /* EVENTs did not fit into the peer's queue: dropped */
+    EV_DECISION,    /* the answer to a question: decision */
     EV_TICK,        /* nothing but time has passed */
     EV_CLOSE_REALM, /* every session is to end: reason */
 };
@@ -32,8 +32,9 @@ struct event {
         const struct msg *msg; /* borrowed for the step */
         const struct fault *fault;
         uint64_t invocation;
-        uint64_t dropped;   /* how many, since the last EV_DROPPED of that peer */
-        const char *reason; /* URI */
+        uint64_t dropped;                /* how many, since the last EV_DROPPED of that peer */
+        const char *reason;              /* URI */
+        const struct decision *decision; /* borrowed for the step */
     };
     const struct transport *transport; /* EV_HELLO; borrowed for the step */
 };

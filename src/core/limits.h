@@ -39,6 +39,12 @@
 /* How often the realm is told of events that were dropped. */
 #define LOSSES_INTERVAL_MS 1000
 
+/* CHALLENGEs before a session is open: methods with several rounds. */
+#define MAX_CHALLENGES 4
+
+#define DEFAULT_AUTH_TIMEOUT_MS 10000
+#define DEFAULT_MAX_JOINING     10000
+
 #define DEFAULT_MAX_SUBSCRIPTIONS     100000
 #define DEFAULT_MAX_REGISTRATIONS     100000
 #define DEFAULT_MAX_PENDING_CALLS     10000

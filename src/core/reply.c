@@ -137,7 +137,7 @@ struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
 
     start(&e, codec, MSG_WELCOME, 3, 640);
     encode_uint(&e, welcome->session);
-    encode_map(&e, welcome->agent.len == 0 ? 6 : 7);
+    encode_map(&e, 6U + (welcome->agent.len != 0) + (welcome->authextra.len != 0));
     put_text(&e, "realm", welcome->realm);
     put_text(&e, "authid", welcome->authid);
     put_text(&e, "authrole", welcome->authrole);
@@ -145,6 +145,10 @@ struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
     put_text(&e, "authprovider", welcome->authprovider);
     if (welcome->agent.len != 0)
         put_text(&e, "agent", welcome->agent);
+    if (welcome->authextra.len != 0) {
+        encode_text(&e, SLICE("authextra"));
+        encode_value(&e, welcome->extra_codec, welcome->authextra);
+    }
     encode_roles(&e, welcome);
     encode_end(&e);
     return finish(&e);
@@ -175,6 +179,22 @@ static void put_number(struct encoder *e, const char *key, uint64_t value)
 {
     encode_text(e, slice_of(key));
     encode_uint(e, value);
+}
+
+struct blob *reply_challenge(enum codec codec, struct slice method, enum codec from,
+                             struct slice extra)
+{
+    struct encoder e;
+
+    start(&e, codec, MSG_CHALLENGE, 3, HEAD_LEN + extra.len);
+    encode_text(&e, method);
+    if (extra.len != 0) {
+        encode_value(&e, from, extra);
+    } else {
+        encode_map(&e, 0);
+        encode_end(&e);
+    }
+    return finish(&e);
 }
 
 void reply_encode_details(struct encoder *e, const struct forward *f)

@@ -28,11 +28,17 @@ struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, 
 struct welcome {
     uint64_t session;
     struct slice agent, realm, authid, authrole, authmethod, authprovider; /* agent may be empty */
-    unsigned roles; /* of the router: bit set of enum router_role */
-    unsigned when;  /* which features it has: bit set of enum feature_when */
+    enum codec extra_codec;
+    struct slice authextra; /* encoded dict; len 0: not sent */
+    unsigned roles;         /* of the router: bit set of enum router_role */
+    unsigned when;          /* which features it has: bit set of enum feature_when */
 };
 
 struct blob *reply_welcome(enum codec codec, const struct welcome *welcome);
+
+/* CHALLENGE; extra is an encoded dict in `from`, or empty. */
+struct blob *reply_challenge(enum codec codec, struct slice method, enum codec from,
+                             struct slice extra);
 
 /* Who called or published, for those who may know. */
 struct identity {

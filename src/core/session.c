@@ -9,153 +9,13 @@
 #include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/details.h"
+#include "core/join.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
 #include "core/publish.h"
 #include "core/send.h"
 #include "core/testament.h"
 #include "wire/errors.h"
-
-/* Text that a note may keep until the next step. */
-static const char *remember(struct core *core, struct slice text)
-{
-    size_t len = text.len < MAX_QUOTED_LEN ? text.len : MAX_QUOTED_LEN;
-    char *copy = arena_alloc(&core->scratch, len + 1);
-
-    if (len != 0)
-        memcpy(copy, text.data, len);
-    copy[len] = '\0';
-    return copy;
-}
-
-/* ---- the beginning ---- */
-
-/* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" of letters and digits that are not mistaken for each other. */
-static struct slice anonymous_authid(struct core *core)
-{
-    static const char letters[] = "345679ACEFGHJKLMNPQRSTUVWXY";
-    char *text = arena_alloc(&core->scratch, 29);
-
-    for (size_t i = 0; i < 29; i++)
-        text[i] = (char)(i % 5 == 4 ? '-' : letters[rng_below(&core->rng, sizeof letters - 1)]);
-    return slice_make(text, 29);
-}
-
-static uint64_t fresh_session_id(struct core *core)
-{
-    const struct id_keeper *ids = &core->options.ids;
-
-    for (;;) {
-        uint64_t id = rng_wamp_id(&core->rng);
-
-        if (map_get(&core->by_id, id, 0) == NULL &&
-            (ids->claim == NULL || ids->claim(ids->ctx, id)))
-            return id;
-    }
-}
-
-static void refuse(struct core *core, const struct event *ev, const char *reason, const char *words)
-{
-    core->counters.refusals++;
-    outbox_note(core->out, NOTE_REFUSED, ev->peer, 0, reason);
-    outbox_send(core->out, ev->peer, reply_abort(ev->transport->codec, reason, words), SEND_REPLY,
-                0);
-    outbox_close(core->out, ev->peer, CLOSE_NORMAL, reason);
-}
-
-/* Why a HELLO is turned down, as the reason of an ABORT; NULL: it is not. */
-static const char *refusal_of(struct core *core, const struct hello *hello, const struct event *ev,
-                              const char **words)
-{
-    if (core->options.max_sessions != 0 && core->by_id.count >= core->options.max_sessions) {
-        *words = "the realm has as many sessions as it may (max_sessions)";
-        return WAMP_NOT_AUTHORIZED;
-    }
-    if (!hello_offers(hello, ev->msg->codec, SLICE("anonymous"), &core->scratch)) {
-        *words = "this realm offers the authentication method \"anonymous\" only";
-        return WAMP_NO_MATCHING_AUTH_METHOD;
-    }
-    if (hello->authrole.len != 0 &&
-        !slice_eq(hello->authrole, slice_of(core->options.anonymous_role))) {
-        *words = "HELLO.Details.authrole: the role is not one of an anonymous session";
-        return WAMP_NO_SUCH_ROLE;
-    }
-    return NULL;
-}
-
-static struct session *session_new(struct core *core, const struct event *ev,
-                                   const struct hello *hello, const struct welcome *welcome)
-{
-    struct session *session = mem_alloc(sizeof *session);
-
-    *session = (struct session){.id = welcome->session,
-                                .peer = ev->peer,
-                                .codec = ev->transport->codec,
-                                .features = hello->features,
-                                .roles = (uint8_t)hello->roles,
-                                .is_admin = core->options.anonymous_admin,
-                                .send_max = ev->transport->send_max,
-                                .trustlevel = (int64_t)core->options.trustlevel - 1,
-                                .timer = {.kind = TIMER_GOODBYE}};
-    list_init(&session->members);
-    list_init(&session->callees);
-    list_init(&session->calls);
-    list_init(&session->invocations);
-    list_init(&session->testaments);
-    details_init(core, session, welcome, hello, ev->msg->codec, ev->transport);
-    map_put(&core->by_peer, session->peer, 0, session);
-    map_put(&core->by_id, session->id, 0, session);
-    core->counters.sessions++;
-    core->counters.joins++;
-    return session;
-}
-
-static unsigned features_given(const struct core *core)
-{
-    const struct core_options *options = &core->options;
-    unsigned when = WHEN_EVER;
-
-    if (options->ppt_compat)
-        when |= WHEN_PPT_COMPAT;
-    if (options->roles == (ROUTER_BROKER | ROUTER_DEALER))
-        when |= WHEN_META | (options->history_count == 0 ? 0 : WHEN_HISTORY);
-    return when;
-}
-
-void session_on_hello(struct core *core, const struct event *ev)
-{
-    struct hello hello;
-    struct fault fault;
-    const char *words;
-
-    if (hello_read(&hello, ev->msg, &core->scratch, &fault) < 0) {
-        refuse(core, ev, fault.uri, remember(core, slice_of(fault.words)));
-        return;
-    }
-
-    const char *reason = refusal_of(core, &hello, ev, &words);
-
-    if (reason != NULL) {
-        refuse(core, ev, reason, words);
-        return;
-    }
-
-    struct welcome welcome = {.session = fresh_session_id(core),
-                              .agent = slice_of(core->options.agent),
-                              .realm = slice_of(core->options.realm),
-                              .authid = anonymous_authid(core),
-                              .authrole = slice_of(core->options.anonymous_role),
-                              .authmethod = SLICE("anonymous"),
-                              .authprovider = SLICE("static"),
-                              .roles = core->options.roles,
-                              .when = features_given(core)};
-    struct session *session = session_new(core, ev, &hello, &welcome);
-
-    send_reply(core, session, reply_welcome(session->codec, &welcome));
-    outbox_joined(core->out, session->peer, session->id);
-    outbox_note(core->out, NOTE_JOINED, session->peer, session->id, remember(core, welcome.authid));
-    meta_on_join(core, session);
-}
 
 /* ---- the end ---- */
 
@@ -211,7 +71,10 @@ static void violate(struct core *core, struct session *session, const struct fau
     core->counters.violations++;
     send_reply(core, session, reply_abort(session->codec, fault->uri, fault->words));
     outbox_note(core->out, NOTE_VIOLATION, session->peer, session->id, words);
-    detach(core, session, fault->uri);
+    if (session->state == SESSION_AUTHENTICATING)
+        join_abandon(core, session);
+    else
+        detach(core, session, fault->uri);
     outbox_close(core->out, session->peer, bad_text ? CLOSE_INVALID_TEXT : CLOSE_PROTOCOL_ERROR,
                  fault->uri);
     session_free(core, session);
@@ -227,17 +90,35 @@ void session_on_fault(struct core *core, struct session *session, const struct f
     violate(core, session, fault);
 }
 
+/* The session is over without a word to its peer. */
+static void end(struct core *core, struct session *session, const char *reason)
+{
+    if (session->state == SESSION_AUTHENTICATING)
+        join_abandon(core, session);
+    else if (session->state == SESSION_ESTABLISHED)
+        detach(core, session, reason);
+    session_free(core, session);
+}
+
 void session_on_closed(struct core *core, struct session *session)
 {
-    if (session->state == SESSION_ESTABLISHED)
-        detach(core, session, "wamp.close.transport_lost");
-    session_free(core, session);
+    end(core, session, "wamp.close.transport_lost");
 }
 
 void session_on_timer(struct core *core, struct session *session)
 {
-    outbox_close(core->out, session->peer, session->close_code, "no GOODBYE in time");
-    session_free(core, session);
+    switch (session->state) {
+    case SESSION_AUTHENTICATING:
+        join_on_timer(core, session);
+        break;
+    case SESSION_ESTABLISHED:
+        session_shut_down(core, session, WAMP_CLOSE_KILLED, SLICE("the session has expired"));
+        break;
+    case SESSION_SHUTTING_DOWN:
+        outbox_close(core->out, session->peer, session->close_code, "no GOODBYE in time");
+        session_free(core, session);
+        break;
+    }
 }
 
 /* ---- messages ---- */
@@ -383,7 +264,7 @@ static void on_goodbye(struct core *core, struct session *session, const struct 
     } else {
         send_reply(core, session,
                    reply_goodbye(session->codec, WAMP_GOODBYE_AND_OUT, (struct slice){0}));
-        detach(core, session, remember(core, msg->text));
+        detach(core, session, core_remember(core, msg->text));
         outbox_release(core->out, session->peer);
     }
     session_free(core, session);
@@ -391,10 +272,8 @@ static void on_goodbye(struct core *core, struct session *session, const struct 
 
 static void on_abort(struct core *core, struct session *session, const struct msg *msg)
 {
-    if (session->state == SESSION_ESTABLISHED)
-        detach(core, session, remember(core, msg->text));
     outbox_close(core->out, session->peer, CLOSE_NORMAL, "ABORT");
-    session_free(core, session);
+    end(core, session, core_remember(core, msg->text));
 }
 
 /* The role of a client that sends such a message, and that of the router which takes it. */
@@ -495,12 +374,16 @@ static int on_established(struct core *core, struct session *session, const stru
 void session_on_message(struct core *core, struct session *session, const struct msg *msg)
 {
     struct fault fault;
+    int err = 0;
 
-    if (msg->type == MSG_GOODBYE)
-        on_goodbye(core, session, msg);
-    else if (msg->type == MSG_ABORT)
+    if (msg->type == MSG_ABORT)
         on_abort(core, session, msg);
-    else if (session->state == SESSION_ESTABLISHED &&
-             on_established(core, session, msg, &fault) < 0)
+    else if (UNLIKELY(session->state == SESSION_AUTHENTICATING))
+        err = join_receive(core, session, msg, &fault);
+    else if (msg->type == MSG_GOODBYE)
+        on_goodbye(core, session, msg);
+    else if (session->state == SESSION_ESTABLISHED)
+        err = on_established(core, session, msg, &fault);
+    if (err < 0)
         violate(core, session, &fault);
 }

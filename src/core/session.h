@@ -2,6 +2,7 @@
  *
  *   state          HELLO   GOODBYE            ABORT          requests, YIELD, ERROR   anything else
  *   (no session)   lobby.c: HELLO leads here, ABORT closes, all else is a violation
+ *   AUTHENTICATING PV      PV                 end, close     PV                       AUTHENTICATE
  *   ESTABLISHED    PV      GOODBYE back, end  end, close     handled                  PV
  *   SHUTTING_DOWN  ignore  close              close          ignore                   ignore
  *
@@ -21,10 +22,10 @@
 
 struct core;
 
-enum session_state { SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
+enum session_state { SESSION_AUTHENTICATING, SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
 /* A deadline of the core, and what it belongs to. */
-enum timer_kind { TIMER_GOODBYE, TIMER_CALL, TIMER_LOSSES };
+enum timer_kind { TIMER_SESSION, TIMER_CALL, TIMER_LOSSES };
 
 struct timer {
     struct deadline deadline;
@@ -71,12 +72,12 @@ struct session {
     uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
     struct finished_call *finished; /* owned ring of MAX_FINISHED_CALLS; NULL: none yet */
     uint32_t finished_count;        /* ever put into the ring */
-    struct timer timer;             /* goodbye_timeout */
+    struct joining *joining;        /* owned; while AUTHENTICATING, else NULL */
+    struct timer timer;             /* auth_timeout, the end of its time, or goodbye_timeout */
     enum close_code close_code;     /* when SHUTTING_DOWN: how its connection will be closed */
 };
 
 /* Events of one session, from core_step. */
-void session_on_hello(struct core *core, const struct event *ev);
 void session_on_message(struct core *core, struct session *session, const struct msg *msg);
 void session_on_fault(struct core *core, struct session *session, const struct fault *fault);
 void session_on_closed(struct core *core, struct session *session);

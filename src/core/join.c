@@ -1,0 +1,425 @@
+/* join.c -- see join.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/join.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+#include "core/core_priv.h"
+#include "core/details.h"
+#include "core/limits.h"
+#include "core/meta_events.h"
+#include "core/send.h"
+#include "wire/errors.h"
+
+/* What is needed until WELCOME: its slices and strings point into `bytes`. */
+struct joining {
+    struct msg hello;
+    struct transport transport;
+    struct question question; /* id 0: none is open */
+    struct answer *answer;    /* owned; the AUTHENTICATE that is judged, or NULL */
+    bool is_challenged;       /* AUTHENTICATE is what comes next */
+    char bytes[];
+};
+
+/* A message that is kept as long as its question is open. */
+struct answer {
+    struct msg msg;
+    char bytes[];
+};
+
+/* ---- identities ---- */
+
+/* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" of letters and digits that are not mistaken for each other. */
+static struct slice make_authid(struct core *core)
+{
+    static const char letters[] = "345679ACEFGHJKLMNPQRSTUVWXY";
+    char *text = arena_alloc(&core->scratch, 29);
+
+    for (size_t i = 0; i < 29; i++)
+        text[i] = (char)(i % 5 == 4 ? '-' : letters[rng_below(&core->rng, sizeof letters - 1)]);
+    return slice_make(text, 29);
+}
+
+static uint64_t fresh_session_id(struct core *core)
+{
+    const struct id_keeper *ids = &core->options.ids;
+
+    for (;;) {
+        uint64_t id = rng_wamp_id(&core->rng);
+
+        if (map_get(&core->by_id, id, 0) == NULL &&
+            (ids->claim == NULL || ids->claim(ids->ctx, id)))
+            return id;
+    }
+}
+
+static void give_id_back(struct core *core, uint64_t id)
+{
+    if (core->options.ids.give_back != NULL)
+        core->options.ids.give_back(core->options.ids.ctx, id);
+}
+
+/* ---- refusals ---- */
+
+static void refuse(struct core *core, uint64_t peer, enum codec codec, const char *reason,
+                   const char *words)
+{
+    core->counters.refusals++;
+    outbox_note(core->out, NOTE_REFUSED, peer, 0, reason);
+    outbox_send(core->out, peer, reply_abort(codec, reason, words), SEND_REPLY, 0);
+    outbox_close(core->out, peer, CLOSE_NORMAL, reason);
+}
+
+static bool is_full(const struct core *core)
+{
+    return core->options.max_sessions != 0 && core->by_id.count >= core->options.max_sessions;
+}
+
+/* Why a realm that is open to all turns somebody down, as the reason of an ABORT; NULL: it does
+ * not. */
+static const char *refusal_of(struct core *core, const struct hello *hello, enum codec codec,
+                              const char **words)
+{
+    if (!hello_offers(hello, codec, SLICE("anonymous"), &core->scratch)) {
+        *words = "this realm offers the authentication method \"anonymous\" only";
+        return WAMP_NO_MATCHING_AUTH_METHOD;
+    }
+    if (hello->authrole.len != 0 &&
+        !slice_eq(hello->authrole, slice_of(core->options.anonymous_role))) {
+        *words = "HELLO.Details.authrole: the role is not one of an anonymous session";
+        return WAMP_NO_SUCH_ROLE;
+    }
+    return NULL;
+}
+
+/* ---- sessions ---- */
+
+static struct session *session_new(struct core *core, uint64_t peer, uint64_t id,
+                                   const struct transport *transport)
+{
+    struct session *session = mem_alloc(sizeof *session);
+
+    *session = (struct session){.id = id,
+                                .peer = peer,
+                                .state = SESSION_AUTHENTICATING,
+                                .codec = transport->codec,
+                                .send_max = transport->send_max,
+                                .timer = {.kind = TIMER_SESSION}};
+    list_init(&session->members);
+    list_init(&session->callees);
+    list_init(&session->calls);
+    list_init(&session->invocations);
+    list_init(&session->testaments);
+    map_put(&core->by_peer, session->peer, 0, session);
+    return session;
+}
+
+static unsigned features_given(const struct core *core)
+{
+    const struct core_options *options = &core->options;
+    unsigned when = WHEN_EVER;
+
+    if (options->ppt_compat)
+        when |= WHEN_PPT_COMPAT;
+    if (options->roles == (ROUTER_BROKER | ROUTER_DEALER))
+        when |= WHEN_META | (options->history_count == 0 ? 0 : WHEN_HISTORY);
+    return when;
+}
+
+/* How long until that time of the wall clock. */
+static uint64_t delay_until(const struct core *core, uint64_t wall)
+{
+    return wall > core->wall ? wall - core->wall : 0;
+}
+
+static void establish(struct core *core, struct session *session, const struct hello *hello,
+                      enum codec hello_codec, const struct transport *transport,
+                      const struct decision *decision)
+{
+    struct welcome welcome = {.session = session->id,
+                              .agent = slice_of(core->options.agent),
+                              .realm = slice_of(core->options.realm),
+                              .authid =
+                                  decision->authid.len == 0 ? make_authid(core) : decision->authid,
+                              .authrole = decision->authrole,
+                              .authmethod = decision->authmethod,
+                              .authprovider = decision->authprovider,
+                              .extra_codec = decision->codec,
+                              .authextra = decision->extra,
+                              .roles = core->options.roles,
+                              .when = features_given(core)};
+
+    session->state = SESSION_ESTABLISHED;
+    session->features = hello->features;
+    session->roles = (uint8_t)hello->roles;
+    session->is_admin = decision->is_admin;
+    session->trustlevel = decision->trustlevel;
+    details_init(core, session, &welcome, hello, hello_codec, transport, decision);
+    map_put(&core->by_id, session->id, 0, session);
+    core->counters.sessions++;
+    core->counters.joins++;
+    deadlines_cancel(&core->deadlines, &session->timer.deadline);
+    if (decision->expires != 0)
+        deadlines_set(&core->deadlines, &session->timer.deadline,
+                      core->now + delay_until(core, decision->expires));
+    send_reply(core, session, reply_welcome(session->codec, &welcome));
+    outbox_joined(core->out, session->peer, session->id);
+    outbox_note(core->out, NOTE_JOINED, session->peer, session->id,
+                core_remember(core, welcome.authid));
+    meta_on_join(core, session);
+}
+
+/* ---- questions ---- */
+
+static void put_question(struct core *core, struct session *session, enum ask ask,
+                         const struct msg *msg)
+{
+    struct joining *joining = session->joining;
+
+    joining->question = (struct question){.id = ++core->last_question,
+                                          .ask = ask,
+                                          .round = joining->question.round,
+                                          .peer = session->peer,
+                                          .session = session->id,
+                                          .hello = &joining->hello,
+                                          .msg = msg,
+                                          .transport = &joining->transport};
+    map_put(&core->questions, joining->question.id, 0, session);
+    outbox_ask(core->out, session->peer, joining->question.id);
+}
+
+/* The question is answered, or of no interest any more. */
+static void close_question(struct core *core, struct joining *joining)
+{
+    map_remove(&core->questions, joining->question.id, 0);
+    joining->question.id = 0;
+}
+
+/* A ticket or signature must not stay in memory longer than it is needed. */
+static void forget_answer(struct joining *joining)
+{
+    if (joining->answer == NULL)
+        return;
+    explicit_bzero(joining->answer, sizeof *joining->answer + msg_len(&joining->answer->msg));
+    mem_free(joining->answer);
+    joining->answer = NULL;
+}
+
+const struct question *join_question(const struct core *core, uint64_t id)
+{
+    const struct session *session = map_get(&core->questions, id, 0);
+
+    return session == NULL ? NULL : &session->joining->question;
+}
+
+static char *keep_text(const char **text, char *at)
+{
+    size_t len = *text == NULL ? 0 : strlen(*text) + 1;
+
+    if (len != 0)
+        *text = memcpy(at, *text, len);
+    return at + len;
+}
+
+static size_t text_room(const char *text)
+{
+    return text == NULL ? 0 : strlen(text) + 1;
+}
+
+static struct joining *joining_new(const struct msg *hello, const struct transport *transport)
+{
+    struct joining *joining =
+        mem_alloc(sizeof *joining + msg_len(hello) + text_room(transport->protocol) +
+                  text_room(transport->peer) + text_room(transport->cookie));
+    char *at = joining->bytes + msg_len(hello);
+
+    *joining = (struct joining){.transport = *transport};
+    msg_copy(&joining->hello, hello, joining->bytes);
+    joining->transport.default_realm = NULL;
+    at = keep_text(&joining->transport.protocol, at);
+    at = keep_text(&joining->transport.peer, at);
+    keep_text(&joining->transport.cookie, at);
+    return joining;
+}
+
+static void joining_free(struct core *core, struct session *session)
+{
+    forget_answer(session->joining);
+    mem_free(session->joining);
+    session->joining = NULL;
+    core->joining_count--;
+}
+
+void join_abandon(struct core *core, struct session *session)
+{
+    struct joining *joining = session->joining;
+
+    if (joining->question.id != 0) {
+        outbox_unask(core->out, session->peer, joining->question.id);
+        close_question(core, joining);
+    }
+    joining_free(core, session);
+    give_id_back(core, session->id);
+}
+
+void join_abort(struct core *core, struct session *session, const char *reason, const char *words)
+{
+    refuse(core, session->peer, session->codec, reason, words);
+    join_abandon(core, session);
+    session_free(core, session);
+}
+
+static void restart_timer(struct core *core, struct session *session)
+{
+    deadlines_set(&core->deadlines, &session->timer.deadline,
+                  core->now + core->options.auth_timeout_ms);
+}
+
+/* ---- HELLO ---- */
+
+static void ask(struct core *core, const struct event *ev)
+{
+    struct session *session;
+
+    if (core->joining_count >= core->options.max_joining) {
+        refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
+               "too many sessions are being opened at this time (max_joining)");
+        return;
+    }
+    session = session_new(core, ev->peer, fresh_session_id(core), ev->transport);
+    session->joining = joining_new(ev->msg, ev->transport);
+    core->joining_count++;
+    restart_timer(core, session);
+    put_question(core, session, ASK_JOIN, &session->joining->hello);
+}
+
+void join_begin(struct core *core, const struct event *ev)
+{
+    struct hello hello;
+    struct fault fault;
+    const char *words = NULL, *reason = NULL;
+
+    if (hello_read(&hello, ev->msg, &core->scratch, &fault) < 0) {
+        reason = fault.uri;
+        words = core_remember(core, slice_of(fault.words));
+    } else if (is_full(core)) {
+        reason = WAMP_NOT_AUTHORIZED;
+        words = "the realm has as many sessions as it may (max_sessions)";
+    } else if (core->options.asks_join) {
+        ask(core, ev);
+        return;
+    } else {
+        reason = refusal_of(core, &hello, ev->msg->codec, &words);
+    }
+    if (reason != NULL) {
+        refuse(core, ev->peer, ev->transport->codec, reason, words);
+        return;
+    }
+    establish(core, session_new(core, ev->peer, fresh_session_id(core), ev->transport), &hello,
+              ev->msg->codec, ev->transport,
+              &(struct decision){.authrole = slice_of(core->options.anonymous_role),
+                                 .authmethod = SLICE("anonymous"),
+                                 .authprovider = SLICE("static"),
+                                 .trustlevel = (int64_t)core->options.trustlevel - 1,
+                                 .is_admin = core->options.anonymous_admin});
+}
+
+/* ---- AUTHENTICATE ---- */
+
+int join_receive(struct core *core, struct session *session, const struct msg *msg,
+                 struct fault *fault)
+{
+    struct joining *joining = session->joining;
+
+    if (msg->type != MSG_AUTHENTICATE || !joining->is_challenged)
+        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                         "%s: not expected while the session is being opened", msg_name(msg->type));
+    joining->is_challenged = false;
+    joining->answer = mem_alloc(sizeof *joining->answer + msg_len(msg));
+    msg_copy(&joining->answer->msg, msg, joining->answer->bytes);
+    restart_timer(core, session);
+    put_question(core, session, ASK_AUTHENTICATE, &joining->answer->msg);
+    return 0;
+}
+
+void join_on_timer(struct core *core, struct session *session)
+{
+    join_abort(core, session, WAMP_AUTHENTICATION_FAILED, "timeout");
+}
+
+/* ---- decisions ---- */
+
+static void challenge(struct core *core, struct session *session, const struct decision *decision)
+{
+    struct joining *joining = session->joining;
+
+    if (joining->question.round == MAX_CHALLENGES) {
+        join_abort(core, session, WAMP_AUTHENTICATION_FAILED, "too many challenges");
+        return;
+    }
+    forget_answer(joining);
+    joining->question.round++;
+    joining->is_challenged = true;
+    restart_timer(core, session);
+    send_reply(
+        core, session,
+        reply_challenge(session->codec, decision->authmethod, decision->codec, decision->extra));
+}
+
+/* Identities become numbers, and those have a bound. */
+static bool is_sound(const struct decision *decision)
+{
+    return decision->authid.len < MAX_ATTRIBUTE_LEN && decision->authrole.len != 0 &&
+           decision->authrole.len < MAX_ATTRIBUTE_LEN;
+}
+
+static void accept(struct core *core, struct session *session, const struct decision *decision)
+{
+    struct joining *joining = session->joining;
+    struct hello hello;
+    struct fault fault;
+
+    if (is_full(core)) {
+        join_abort(core, session, WAMP_NOT_AUTHORIZED,
+                   "the realm has as many sessions as it may (max_sessions)");
+        return;
+    }
+    if (!is_sound(decision) || hello_read(&hello, &joining->hello, &core->scratch, &fault) < 0) {
+        join_abort(core, session, WAMP_AUTHENTICATION_FAILED, NULL);
+        return;
+    }
+    establish(core, session, &hello, joining->hello.codec, &joining->transport, decision);
+    joining_free(core, session);
+}
+
+void join_decide(struct core *core, const struct decision *decision)
+{
+    struct session *session = map_get(&core->questions, decision->question, 0);
+
+    if (session == NULL)
+        return;
+    close_question(core, session->joining);
+    switch (decision->verdict) {
+    case VERDICT_ACCEPT:
+        accept(core, session, decision);
+        break;
+    case VERDICT_CHALLENGE:
+        challenge(core, session, decision);
+        break;
+    case VERDICT_REFUSE:
+        join_abort(core, session, decision->reason, decision->words);
+        break;
+    }
+}
+
+void join_check(const struct core *core, const struct session *session)
+{
+    const struct joining *joining = session->joining;
+
+    CHECK(joining != NULL && deadline_is_set(&session->timer.deadline));
+    CHECK((joining->question.id == 0) == joining->is_challenged);
+    CHECK(joining->question.id == 0 ||
+          map_get(&core->questions, joining->question.id, 0) == session);
+}
