@@ -38,6 +38,12 @@ static inline void list_append(struct list *head, struct list *node)
     head->prev = node;
 }
 
+/* The same at the beginning. */
+static inline void list_prepend(struct list *head, struct list *node)
+{
+    list_append(head->next, node);
+}
+
 /* Takes node out of its list. */
 static inline void list_remove(struct list *node)
 {

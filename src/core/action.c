@@ -68,6 +68,11 @@ void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question)
     *append(out) = (struct action){.type = ACT_UNASK, .peer = peer, .key = question};
 }
 
+void outbox_hold(struct outbox *out, uint64_t peer, bool is_held)
+{
+    *append(out) = (struct action){.type = ACT_HOLD, .kind = is_held, .peer = peer};
+}
+
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const char *words)
 {

@@ -15,6 +15,7 @@ enum action_type {
     ACT_CLOSE,   /* write what is queued, then close the peer with `close_code` */
     ACT_ASK,     /* somebody has to decide: core_question(key) */
     ACT_UNASK,   /* nobody needs the answer to question `key` any more */
+    ACT_HOLD,    /* kind 1: read no more from the peer; 0: read on */
     ACT_NOTE,    /* log this fact */
 };
 
@@ -58,6 +59,7 @@ void outbox_release(struct outbox *out, uint64_t peer);
 void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const char *words);
 void outbox_ask(struct outbox *out, uint64_t peer, uint64_t question);
 void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question);
+void outbox_hold(struct outbox *out, uint64_t peer, bool is_held);
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const char *words);
 

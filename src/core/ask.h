@@ -1,36 +1,51 @@
 /* ask.h -- what a core asks of whoever decides for it, and what the answer may be.
  *
- * Who may come in is not the core's business: it puts the question (ACT_ASK), goes
+ * Who may come in and do what is not the core's business: it puts the question (ACT_ASK), goes
  * on with everything else, and acts on the answer when that comes (EV_DECISION).
  * A question that is no longer of interest is taken back (ACT_UNASK).
  *
- * WAMP: "Authentication".
+ * WAMP: "Authentication", "Authorization".
  * SPDX-License-Identifier: MIT
  */
 #ifndef NEXUS_CORE_ASK_H
 #define NEXUS_CORE_ASK_H
 
+#include "core/grant.h"
+#include "core/rules.h"
 #include "wire/msg.h"
 #include "wire/transport.h"
 
 enum ask {
     ASK_JOIN,         /* HELLO: ACCEPT, CHALLENGE or REFUSE */
     ASK_AUTHENTICATE, /* AUTHENTICATE, the answer to a CHALLENGE: the same three */
+    ASK_AUTHORIZE,    /* a request of a session, by a rule that says so: ALLOW or DENY */
 };
 
 /* Valid until it is answered or taken back. */
 struct question {
     uint64_t id;
     enum ask ask;
-    unsigned round;   /* how many CHALLENGEs were sent so far */
-    uint64_t peer;    /* who */
-    uint64_t session; /* the id that its session will have */
+    unsigned round;        /* how many CHALLENGEs were sent so far */
+    uint64_t peer;         /* who */
+    uint64_t session;      /* the id that its session will have */
+    const struct msg *msg; /* the message that is judged */
+
+    /* JOIN, AUTHENTICATE: */
     const struct msg *hello;
-    const struct msg *msg; /* the message that is judged: HELLO or AUTHENTICATE */
     const struct transport *transport;
+
+    /* AUTHORIZE: */
+    enum rule_action action;
+    enum match match; /* of a SUBSCRIBE or REGISTER */
 };
 
-enum verdict { VERDICT_ACCEPT, VERDICT_CHALLENGE, VERDICT_REFUSE };
+enum verdict {
+    VERDICT_ACCEPT,
+    VERDICT_CHALLENGE,
+    VERDICT_REFUSE,
+    VERDICT_ALLOW,
+    VERDICT_DENY,
+};
 
 /* An answer; everything is borrowed for the step. Encoded values are in `codec`. */
 struct decision {
@@ -47,8 +62,11 @@ struct decision {
     bool is_admin;
     uint64_t expires; /* wall clock, ms: when the session is ended; 0: never */
 
-    /* REFUSE: */
-    const char *reason, *words; /* URI, and text or NULL */
+    /* ALLOW: */
+    struct grant grant;
+
+    /* REFUSE, DENY: */
+    const char *reason, *words; /* URI (DENY: NULL is not_authorized), and text or NULL */
 };
 
 #endif

@@ -30,10 +30,9 @@ enum call_id {
 enum call_id calls_judge_id(const struct core *core, const struct session *session,
                             const struct msg *msg, struct fault *fault);
 
-/* CALL (invoke.c): a new call, or the next chunk of one. Returns 0, or an ERR_* with a fault when
- * the protocol is violated. */
-int calls_call(struct core *core, struct session *caller, const struct msg *msg,
-               const struct options *options, struct fault *fault) MUST_CHECK;
+/* CALL (invoke.c): a new call, or the next chunk of one. */
+void calls_call(struct core *core, struct session *caller, const struct msg *msg,
+                const struct options *options);
 void calls_chunk(struct core *core, struct session *caller, const struct msg *msg,
                  const struct options *options);
 

@@ -36,6 +36,7 @@ struct call {
     bool has_progressed;                           /* a progressive result was forwarded */
     bool has_more_chunks;                          /* more than the first was forwarded */
     bool is_cancelled;      /* by CANCEL in mode kill: the callee's answer still counts */
+    struct grant grant;     /* of the CALL */
     struct kept_call *kept; /* owned; NULL: not needed again */
     uint64_t *tried;        /* owned; session ids of callees that refused it */
     size_t tried_count;

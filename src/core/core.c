@@ -11,6 +11,7 @@
 #include "core/ids.h"
 #include "core/join.h"
 #include "core/limits.h"
+#include "core/park.h"
 
 static const char *const default_reserved[] = {"wamp", "nexus", NULL};
 
@@ -237,6 +238,18 @@ static bool is_of_session(enum event_type type)
     return type != EV_TICK && type != EV_CLOSE_REALM && type != EV_HELLO && type != EV_DECISION;
 }
 
+static void decide(struct core *core, const struct decision *decision)
+{
+    struct session *session = map_get(&core->questions, decision->question, 0);
+
+    if (session == NULL)
+        return; /* nobody needs the answer any more */
+    if (session->joining != NULL)
+        join_decide(core, session, decision);
+    else
+        park_decide(core, session, decision);
+}
+
 void core_step(struct core *core, const struct event *ev, struct outbox *out)
 {
     struct session *session = NULL;
@@ -276,7 +289,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
         losses_add(core, session, ev->dropped);
         break;
     case EV_DECISION:
-        join_decide(core, ev->decision);
+        decide(core, ev->decision);
         break;
     case EV_TICK:
         break;
@@ -285,7 +298,11 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
 
 const struct question *core_question(const struct core *core, uint64_t id)
 {
-    return join_question(core, id);
+    const struct session *session = map_get(&core->questions, id, 0);
+
+    if (session == NULL)
+        return NULL;
+    return session->joining == NULL ? park_question(session) : join_question(session);
 }
 
 const char *core_remember(struct core *core, struct slice text)
@@ -323,7 +340,7 @@ static void check_session(const struct core *core, const struct session *session
 {
     bool is_open = session->state == SESSION_ESTABLISHED;
     size_t held = session->subscription_count + session->registration_count + session->call_count +
-                  session->invocation_count + session->testament_count;
+                  session->invocation_count + session->testament_count + session->parked_count;
 
     CHECK(is_open == (map_get(&core->by_id, session->id, 0) == session));
     CHECK(is_open || deadline_is_set(&session->timer.deadline));
@@ -336,6 +353,7 @@ static void check_session(const struct core *core, const struct session *session
     CHECK((session->state == SESSION_AUTHENTICATING) == (session->joining != NULL));
     if (session->joining != NULL)
         join_check(core, session);
+    park_check(core, session);
     for (uint32_t i = 0; i < session->tag_count; i++)
         CHECK(session->tags[i].key != INTERN_NONE && session->tags[i].value != INTERN_NONE);
 }
@@ -357,7 +375,7 @@ void core_check(const struct core *core)
     for (i = 0; map_next(&core->questions, &i) != NULL;)
         questions++;
     CHECK(open == core->by_id.count && open == core->counters.sessions);
-    CHECK(joining == core->joining_count && questions <= joining);
+    CHECK(joining == core->joining_count && questions <= joining + open);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);

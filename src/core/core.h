@@ -66,6 +66,7 @@ struct core_options {
     uint32_t max_registrations;     /* of one session */
     uint32_t max_pending_calls;     /* of one caller */
     uint32_t goodbye_timeout_ms;    /* our GOODBYE -> the peer's */
+    const struct rules *rules;      /* who may do what; borrowed; NULL: everybody everything */
     bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
     uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
     uint32_t max_joining;           /* sessions that are being opened at one time */

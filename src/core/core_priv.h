@@ -30,7 +30,7 @@ struct core {
     size_t reserved_count;
     bool is_role_checked;       /* some messages are not for this realm, or not for every session */
     struct deadlines deadlines; /* borrowed nodes: session->deadline */
-    struct map questions;       /* question id -> session that is joining, borrowed */
+    struct map questions;       /* question id -> session, borrowed */
     uint64_t last_question;
     uint32_t joining_count;
     uint64_t last_id; /* last subscription or registration id */

@@ -6,6 +6,7 @@
 
 #include "base/instant.h"
 #include "core/meta_priv.h"
+#include "core/permit.h"
 #include "wire/errors.h"
 
 /* ---- keeping ---- */
@@ -195,6 +196,7 @@ const char *meta_subscription_get_events(struct meta_call *call)
     struct asking asking = {.call = call};
     struct log_query query = {.wants = is_for_caller, .found = put_event, .ctx = &asking};
     struct log_answer answer;
+    struct grant grant;
     void *sub;
     const char *error = meta_need_known(call, 0, "subscription", &core->broker.by_id,
                                         WAMP_NO_SUCH_SUBSCRIPTION, &sub);
@@ -204,6 +206,10 @@ const char *meta_subscription_get_events(struct meta_call *call)
     if (error != NULL)
         return error;
     asking.sub = sub;
+    if (permit_judge(core, call->caller, RULE_SUBSCRIBE, asking.sub->entry.match,
+                     asking.sub->entry.uri, &grant) != RULE_ALLOW)
+        return meta_error(call, WAMP_NOT_AUTHORIZED,
+                          "the role of the session does not allow to subscribe to this");
     if (asking.sub->log == NULL)
         return meta_error(call, WAMP_HISTORY_UNAVAILABLE,
                           "the realm keeps no history of this subscription (event_history)");

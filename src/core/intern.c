@@ -156,6 +156,11 @@ void intern_drop(struct intern *in, uint32_t id)
     mem_free(entry);
 }
 
+bool intern_is_text(const struct intern *in, uint32_t id)
+{
+    return in->by_id[id]->bytes[0] == 's';
+}
+
 struct slice intern_get_text(const struct intern *in, uint32_t id)
 {
     if (id == INTERN_NONE)

@@ -40,6 +40,9 @@ uint32_t intern_find_token(const struct intern *in, const struct token *token);
 /* Gives one count back. */
 void intern_drop(struct intern *in, uint32_t id);
 
+/* True for a text; false for booleans and numbers. */
+bool intern_is_text(const struct intern *in, uint32_t id);
+
 /* The bytes of a text; borrowed until it is dropped. */
 struct slice intern_get_text(const struct intern *in, uint32_t id);
 

@@ -17,6 +17,8 @@
 static bool is_disclosed(const struct core *core, const struct callee *callee,
                          const struct options *options)
 {
+    if (options->grant.discloses || options->grant.hides)
+        return options->grant.discloses;
     switch (core->options.disclose_caller) {
     case DISCLOSE_NEVER:
         return false;
@@ -37,13 +39,21 @@ static bool takes_progress(const struct core *core, const struct session *callee
 
 static uint64_t effective_timeout(const struct core *core, const struct options *options)
 {
-    uint64_t max = core->options.call_max_timeout_ms;
+    uint64_t max = options->grant.timeout_ms != 0 ? options->grant.timeout_ms
+                                                  : core->options.call_max_timeout_ms;
     uint64_t timeout =
         options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
 
     if (max == 0)
         max = MAX_TIMEOUT_MS;
+    if (timeout == 0 && options->grant.timeout_ms != 0)
+        return max;
     return timeout > max ? max : timeout;
+}
+
+static int64_t trustlevel_of(const struct call *call)
+{
+    return call->grant.has_trustlevel ? call->grant.trustlevel : call->caller->trustlevel;
 }
 
 static bool is_forwarding(const struct callee *callee)
@@ -74,7 +84,7 @@ static struct blob *encode_invocation(const struct core *core, const struct call
         .identity_key = "caller",
         .identity = call->is_disclosed ? &caller : NULL,
         .trustlevel =
-            session_can(callee, CALLEE_CALL_TRUSTLEVELS) ? call->caller->trustlevel : NO_TRUSTLEVEL,
+            session_can(callee, CALLEE_CALL_TRUSTLEVELS) ? trustlevel_of(call) : NO_TRUSTLEVEL,
         .options = first,
         .payload = &msg->payload,
         .wrap_raw = !session_can(callee, CALLEE_PAYLOAD_TRANSPARENCY)});
@@ -165,6 +175,7 @@ static void read_kept(struct core *core, const struct call *call, struct options
 
     if (options_read(options, &call->kept->msg, &core->scratch, &fault) < 0)
         *options = (struct options){0};
+    options->grant = call->grant;
 }
 
 static struct slice rkey_of(const struct options *options)
@@ -217,8 +228,9 @@ static const char *fault_of(const struct core *core, const struct session *calle
     }
     if (core_reserves(core, msg->text))
         return NULL; /* options are for callees, and this goes to the router itself */
-    if (options->disclose_me && core->options.disclose_caller == DISCLOSE_NEVER) {
-        *words = "this realm does not disclose callers";
+    if (options->disclose_me && !options->grant.discloses &&
+        (core->options.disclose_caller == DISCLOSE_NEVER || options->grant.hides)) {
+        *words = "callers are not disclosed here";
         return WAMP_DISCLOSE_ME_DISALLOWED;
     }
     if (options->runmode.data != NULL && !slice_eq(options->runmode, SLICE("partition"))) {
@@ -236,36 +248,32 @@ static const char *fault_of(const struct core *core, const struct session *calle
     return NULL;
 }
 
-int calls_call(struct core *core, struct session *caller, const struct msg *msg,
-               const struct options *options, struct fault *fault)
+void calls_call(struct core *core, struct session *caller, const struct msg *msg,
+                const struct options *options)
 {
     const char *words = NULL, *error = fault_of(core, caller, msg, options, &words);
     struct registration *reg;
 
     core->counters.calls++;
-    if ((error == NULL || strcmp(error, WAMP_INVALID_URI) != 0) && options->progress &&
-        !session_can(caller, CALLER_PROGRESSIVE_CALL_INVOCATIONS))
-        return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
-                         "CALL.Options.progress: the session did not announce "
-                         "progressive_call_invocations");
     reg = error == NULL ? dealer_match(core, msg->text) : NULL;
     if (reg == NULL && error == NULL && core_reserves(core, msg->text)) {
         if (options->progress)
             call_remember(core, caller, msg->id, msg->text);
-        meta_call(core, caller, msg);
-        return 0;
+        meta_call(core, caller, msg, &options->grant);
+        return;
     }
     if (reg == NULL) {
         call_send_error(core, caller, msg->id, error == NULL ? WAMP_NO_SUCH_PROCEDURE : error,
                         error == NULL ? "no callee has registered this procedure" : words);
         if (UNLIKELY(options->progress))
             call_remember(core, caller, msg->id, msg->text);
-        return 0;
+        return;
     }
 
     struct call *call = call_new(core, caller, msg->id, reg);
     struct callee *callee = select_callee(core, reg, &(struct selection){.rkey = rkey_of(options)});
 
+    call->grant = options->grant;
     call->receive_progress = options->receive_progress;
     if (UNLIKELY(options->progress)) {
         call->is_progressive = true;
@@ -275,7 +283,6 @@ int calls_call(struct core *core, struct session *caller, const struct msg *msg,
         dispatch(core, call, msg, options, callee);
     else
         wait_for_callee(core, reg, call, msg, options);
-    return 0;
 }
 
 void calls_chunk(struct core *core, struct session *caller, const struct msg *msg,

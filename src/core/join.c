@@ -10,6 +10,7 @@
 #include "core/details.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
+#include "core/permit.h"
 #include "core/send.h"
 #include "wire/errors.h"
 
@@ -112,6 +113,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
     list_init(&session->calls);
     list_init(&session->invocations);
     list_init(&session->testaments);
+    list_init(&session->parked);
     map_put(&core->by_peer, session->peer, 0, session);
     return session;
 }
@@ -156,6 +158,7 @@ static void establish(struct core *core, struct session *session, const struct h
     session->roles = (uint8_t)hello->roles;
     session->is_admin = decision->is_admin;
     session->trustlevel = decision->trustlevel;
+    session->rule_role = permit_role(core, decision->authrole);
     details_init(core, session, &welcome, hello, hello_codec, transport, decision);
     map_put(&core->by_id, session->id, 0, session);
     core->counters.sessions++;
@@ -207,11 +210,9 @@ static void forget_answer(struct joining *joining)
     joining->answer = NULL;
 }
 
-const struct question *join_question(const struct core *core, uint64_t id)
+const struct question *join_question(const struct session *session)
 {
-    const struct session *session = map_get(&core->questions, id, 0);
-
-    return session == NULL ? NULL : &session->joining->question;
+    return &session->joining->question;
 }
 
 static char *keep_text(const char **text, char *at)
@@ -390,16 +391,16 @@ static void accept(struct core *core, struct session *session, const struct deci
         join_abort(core, session, WAMP_AUTHENTICATION_FAILED, NULL);
         return;
     }
+    if (permit_role(core, decision->authrole) == RULE_NO_ROLE) {
+        join_abort(core, session, WAMP_NO_SUCH_ROLE, "the realm has no such role");
+        return;
+    }
     establish(core, session, &hello, joining->hello.codec, &joining->transport, decision);
     joining_free(core, session);
 }
 
-void join_decide(struct core *core, const struct decision *decision)
+void join_decide(struct core *core, struct session *session, const struct decision *decision)
 {
-    struct session *session = map_get(&core->questions, decision->question, 0);
-
-    if (session == NULL)
-        return;
     close_question(core, session->joining);
     switch (decision->verdict) {
     case VERDICT_ACCEPT:
@@ -411,6 +412,9 @@ void join_decide(struct core *core, const struct decision *decision)
     case VERDICT_REFUSE:
         join_abort(core, session, decision->reason, decision->words);
         break;
+    case VERDICT_ALLOW:
+    case VERDICT_DENY:
+        CHECK(!"a verdict for a request");
     }
 }
 

@@ -22,7 +22,7 @@ int join_receive(struct core *core, struct session *session, const struct msg *m
                  struct fault *fault) MUST_CHECK;
 
 /* The answer to a question. */
-void join_decide(struct core *core, const struct decision *decision);
+void join_decide(struct core *core, struct session *session, const struct decision *decision);
 
 /* auth_timeout is over. */
 void join_on_timer(struct core *core, struct session *session);
@@ -33,8 +33,8 @@ void join_abort(struct core *core, struct session *session, const char *reason, 
 /* The session will not come to be: its question is taken back, its id is free again. */
 void join_abandon(struct core *core, struct session *session);
 
-/* The question with this id, or NULL. */
-const struct question *join_question(const struct core *core, uint64_t id);
+/* The question that is open, or was last. */
+const struct question *join_question(const struct session *session);
 
 void join_check(const struct core *core, const struct session *session);
 

@@ -39,6 +39,9 @@
 /* How often the realm is told of events that were dropped. */
 #define LOSSES_INTERVAL_MS 1000
 
+/* Requests of a session that wait while one is judged; then its socket is not read. */
+#define MAX_PARKED 64
+
 /* CHALLENGEs before a session is open: methods with several rounds. */
 #define MAX_CHALLENGES 4
 

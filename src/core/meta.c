@@ -325,7 +325,8 @@ static void answer(struct meta_call *call, meta_handler_fn *handler)
     }
 }
 
-void meta_call(struct core *core, struct session *caller, const struct msg *msg)
+void meta_call(struct core *core, struct session *caller, const struct msg *msg,
+               const struct grant *grant)
 {
     const struct procedure *procedure = find_procedure(core, msg->text);
     struct meta_call call = {.core = core, .caller = caller, .msg = msg, .codec = msg->codec};
@@ -334,7 +335,7 @@ void meta_call(struct core *core, struct session *caller, const struct msg *msg)
         fail(&call, WAMP_NO_SUCH_PROCEDURE, "the router has no such procedure");
         return;
     }
-    if (procedure->flag != FOR_ALL && !caller->is_admin) {
+    if (procedure->flag != FOR_ALL && !caller->is_admin && !grant->is_explicit) {
         fail(&call, WAMP_NOT_AUTHORIZED, "only administrators may call this procedure");
         return;
     }

@@ -12,7 +12,9 @@
 
 #include "core/session.h"
 
-/* A CALL of a reserved URI: does it, and answers at once with RESULT or ERROR. */
-void meta_call(struct core *core, struct session *caller, const struct msg *msg);
+/* A CALL of a reserved URI: does it, and answers at once with RESULT or ERROR. What is for
+ * administrators needs a session that is one, or a right that names reserved URIs. */
+void meta_call(struct core *core, struct session *caller, const struct msg *msg,
+               const struct grant *grant);
 
 #endif

@@ -10,6 +10,7 @@
 #ifndef NEXUS_CORE_OPTIONS_H
 #define NEXUS_CORE_OPTIONS_H
 
+#include "core/grant.h"
 #include "wire/msg.h"
 #include "wire/uri.h"
 
@@ -61,6 +62,7 @@ struct options {
     unsigned passed;                  /* bit set of 1 << enum passed */
     struct slice pass[PASS_COUNT];    /* valid where the bit is set */
     struct slice custom;              /* ERROR: the dict itself if it has keys `_x...`, `x_...` */
+    struct grant grant;               /* not of the message: what its authorization added */
     unsigned filter_count;
     struct filter_option *filters; /* in the arena */
 };

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "core/core_priv.h"
 #include "core/history.h"
+#include "core/permit.h"
 #include "core/retained.h"
 #include "core/send.h"
 #include "wire/errors.h"
@@ -160,8 +161,9 @@ const char *publish_fault(struct publication *pub, const char **words)
         *words = "PUBLISH.Topic is reserved for the router (reserved_prefixes)";
         return WAMP_INVALID_URI;
     }
-    if (pub->options->disclose_me && core->options.disclose_publisher == DISCLOSE_NEVER) {
-        *words = "this realm does not disclose publishers";
+    if (pub->options->disclose_me && !pub->options->grant.discloses &&
+        (core->options.disclose_publisher == DISCLOSE_NEVER || pub->options->grant.hides)) {
+        *words = "publishers are not disclosed here";
         return WAMP_DISCLOSE_ME_DISALLOWED;
     }
     if (filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
@@ -202,12 +204,13 @@ static void run(struct publication *pub)
 static void set_publisher(struct publication *pub, const struct session *session)
 {
     const struct core *core = pub->core;
+    const struct grant *grant = &pub->options->grant;
 
-    pub->is_disclosed =
-        pub->options->disclose_me || core->options.disclose_publisher == DISCLOSE_ALWAYS;
+    pub->is_disclosed = !grant->hides && (grant->discloses || pub->options->disclose_me ||
+                                          core->options.disclose_publisher == DISCLOSE_ALWAYS);
     pub->identity = (struct identity){session->id, intern_get_text(&core->intern, session->authid),
                                       intern_get_text(&core->intern, session->authrole)};
-    pub->trustlevel = session->trustlevel;
+    pub->trustlevel = grant->has_trustlevel ? grant->trustlevel : session->trustlevel;
 }
 
 void publish_receive(struct core *core, struct session *session, const struct msg *msg,
@@ -238,6 +241,8 @@ void publish_testament(struct core *core, struct session *session, const struct 
     const char *words;
 
     if (options_read(&options, msg, &core->scratch, &fault) < 0 ||
+        permit_judge(core, session, RULE_PUBLISH, MATCH_EXACT, msg->text, &options.grant) !=
+            RULE_ALLOW ||
         publish_fault(&pub, &words) != NULL)
         return;
     pub.id = rng_wamp_id(&core->rng);

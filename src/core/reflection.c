@@ -8,6 +8,7 @@
 #include "core/limits.h"
 #include "core/meta_events.h"
 #include "core/meta_priv.h"
+#include "core/permit.h"
 #include "wire/errors.h"
 
 enum kind { KIND_PROCEDURE = 1, KIND_TOPIC = 2, KIND_ERROR = 4, KIND_ANY = 7 };
@@ -38,13 +39,30 @@ void reflection_fini(struct core *core)
 
 /* URIs of the realm, collected in an arena. */
 struct uris {
+    struct meta_call *call;
+    unsigned actions; /* bit set of enum rule_action: one of them must be possible; 0: any URI */
     struct arena *arena;
     struct slice *of;
     size_t count, cap;
 };
 
-static void add_uri(struct uris *uris, struct slice uri)
+/* Whether the caller may do something with it, if it asks. */
+static bool may_see(const struct uris *uris, enum match match, struct slice uri)
 {
+    struct grant grant;
+
+    for (unsigned action = 0; action < RULE_ACTION_COUNT; action++)
+        if ((uris->actions & RULE_BIT(action)) != 0 &&
+            permit_judge(uris->call->core, uris->call->caller, (enum rule_action)action, match, uri,
+                         &grant) != RULE_DENY)
+            return true;
+    return uris->actions == 0;
+}
+
+static void add_uri(struct uris *uris, enum match match, struct slice uri)
+{
+    if (!may_see(uris, match, uri))
+        return;
     if (uris->count == uris->cap) {
         size_t cap = uris->cap == 0 ? 64 : uris->cap * 2;
         struct slice *more = arena_alloc(uris->arena, cap * sizeof *more);
@@ -89,7 +107,7 @@ static void add_defined(struct uris *uris, const struct core *core, enum kind ki
         const struct definition *definition = at->value;
 
         if ((definition->kind & kind) != 0)
-            add_uri(uris, definition->uri);
+            add_uri(uris, MATCH_EXACT, definition->uri);
     }
 }
 
@@ -99,7 +117,7 @@ static void add_entries(struct uris *uris, const struct match_index *index, enum
     size_t i = 0;
 
     while ((at = strmap_next(&index->by_uri[match], &i)) != NULL)
-        add_uri(uris, at->key);
+        add_uri(uris, match, at->key);
 }
 
 static void put_uris(struct meta_call *call, const struct uris *uris)
@@ -128,7 +146,8 @@ static void put_list(struct meta_call *call, struct uris *uris, const struct mat
 
 const char *meta_reflection_procedure_list(struct meta_call *call)
 {
-    struct uris uris = {.arena = &call->core->scratch};
+    struct uris uris = {
+        .call = call, .actions = RULE_BIT(RULE_CALL), .arena = &call->core->scratch};
 
     put_list(call, &uris, &call->core->dealer.index, KIND_PROCEDURE);
     return NULL;
@@ -139,13 +158,15 @@ static void add_retained(void *ctx, struct slice topic, struct record *const *ne
 {
     (void)newest_first;
     (void)count;
-    add_uri(ctx, topic);
+    add_uri(ctx, MATCH_EXACT, topic);
 }
 
 const char *meta_reflection_topic_list(struct meta_call *call)
 {
     const struct store *store = &call->core->store;
-    struct uris uris = {.arena = &call->core->scratch};
+    struct uris uris = {.call = call,
+                        .actions = RULE_BIT(RULE_SUBSCRIBE) | RULE_BIT(RULE_PUBLISH),
+                        .arena = &call->core->scratch};
 
     store->ops->retained(store->store, MATCH_PREFIX, (struct slice){0}, SIZE_MAX, add_retained,
                          &uris);
@@ -157,10 +178,10 @@ const char *meta_reflection_error_list(struct meta_call *call)
 {
     static const char *const known[] = {WAMP_ERROR_URIS, WAMP_AUTHORIZATION_DENIED,
                                         WAMP_AUTHORIZATION_REQUIRED, WAMP_RUNTIME_ERROR};
-    struct uris uris = {.arena = &call->core->scratch};
+    struct uris uris = {.call = call, .arena = &call->core->scratch};
 
     for (size_t i = 0; i < ARRAY_LEN(known); i++)
-        add_uri(&uris, slice_of(known[i]));
+        add_uri(&uris, MATCH_EXACT, slice_of(known[i]));
     add_defined(&uris, call->core, KIND_ERROR);
     sort_from(&uris, 0);
     put_uris(call, &uris);

@@ -12,6 +12,8 @@
 #include "core/join.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
+#include "core/park.h"
+#include "core/permit.h"
 #include "core/publish.h"
 #include "core/send.h"
 #include "core/testament.h"
@@ -37,6 +39,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
     if (!core->is_quiet)
         testament_publish(core, session);
     testament_forget(session);
+    park_forget(core, session);
     broker_leave(core, session);
     calls_withdraw(core, session);
     dealer_leave(core, session);
@@ -161,6 +164,81 @@ static int check_request_id(struct core *core, struct session *session, const st
     return 0;
 }
 
+/* Whether the rules let it pass now. If not it has been answered, or is judged by somebody else. What
+ * the operation refuses anyway is no question of rights. */
+static bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
+                         struct options *options)
+{
+    enum rule_action action = msg->type == MSG_CALL        ? RULE_CALL
+                              : msg->type == MSG_PUBLISH   ? RULE_PUBLISH
+                              : msg->type == MSG_SUBSCRIBE ? RULE_SUBSCRIBE
+                                                           : RULE_REGISTER;
+    bool may_be_reserved = action == RULE_CALL || action == RULE_SUBSCRIBE;
+
+    if (LIKELY(core->options.rules == NULL) ||
+        !uri_is_valid(msg->text, options->match, core->options.strict_uris) ||
+        (!may_be_reserved && core_reserves(core, msg->text)))
+        return true;
+    switch (permit_judge(core, session, action, options->match, msg->text, &options->grant)) {
+    case RULE_ALLOW:
+        return true;
+    case RULE_ASK:
+        park_ask(core, session, action, options->match, msg);
+        return false;
+    case RULE_DENY:
+    case RULE_EFFECT_COUNT:
+        break;
+    }
+    if (msg->type != MSG_PUBLISH || options->acknowledge)
+        send_error(core, session, msg->type, msg->id, WAMP_NOT_AUTHORIZED,
+                   "the role of the session does not allow this");
+    return false;
+}
+
+static void perform(struct core *core, struct session *session, const struct msg *msg,
+                    const struct options *options)
+{
+    switch ((unsigned)msg->type) {
+    case MSG_PUBLISH:
+        publish_receive(core, session, msg, options);
+        break;
+    case MSG_SUBSCRIBE:
+        broker_subscribe(core, session, msg, options);
+        break;
+    case MSG_REGISTER:
+        dealer_register(core, session, msg, options);
+        break;
+    case MSG_CALL:
+        calls_call(core, session, msg, options);
+        break;
+    }
+}
+
+void session_perform(struct core *core, struct session *session, const struct msg *msg,
+                     const struct grant *grant)
+{
+    struct options options;
+    struct fault fault;
+
+    if (options_read(&options, msg, &core->scratch, &fault) < 0)
+        return; /* not so: it was read before it was asked about */
+    if (options.invoke == INVOKE_UNKNOWN)
+        options.invoke = INVOKE_ROUNDROBIN;
+    options.grant = *grant;
+    perform(core, session, msg, &options);
+}
+
+static int check_progress(const struct core *core, const struct session *session,
+                          const struct msg *msg, const struct options *options, struct fault *fault)
+{
+    if (!options->progress || (session->features & CALLER_PROGRESSIVE_CALL_INVOCATIONS) != 0 ||
+        !uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris))
+        return 0;
+    return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
+                     "CALL.Options.progress: the session did not announce "
+                     "progressive_call_invocations");
+}
+
 static int on_call(struct core *core, struct session *session, const struct msg *msg,
                    struct fault *fault)
 {
@@ -180,7 +258,11 @@ static int on_call(struct core *core, struct session *session, const struct msg 
         return 0;
     }
     err = check_ppt(core, session, msg, &options, fault);
-    return err < 0 ? err : calls_call(core, session, msg, &options, fault);
+    if (err == 0)
+        err = check_progress(core, session, msg, &options, fault);
+    if (err == 0 && is_permitted(core, session, msg, &options))
+        calls_call(core, session, msg, &options);
+    return err;
 }
 
 /* A way to choose callees that we do not know. */
@@ -196,6 +278,7 @@ static int check_invoke(const struct core *core, struct options *options, struct
                      "\"first\" or \"last\"");
 }
 
+/* PUBLISH, SUBSCRIBE, REGISTER; and the two that give up, which need no right. */
 static int on_request(struct core *core, struct session *session, const struct msg *msg,
                       struct fault *fault)
 {
@@ -204,30 +287,19 @@ static int on_request(struct core *core, struct session *session, const struct m
 
     if (err == 0)
         err = options_read(&options, msg, &core->scratch, fault);
+    if (err == 0 && msg->type == MSG_PUBLISH)
+        err = check_ppt(core, session, msg, &options, fault);
+    if (err == 0 && msg->type == MSG_REGISTER)
+        err = check_invoke(core, &options, fault);
     if (err != 0)
         return err;
-    switch ((unsigned)msg->type) {
-    case MSG_PUBLISH:
-        err = check_ppt(core, session, msg, &options, fault);
-        if (err == 0)
-            publish_receive(core, session, msg, &options);
-        break;
-    case MSG_SUBSCRIBE:
-        broker_subscribe(core, session, msg, &options);
-        break;
-    case MSG_UNSUBSCRIBE:
+    if (msg->type == MSG_UNSUBSCRIBE)
         broker_unsubscribe(core, session, msg);
-        break;
-    case MSG_REGISTER:
-        err = check_invoke(core, &options, fault);
-        if (err == 0)
-            dealer_register(core, session, msg, &options);
-        break;
-    case MSG_UNREGISTER:
+    else if (msg->type == MSG_UNREGISTER)
         dealer_unregister(core, session, msg);
-        break;
-    }
-    return err;
+    else if (is_permitted(core, session, msg, &options))
+        perform(core, session, msg, &options);
+    return 0;
 }
 
 static int on_answer(struct core *core, struct session *session, const struct msg *msg,
@@ -252,7 +324,7 @@ static int on_cancel(struct core *core, struct session *session, const struct ms
     struct options options;
     int err = options_read(&options, msg, &core->scratch, fault);
 
-    if (err == 0)
+    if (err == 0 && !park_cancel(core, session, msg->id))
         calls_cancel(core, session, msg, &options);
     return err;
 }
@@ -371,19 +443,26 @@ static int on_established(struct core *core, struct session *session, const stru
                      "%s: not expected from a client in a session", msg_name(msg->type));
 }
 
+void session_take(struct core *core, struct session *session, const struct msg *msg)
+{
+    struct fault fault;
+
+    if (on_established(core, session, msg, &fault) < 0)
+        violate(core, session, &fault);
+}
+
 void session_on_message(struct core *core, struct session *session, const struct msg *msg)
 {
     struct fault fault;
-    int err = 0;
 
-    if (msg->type == MSG_ABORT)
+    if (msg->type == MSG_ABORT) {
         on_abort(core, session, msg);
-    else if (UNLIKELY(session->state == SESSION_AUTHENTICATING))
-        err = join_receive(core, session, msg, &fault);
-    else if (msg->type == MSG_GOODBYE)
+    } else if (UNLIKELY(session->state == SESSION_AUTHENTICATING)) {
+        if (join_receive(core, session, msg, &fault) < 0)
+            violate(core, session, &fault);
+    } else if (msg->type == MSG_GOODBYE) {
         on_goodbye(core, session, msg);
-    else if (session->state == SESSION_ESTABLISHED)
-        err = on_established(core, session, msg, &fault);
-    if (err < 0)
-        violate(core, session, &fault);
+    } else if (session->state == SESSION_ESTABLISHED && !park_message(core, session, msg)) {
+        session_take(core, session, msg);
+    }
 }

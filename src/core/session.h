@@ -72,9 +72,14 @@ struct session {
     uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
     struct finished_call *finished; /* owned ring of MAX_FINISHED_CALLS; NULL: none yet */
     uint32_t finished_count;        /* ever put into the ring */
-    struct joining *joining;        /* owned; while AUTHENTICATING, else NULL */
-    struct timer timer;             /* auth_timeout, the end of its time, or goodbye_timeout */
-    enum close_code close_code;     /* when SHUTTING_DOWN: how its connection will be closed */
+    uint32_t rule_role;             /* index of its role in the rules */
+    struct list parked;             /* owned: struct parked; see park.h */
+    uint32_t parked_count;
+    bool is_held;               /* its connection is not read */
+    bool is_draining;           /* what was parked is being handled */
+    struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */
+    struct timer timer;         /* auth_timeout, the end of its time, or goodbye_timeout */
+    enum close_code close_code; /* when SHUTTING_DOWN: how its connection will be closed */
 };
 
 /* Events of one session, from core_step. */
@@ -87,6 +92,13 @@ void session_on_timer(struct core *core, struct session *session);
  * when the peer answers or goodbye_timeout is over. */
 void session_shut_down(struct core *core, struct session *session, const char *reason,
                        struct slice words);
+
+/* A message of an ESTABLISHED session that waited. May end the session. */
+void session_take(struct core *core, struct session *session, const struct msg *msg);
+
+/* Does what the message asks for; that is allowed by now. */
+void session_perform(struct core *core, struct session *session, const struct msg *msg,
+                     const struct grant *grant);
 
 void session_free(struct core *core, struct session *session);
 

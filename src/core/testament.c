@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "core/limits.h"
 #include "core/meta_priv.h"
+#include "core/permit.h"
 #include "core/publish.h"
 #include "wire/errors.h"
 
@@ -116,7 +117,13 @@ static const char *check_publish(struct meta_call *call, const struct msg *msg)
                           "publish_options.ppt_scheme: the session did not announce "
                           "payload_passthru_mode");
     error = publish_fault(&pub, &words);
-    return error == NULL ? NULL : meta_error(call, error, "%s", words);
+    if (error != NULL)
+        return meta_error(call, error, "%s", words);
+    if (permit_judge(call->core, call->caller, RULE_PUBLISH, MATCH_EXACT, msg->text,
+                     &options.grant) == RULE_ALLOW)
+        return NULL;
+    return meta_error(call, WAMP_NOT_AUTHORIZED,
+                      "the role of the session does not allow to publish this");
 }
 
 const char *meta_add_testament(struct meta_call *call)

@@ -146,6 +146,7 @@ static void handle_event(struct worker *worker, struct mail *item)
     case EV_CLOSED:
     case EV_TICK:
     case EV_CLOSE_REALM:
+    case EV_DECISION: /* made at the realm's home */
         break;
     }
     if (is_farewell(item))
@@ -166,7 +167,7 @@ static void handle_taken(struct worker *worker, const struct mail *item)
     if (peer->is_paused && peer->mail_messages < MAX_MAIL_MESSAGES / 4 &&
         peer->mail_bytes < MAX_MAIL_BYTES / 4) {
         peer->is_paused = false;
-        net_pause(worker->net, peer->id, false);
+        pump_read_on(peer);
     }
 }
 

@@ -118,6 +118,12 @@ static void close_here(struct worker *worker, struct peer *peer, const struct ac
         net_close(worker->net, peer->id, (enum close_code)action->close_code, action->words);
 }
 
+void pump_read_on(struct peer *peer)
+{
+    if (peer->local == NULL)
+        net_pause(peer->worker->net, peer->id, peer->is_paused || peer->is_held);
+}
+
 void pump_action(struct worker *worker, struct realm *realm, struct action *action)
 {
     struct peer *peer;
@@ -147,8 +153,14 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
     case ACT_CLOSE:
         close_here(worker, peer, action);
         break;
+    case ACT_HOLD:
+        peer->is_held = action->kind != 0;
+        pump_read_on(peer);
+        break;
     case ACT_SEND:
     case ACT_NOTE:
+    case ACT_ASK:
+    case ACT_UNASK:
         break;
     }
 }
@@ -178,6 +190,23 @@ static void send_away(struct worker *worker, struct worker *to, struct realm *re
     mail_add(worker, to, &item);
 }
 
+/* What is carried out where the core lives, whatever worker has the peer. */
+static bool is_for_home(const struct action *action)
+{
+    return action->type == ACT_NOTE || action->type == ACT_ASK || action->type == ACT_UNASK;
+}
+
+static void carry_out_at_home(struct worker *worker, struct realm *realm,
+                              const struct action *action)
+{
+    if (action->type == ACT_NOTE)
+        note(worker, realm, action);
+    else if (action->type == ACT_ASK)
+        asks_add(realm, action->key);
+    else
+        asks_remove(realm, action->key);
+}
+
 /* Empties the outbox first: carrying out a release may begin another step. */
 static void carry_out(struct worker *worker, struct realm *realm, struct outbox *out)
 {
@@ -185,8 +214,8 @@ static void carry_out(struct worker *worker, struct realm *realm, struct outbox 
         struct action *action = &out->actions[i];
         struct worker *to;
 
-        if (UNLIKELY(action->type == ACT_NOTE)) {
-            note(worker, realm, action);
+        if (UNLIKELY(is_for_home(action))) {
+            carry_out_at_home(worker, realm, action);
             continue;
         }
         to = worker_of(worker->router, action->peer);
@@ -230,6 +259,7 @@ void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
     } else {
         outbox_fini(&out);
     }
+    asks_run(realm);
     wake_at = core_wake_at(realm->core);
     if (UNLIKELY(wake_at == NEVER))
         deadlines_cancel(&worker->deadlines, &realm->wake);
@@ -268,13 +298,17 @@ static void answer_from_lobby(struct worker *worker, struct outbox *out)
 /* What a core reads of a transport, for a HELLO that may arrive after its peer is gone. */
 static struct transport *copy_transport(const struct transport *transport)
 {
-    size_t len = transport->peer == NULL ? 0 : strlen(transport->peer) + 1;
-    struct transport *copy = mem_alloc(sizeof *copy + len);
+    size_t peer_len = transport->peer == NULL ? 0 : strlen(transport->peer) + 1;
+    size_t cookie_len = transport->cookie == NULL ? 0 : strlen(transport->cookie) + 1;
+    struct transport *copy = mem_alloc(sizeof *copy + peer_len + cookie_len);
+    char *at = (char *)(copy + 1);
 
     *copy = *transport; /* protocol is a literal */
-    copy->cookie = copy->default_realm = NULL;
-    if (len != 0)
-        copy->peer = memcpy(copy + 1, transport->peer, len);
+    copy->default_realm = NULL;
+    if (peer_len != 0)
+        copy->peer = memcpy(at, transport->peer, peer_len);
+    if (cookie_len != 0)
+        copy->cookie = memcpy(at + peer_len, transport->cookie, cookie_len);
     return copy;
 }
 
@@ -299,7 +333,7 @@ static void mail_message(struct peer *peer, enum event_type type, struct msg *ms
     if (!peer->is_paused && peer->local == NULL &&
         (peer->mail_messages >= MAX_MAIL_MESSAGES || peer->mail_bytes >= MAX_MAIL_BYTES)) {
         peer->is_paused = true;
-        net_pause(worker->net, peer->id, true);
+        pump_read_on(peer);
     }
 }
 
@@ -399,7 +433,7 @@ static void keep_waiting(struct peer *peer, struct slice bytes)
     if (!peer->is_paused && peer->local == NULL) {
         /* Resumed by the acknowledgement of the GOODBYE that it waits for. */
         peer->is_paused = true;
-        net_pause(peer->worker->net, peer->id, true);
+        pump_read_on(peer);
     }
 }
 

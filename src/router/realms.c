@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/router_priv.h"
@@ -37,6 +38,9 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     memcpy(realm->name, name, name_len);
     realm->name_len = name_len;
     realm->queue = options->queue;
+    realm->decider = options->decider;
+    realm->decider_ctx = options->decider_ctx;
+    CHECK(realm->decider != NULL || (!core.asks_join && core.rules == NULL));
     realm->ppt_compat = core.ppt_compat;
     realm->home = &router->workers[router->next_home++ % router->worker_count];
     core.realm = realm->name;
@@ -55,6 +59,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
 void realm_free(struct realm *realm)
 {
     core_free(realm->core);
+    mem_free(realm->asks.of);
     mem_free(realm);
 }
 

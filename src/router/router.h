@@ -15,10 +15,26 @@
 
 #define MAX_WORKERS 64
 
+struct realm;
+
+/* Who answers what a realm asks (core/ask.h), on the thread of its home. */
+struct decider {
+    /* A question; it is valid until realm_decide has answered it, now or later, or it is taken
+     * back. */
+    void (*ask)(void *ctx, struct realm *realm, const struct question *question);
+    /* The answer to this question is of no interest any more. */
+    void (*unask)(void *ctx, struct realm *realm, uint64_t question);
+};
+
 struct realm_options {
     struct core_options core; /* realm: its name; random and ids are filled in by the router */
     struct queue_limits queue;
+    const struct decider *decider; /* needed where core.asks_join or core.rules is set */
+    void *decider_ctx;
 };
+
+/* Answers a question; one that was taken back is passed over. On the home's thread only. */
+void realm_decide(struct realm *realm, const struct decision *decision);
 
 struct router_options {
     unsigned workers;         /* 1 .. MAX_WORKERS */

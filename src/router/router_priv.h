@@ -32,10 +32,20 @@
 
 struct worker;
 
+/* Questions that are still to be handed over, from `next` on; 0: taken back. */
+struct asks {
+    uint64_t *of; /* owned array */
+    size_t next, count, cap;
+    bool is_running;
+};
+
 struct realm {
     struct core *core;   /* owned; touched by the home's thread only */
     struct worker *home; /* borrowed */
     struct queue_limits queue;
+    const struct decider *decider; /* borrowed; NULL: nothing is asked */
+    void *decider_ctx;
+    struct asks asks;
     bool ppt_compat;
     struct deadline wake;          /* in home->deadlines */
     struct list at_home;           /* home->realms */
@@ -54,6 +64,7 @@ struct peer {
     struct transport transport; /* strings owned */
     bool is_leaving; /* its GOODBYE is on the way to another worker: what follows waits */
     bool is_paused;  /* too much of it is on the way to another worker */
+    bool is_held;    /* its realm does not want to hear more at this time */
     bool is_closing; /* nothing more is taken from it */
     uint32_t mail_messages;
     size_t mail_bytes;
@@ -162,6 +173,14 @@ void realm_free(struct realm *realm);
 
 /* The realm of that name; made from the template when there is one. NULL: no such realm. */
 struct realm *realms_find(struct router *router, struct slice name);
+
+/* asks.c */
+void asks_add(struct realm *realm, uint64_t question);
+void asks_remove(struct realm *realm, uint64_t question);
+void asks_run(struct realm *realm);
+
+/* Reads from a connection, or does not, as is_paused and is_held say. */
+void pump_read_on(struct peer *peer);
 
 /* pump.c */
 /* The wall clock, ms since 1970. */

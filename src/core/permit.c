@@ -1,0 +1,72 @@
+/* permit.c -- see permit.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/permit.h"
+
+#include "core/core_priv.h"
+
+/* Whose attributes a rule asks for. */
+struct subject {
+    const struct core *core;
+    const struct session *session;
+};
+
+/* A text under that name; not one of several in a list. */
+static struct slice attribute(void *ctx, struct slice name)
+{
+    const struct subject *subject = ctx;
+    const struct session *session = subject->session;
+    uint32_t key = intern_find_text(&subject->core->intern, name);
+    struct slice found = {0};
+    unsigned count = 0;
+
+    for (uint32_t i = 0; key != INTERN_NONE && i < session->tag_count; i++) {
+        if (session->tags[i].key != key)
+            continue;
+        count++;
+        if (intern_is_text(&subject->core->intern, session->tags[i].value))
+            found = intern_get_text(&subject->core->intern, session->tags[i].value);
+    }
+    return count == 1 ? found : (struct slice){0};
+}
+
+enum rule_effect permit_judge(const struct core *core, const struct session *session,
+                              enum rule_action action, enum match match, struct slice uri,
+                              struct grant *grant)
+{
+    struct subject subject = {core, session};
+    struct rules_verdict verdict;
+    const struct rule *rule;
+
+    *grant = (struct grant){0};
+    if (core->options.rules == NULL)
+        return RULE_ALLOW;
+    if (rules_decide(core->options.rules,
+                     &(struct rules_question){.role = session->rule_role,
+                                              .action = action,
+                                              .match = match,
+                                              .uri = uri,
+                                              .attribute = attribute,
+                                              .ctx = &subject},
+                     &verdict) != RULE_ALLOW)
+        return verdict.effect;
+    rule = verdict.rule;
+    *grant = (struct grant){.discloses = rule->disclose == RULE_DISCLOSE_ALWAYS,
+                            .hides = rule->disclose == RULE_DISCLOSE_NEVER,
+                            .has_trustlevel = rule->trustlevel >= 0,
+                            .is_explicit = core_reserves(core, rule->uri),
+                            .trustlevel = rule->trustlevel,
+                            .timeout_ms = rule->timeout_ms};
+    return RULE_ALLOW;
+}
+
+uint32_t permit_role(const struct core *core, struct slice authrole)
+{
+    uint32_t role;
+
+    if (core->options.rules == NULL)
+        return 0;
+    role = rules_find_role(core->options.rules, authrole);
+    return role != RULE_NO_ROLE ? role : rules_find_role(core->options.rules, SLICE("*"));
+}

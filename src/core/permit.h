@@ -1,0 +1,22 @@
+/* permit.h -- whether a session may do what it asks for, by the rules of its role.
+ *
+ * A realm without rules allows everything.
+ *
+ * WAMP: "Authorization".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_PERMIT_H
+#define NEXUS_CORE_PERMIT_H
+
+#include "core/rules.h"
+#include "core/session.h"
+
+/* Judges. *grant is filled in when it is allowed. The URI must be valid for its use. */
+enum rule_effect permit_judge(const struct core *core, const struct session *session,
+                              enum rule_action action, enum match match, struct slice uri,
+                              struct grant *grant);
+
+/* The role of a session by name; RULE_NO_ROLE when the realm has no such role. */
+uint32_t permit_role(const struct core *core, struct slice authrole);
+
+#endif

@@ -1,0 +1,58 @@
+/* asks.c -- questions of a realm on their way to whoever decides, and decisions back.
+ *
+ * A question is handed over after the step that put it has been carried out, so the
+ * answer may come at once: it is a step of its own, and what it causes comes after
+ * what was there before. Questions are answered one after the other.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "router/router_priv.h"
+
+void asks_add(struct realm *realm, uint64_t question)
+{
+    struct asks *asks = &realm->asks;
+
+    CHECK(realm->decider != NULL); /* or the core would not ask */
+    if (asks->count == asks->cap) {
+        asks->cap = asks->cap == 0 ? 16 : asks->cap * 2;
+        asks->of = mem_grow(asks->of, asks->cap * sizeof *asks->of);
+    }
+    asks->of[asks->count++] = question;
+}
+
+void asks_remove(struct realm *realm, uint64_t question)
+{
+    struct asks *asks = &realm->asks;
+
+    for (size_t i = asks->next; i < asks->count; i++) {
+        if (asks->of[i] != question)
+            continue;
+        asks->of[i] = 0; /* nobody has heard of it */
+        return;
+    }
+    realm->decider->unask(realm->decider_ctx, realm, question);
+}
+
+void asks_run(struct realm *realm)
+{
+    struct asks *asks = &realm->asks;
+
+    if (LIKELY(asks->count == 0) || asks->is_running)
+        return;
+    asks->is_running = true;
+    while (asks->next < asks->count) {
+        const struct question *question = core_question(realm->core, asks->of[asks->next++]);
+
+        if (question != NULL)
+            realm->decider->ask(realm->decider_ctx, realm, question);
+    }
+    asks->next = asks->count = 0;
+    asks->is_running = false;
+}
+
+void realm_decide(struct realm *realm, const struct decision *decision)
+{
+    pump_step(realm->home, realm, &(struct event){.type = EV_DECISION, .decision = decision});
+}
