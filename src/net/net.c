@@ -148,6 +148,11 @@ void net_run(struct net *net)
     uv_run(&net->loop, UV_RUN_DEFAULT);
 }
 
+struct uv_loop_s *net_loop(struct net *net)
+{
+    return &net->loop;
+}
+
 void net_stop(struct net *net)
 {
     uv_async_send(&net->stop);

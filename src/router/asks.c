@@ -32,7 +32,7 @@ void asks_remove(struct realm *realm, uint64_t question)
         asks->of[i] = 0; /* nobody has heard of it */
         return;
     }
-    realm->decider->unask(realm->decider_ctx, realm, question);
+    realm->decider->unask(realm->mind, question);
 }
 
 void asks_run(struct realm *realm)
@@ -46,7 +46,7 @@ void asks_run(struct realm *realm)
         const struct question *question = core_question(realm->core, asks->of[asks->next++]);
 
         if (question != NULL)
-            realm->decider->ask(realm->decider_ctx, realm, question);
+            realm->decider->ask(realm->mind, question);
     }
     asks->next = asks->count = 0;
     asks->is_running = false;

@@ -39,7 +39,6 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     realm->name_len = name_len;
     realm->queue = options->queue;
     realm->decider = options->decider;
-    realm->decider_ctx = options->decider_ctx;
     CHECK(realm->decider != NULL || (!core.asks_join && core.rules == NULL));
     realm->ppt_compat = core.ppt_compat;
     realm->home = &router->workers[router->next_home++ % router->worker_count];
@@ -49,6 +48,8 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     core.wall = pump_wall_now();
     core.ids = (struct id_keeper){claim_id, give_id_back, router};
     realm->core = core_new(&core);
+    if (realm->decider != NULL)
+        realm->mind = realm->decider->open(options->decider_ctx, realm);
     strmap_put(&router->realms, slice_make(realm->name, name_len), realm);
     pthread_mutex_lock(&realm->home->snapshot_lock);
     list_append(&realm->home->realms, &realm->at_home);
@@ -59,8 +60,25 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
 void realm_free(struct realm *realm)
 {
     core_free(realm->core);
+    if (realm->decider != NULL)
+        realm->decider->close(realm->mind);
     mem_free(realm->asks.of);
     mem_free(realm);
+}
+
+const char *realm_name(const struct realm *realm)
+{
+    return realm->name;
+}
+
+const struct core *realm_core(const struct realm *realm)
+{
+    return realm->core;
+}
+
+struct uv_loop_s *realm_loop(const struct realm *realm)
+{
+    return net_loop(realm->home->net);
 }
 
 /* A realm that somebody asked for by name comes into being, if that is allowed. */

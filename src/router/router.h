@@ -17,21 +17,37 @@
 
 struct realm;
 
-/* Who answers what a realm asks (core/ask.h), on the thread of its home. */
+/* Who answers what a realm asks (core/ask.h). All but `open` is called on the thread of the
+ * realm's home. */
 struct decider {
+    /* A realm begins, before any thread runs it: what is returned (never NULL) is the `mind` of
+     * the other functions. */
+    void *(*open)(void *ctx, struct realm *realm);
+    /* The loop of the home will not run any more but to close handles and to take back work that
+     * is under way: those of the mind are closed here. No function is called afterwards but
+     * `close`, when the realm has ended. */
+    void (*stop)(void *mind);
+    void (*close)(void *mind);
+
     /* A question; it is valid until realm_decide has answered it, now or later, or it is taken
      * back. */
-    void (*ask)(void *ctx, struct realm *realm, const struct question *question);
+    void (*ask)(void *mind, const struct question *question);
     /* The answer to this question is of no interest any more. */
-    void (*unask)(void *ctx, struct realm *realm, uint64_t question);
+    void (*unask)(void *mind, uint64_t question);
 };
 
 struct realm_options {
     struct core_options core; /* realm: its name; random and ids are filled in by the router */
     struct queue_limits queue;
     const struct decider *decider; /* needed where core.asks_join or core.rules is set */
-    void *decider_ctx;
+    void *decider_ctx;             /* for `open` */
 };
+
+/* For deciders: the name of the realm, its core to look at, and the loop of its home for timers and
+ * work on other threads, to be used on that thread only. */
+const char *realm_name(const struct realm *realm);
+const struct core *realm_core(const struct realm *realm);
+struct uv_loop_s *realm_loop(const struct realm *realm);
 
 /* Answers a question; one that was taken back is passed over. On the home's thread only. */
 void realm_decide(struct realm *realm, const struct decision *decision);

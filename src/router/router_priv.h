@@ -44,7 +44,7 @@ struct realm {
     struct worker *home; /* borrowed */
     struct queue_limits queue;
     const struct decider *decider; /* borrowed; NULL: nothing is asked */
-    void *decider_ctx;
+    void *mind;                    /* the decider's */
     struct asks asks;
     bool ppt_compat;
     struct deadline wake;          /* in home->deadlines */

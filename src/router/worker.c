@@ -177,6 +177,12 @@ void worker_fini(struct worker *worker)
     worker->is_over = true;
     if (worker->index == 0)
         local_deliver(worker); /* peers that were closed after the loop had ended */
+    list_each (&worker->realms, node, after) {
+        struct realm *realm = container_of(node, struct realm, at_home);
+
+        if (realm->decider != NULL)
+            realm->decider->stop(realm->mind);
+    }
     if (worker->net != NULL)
         net_free(worker->net);
     map_fini(&worker->peers);
