@@ -51,7 +51,7 @@ static void on_error(const struct world *world, struct peer *peer, const struct 
 /* Who takes a procedure by force is told of its own loss first, if it can be told. */
 static void lose_forced(struct peer *peer, uint64_t new_id)
 {
-    const struct question *question = &peer->question;
+    const struct open_request *question = &peer->question;
 
     for (size_t i = 0; i < peer->registrations.count; i++) {
         const struct held *held = &peer->registrations.at[i];
@@ -87,7 +87,7 @@ static void on_revoked(struct world *world, struct peer *peer, const struct msg 
 /* The answer to the question of this step. */
 static void on_done(struct peer *peer, const struct msg *msg)
 {
-    const struct question *question = &peer->question;
+    const struct open_request *question = &peer->question;
 
     CHECK(question->request == msg->id);
     CHECK(msg->type == question->type + 1 && question->type != MSG_NONE);
@@ -270,6 +270,11 @@ static void carry_out(struct world *world)
             numbers_add(&world->closed, peer->id);
             forget(world, peer);
             break;
+        case ACT_ASK:
+        case ACT_UNASK:
+        case ACT_HOLD:
+            CHECK(!"the realms of the simulation ask nobody");
+            break;
         case ACT_NOTE:
             break;
         }
@@ -415,7 +420,7 @@ static void expect(struct world *world, struct peer *peer, const struct msg *msg
     default:
         return;
     }
-    peer->question = (struct question){
+    peer->question = (struct open_request){
         msg->type, msg->id, msg->second, options->match, msg->text, options->force_reregister,
     };
 }

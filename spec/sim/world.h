@@ -38,7 +38,7 @@ enum place {
 };
 
 /* A request that the step at hand must answer. */
-struct question {
+struct open_request {
     enum msg_type type; /* MSG_NONE: none is open */
     uint64_t request;
     uint64_t target; /* UNSUBSCRIBE, UNREGISTER: what is to go */
@@ -62,7 +62,7 @@ struct peer {
     struct streams streams;     /* those whose input comes in chunks, and some that are over */
     struct numbers invocations; /* that it may answer; some are over */
     struct numbers killed;      /* those among them that were interrupted in mode kill */
-    struct question question;
+    struct open_request question;
 };
 
 struct world {
