@@ -8,8 +8,9 @@
 --   }, bob:publish("com.x", { 1 }))
 --
 -- Every step returns a list of actions: { peer, message } for what is sent, { peer, joined = id },
--- { peer, released = true }, { peer, closed = code }. Notes for the log are in list.notes. Time
--- stands still until router:advance(ms).
+-- { peer, released = true }, { peer, closed = code }, { peer, ask = id }, { peer, unask = id },
+-- { peer, hold = true or false }. Notes for the log are in list.notes. Time stands still until
+-- router:advance(ms), and questions wait for router:decide.
 -- SPDX-License-Identifier: MIT
 local core_module = require "core_module"
 local luassert = require "luassert"
@@ -102,8 +103,10 @@ local function read_actions(router, raw)
         kind = action.kind, key = action.key, bytes = action.bytes }
     elseif action.type == "close" then
       actions[#actions + 1] = { peer, closed = action.close_code, words = action.words }
-    elseif action.type == "joined" then
-      actions[#actions + 1] = { peer, joined = action.key }
+    elseif action.type == "joined" or action.type == "ask" or action.type == "unask" then
+      actions[#actions + 1] = { peer, [action.type] = action.key }
+    elseif action.type == "hold" then
+      actions[#actions + 1] = { peer, hold = action.kind == 1 }
     else
       actions[#actions + 1] = { peer, released = true }
     end
@@ -154,6 +157,49 @@ end
 --- Sets the wall clock, in milliseconds since 1970; option `wall` is where it starts.
 function Router:set_wall(ms)
   self.raw:set_wall(ms)
+end
+
+local function decode_message(raw)
+  if not raw then
+    return nil
+  end
+  local decode = core.codecs[raw.codec].decode
+  return {
+    type = raw.type, id = raw.id, text = raw.text, dict = raw.dict and decode(raw.dict),
+    args = raw.args and decode(raw.args), kwargs = raw.kwargs and decode(raw.kwargs),
+  }
+end
+
+--- What a question says, or nil when it is not open.
+function Router:question(id)
+  local raw = self.raw:question(id)
+  if raw then
+    raw.peer = self.peers[raw.peer]
+    raw.message, raw.hello = decode_message(raw.message), decode_message(raw.hello)
+  end
+  return raw
+end
+
+--- Answers a question: { question = id, verdict = "accept", authid = ..., ... }, with the fields of
+-- struct decision; the dicts `extra` and `attributes` are encoded in `codec` (default: MessagePack).
+function Router:decide(decision)
+  local all = { codec = "msgpack" }
+  for k, v in pairs(decision) do
+    all[k] = v
+  end
+  for _, key in ipairs { "extra", "attributes" } do
+    all[key] = all[key] and core.codecs[all.codec].encode(value.dict(all[key]))
+  end
+  return read_actions(self, self.raw:decide(all))
+end
+
+--- The question that the actions ask, or nil.
+function core.asked(actions)
+  for _, action in ipairs(actions) do
+    if action.ask then
+      return action.ask
+    end
+  end
 end
 
 function Router:counters()
@@ -312,6 +358,11 @@ local function show_action(action, show)
   elseif action.closed then
     return words .. "closed with " .. (type(action.closed) == "number" and action.closed or "any")
   end
+  for _, key in ipairs { "ask", "unask", "hold" } do
+    if action[key] ~= nil then
+      return words .. key .. " " .. tostring(action[key])
+    end
+  end
   return words .. (action.joined and "joined" or "released")
 end
 
@@ -331,7 +382,7 @@ local function is_same(expected, action)
   elseif action[2] then
     return false
   end
-  for _, key in ipairs { "closed", "joined", "released" } do
+  for _, key in ipairs { "closed", "joined", "released", "ask", "unask", "hold" } do
     local wanted = expected[key]
     local is_any = wanted == matching.any and action[key] ~= nil
     if not is_any and wanted ~= action[key] then

@@ -17,6 +17,7 @@
 #include "core/core.h"
 #include "core/lobby.h"
 #include "core/options.h"
+#include "core_ask.h"
 #include "wire/errors.h"
 
 #include <lauxlib.h>
@@ -28,7 +29,7 @@ enum place { IN_LOBBY, IN_REALM, IS_CLOSING };
 
 struct peer {
     enum place place;
-    struct transport transport; /* default_realm owned */
+    struct transport transport; /* default_realm and cookie owned */
 };
 
 struct router {
@@ -38,6 +39,7 @@ struct router {
     struct map peers;    /* id -> struct peer, owned */
     struct map sessions; /* ids that the core has claimed; the value is the router itself */
     struct slice realm;  /* owned */
+    struct rules *rules; /* owned; NULL: everybody may do everything */
     bool strict_uris, ppt_compat;
     uint64_t last_peer, now, wall;
     uint64_t seed;          /* state of the random numbers */
@@ -276,6 +278,9 @@ static void read_options(lua_State *L, struct core_options *options)
         number_field(L, 1, "goodbye_timeout_ms", options->goodbye_timeout_ms);
     options->request_id_check =
         (enum request_id_check)choice_field(L, 1, "request_id_check", "lenient", checks);
+    options->asks_join = bool_field(L, 1, "asks_join", options->asks_join);
+    options->auth_timeout_ms = number_field(L, 1, "auth_timeout_ms", options->auth_timeout_ms);
+    options->max_joining = number_field(L, 1, "max_joining", options->max_joining);
     options->roles = read_roles(L, options->roles);
     options->role_check = bool_field(L, 1, "role_check", options->role_check);
     read_call_options(L, options);
@@ -314,6 +319,8 @@ static int router_new(lua_State *L)
     outbox_init(&r->out);
     map_init(&r->peers, 1);
     map_init(&r->sessions, 2);
+    r->rules = core_ask_rules(L, 1);
+    options.rules = r->rules;
     r->realm.data = mem_copy(options.realm, strlen(options.realm));
     r->realm.len = strlen(options.realm);
     options.random = rng_fill_seeded;
@@ -327,6 +334,7 @@ static int router_new(lua_State *L)
 static void peer_free(struct peer *peer)
 {
     mem_free((void *)(uintptr_t)peer->transport.default_realm);
+    mem_free((void *)(uintptr_t)peer->transport.cookie);
     mem_free(peer);
 }
 
@@ -341,6 +349,7 @@ static int router_free(lua_State *L)
         return 0;
     core_free(r->core);
     r->core = NULL;
+    rules_free(r->rules);
     CHECK(r->sessions.count == 0);
     while ((at = map_next(&r->peers, &i)) != NULL)
         peer_free(at->value);
@@ -356,12 +365,13 @@ static int router_open(lua_State *L)
 {
     struct router *r = router_arg(L);
     struct peer *peer;
-    const char *realm;
+    const char *realm, *cookie;
     enum codec codec;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     codec = codec_of(L, text_field(L, 2, "codec", "json"));
     realm = text_field(L, 2, "default_realm", NULL);
+    cookie = text_field(L, 2, "cookie", NULL);
     peer = mem_zero(1, sizeof *peer);
     peer->transport.type = TRANSPORT_LOCAL;
     peer->transport.codec = codec;
@@ -370,6 +380,8 @@ static int router_open(lua_State *L)
     peer->transport.peer = "local";
     if (realm != NULL)
         peer->transport.default_realm = mem_copy(realm, strlen(realm));
+    if (cookie != NULL)
+        peer->transport.cookie = mem_copy(cookie, strlen(cookie));
     map_put(&r->peers, ++r->last_peer, 0, peer);
     lua_pushinteger(L, (lua_Integer)r->last_peer);
     return 1;
@@ -402,11 +414,10 @@ static void push_send(lua_State *L, const struct action *action)
 
 static void push_action(lua_State *L, const struct action *action)
 {
-    static const char *const types[] = {[ACT_SEND] = "send",
-                                        [ACT_JOINED] = "joined",
-                                        [ACT_RELEASE] = "release",
-                                        [ACT_CLOSE] = "close",
-                                        [ACT_NOTE] = "note"};
+    static const char *const types[] = {
+        [ACT_SEND] = "send",   [ACT_JOINED] = "joined", [ACT_RELEASE] = "release",
+        [ACT_CLOSE] = "close", [ACT_ASK] = "ask",       [ACT_UNASK] = "unask",
+        [ACT_HOLD] = "hold",   [ACT_NOTE] = "note"};
     static const char *const notes[] = {[NOTE_JOINED] = "joined",
                                         [NOTE_LEFT] = "left",
                                         [NOTE_REFUSED] = "refused",
@@ -423,7 +434,10 @@ static void push_action(lua_State *L, const struct action *action)
         set_number(L, "close_code", action->close_code);
     if (action->type == ACT_NOTE)
         set_text(L, "kind", notes[action->kind]);
-    set_text(L, "words", action->words);
+    if (action->type == ACT_HOLD)
+        set_number(L, "kind", action->kind);
+    if (action->type == ACT_CLOSE || action->type == ACT_NOTE)
+        set_text(L, "words", action->words);
     set_number(L, "key", action->key);
 }
 
@@ -561,6 +575,18 @@ static int router_dropped(lua_State *L)
     return push_actions(L, r);
 }
 
+/* router:decide(table): somebody answers a question; see core_ask.h. */
+static int router_decide(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct decision decision;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    core_ask_read(L, 2, &decision);
+    step(r, &(struct event){.type = EV_DECISION, .decision = &decision});
+    return push_actions(L, r);
+}
+
 /* router:set_wall(ms): somebody sets the wall clock, forwards or back. */
 static int router_set_wall(lua_State *L)
 {
@@ -607,6 +633,19 @@ static int router_wakes_in(lua_State *L)
         lua_pushnil(L);
     else
         lua_pushinteger(L, (lua_Integer)(at > r->now ? at - r->now : 0));
+    return 1;
+}
+
+/* router:question(id): what it says, or nil when it is not open. */
+static int router_question(lua_State *L)
+{
+    const struct question *question =
+        core_question(router_arg(L)->core, (uint64_t)luaL_checkinteger(L, 2));
+
+    if (question == NULL)
+        lua_pushnil(L);
+    else
+        core_ask_push(L, question);
     return 1;
 }
 
@@ -689,6 +728,8 @@ int luaopen_core_module(lua_State *L)
                                        {"drop", router_drop},
                                        {"unsent", router_unsent},
                                        {"dropped", router_dropped},
+                                       {"decide", router_decide},
+                                       {"question", router_question},
                                        {"set_wall", router_set_wall},
                                        {"close_realm", router_close_realm},
                                        {"advance", router_advance},
