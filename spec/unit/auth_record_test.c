@@ -85,6 +85,11 @@ static void check_refused(enum codec codec)
          "compat_server_key: is missing"},
         {"scram", "{\"authrole\":\"u\"," SCRAM ",\"compat_server_key\":\"" KEY32 "\"}",
          "compat_stored_key: is missing"},
+        {"scram",
+         "{\"authrole\":\"u\",\"kdf\":\"pbkdf2\",\"salt\":\"" SALT "\",\"iterations\":5000,"
+         "\"stored_key\":\"" KEY32 "\",\"server_key\":\"" KEY32 "\",\"compat_stored_key\":\"" KEY32
+         "\",\"compat_server_key\":\"" KEY32 "\"}",
+         "compat_stored_key: is only for kdf argon2id13"},
         {"cryptosign", "{\"authrole\":\"u\"}", "pubkeys: is missing"},
         {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":[]}", "pubkeys: is an empty list"},
         {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":\"abc\"}", "pubkeys: must be 64 hex"},
@@ -149,6 +154,57 @@ TEST(a_record_that_would_stall_the_router_is_refused)
             UNIT_FAIL("%s: \"%s\" does not say \"%s\"", cases[i].kdf, fault.words, cases[i].words);
         auth_record_drop(record);
     }
+}
+
+/* Each key of a SCRAM record left out, and of a wrong type, form or length. */
+TEST(every_key_of_a_scram_record_is_looked_at)
+{
+    static const char *const keys[] = {"kdf",    "salt",       "iterations",
+                                       "memory", "stored_key", "server_key"};
+    static const char *const good[] = {"\"argon2id13\"", "\"" SALT "\"", "4", "512",
+                                       "\"" KEY32 "\"",  "\"" KEY32 "\""};
+    static const char *const wrong[] = {"null",
+                                        "true",
+                                        "-1",
+                                        "0",
+                                        "[]",
+                                        "{}",
+                                        "\"\"",
+                                        "\"AAAA\"",
+                                        "\"\\u0000AAAA\"",
+                                        "\"AAECAwQFBgcICQoLDA0ODw\"",
+                                        "\"" KEY32 KEY32 KEY32 "\""};
+    struct fault fault;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        for (size_t w = 0; w <= ARRAY_LEN(wrong); w++) {
+            char json[1000] = "{\"authrole\":\"u\"";
+            size_t len = strlen(json);
+
+            for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+                if (k == i && w == ARRAY_LEN(wrong))
+                    continue;
+                len += (size_t)snprintf(json + len, sizeof(json) - len, ",\"%s\":%s", keys[k],
+                                        k == i ? wrong[w] : good[k]);
+            }
+            if (parse("scram", CODEC_MSGPACK, text("%s}", json), &fault) != NULL)
+                UNIT_FAIL("taken: %s}", json);
+            if (strstr(fault.words, keys[i]) == NULL)
+                UNIT_FAIL("\"%s\" does not name %s", fault.words, keys[i]);
+        }
+    }
+}
+
+TEST(what_a_record_carries_along_is_bounded)
+{
+    static char json[70000];
+    struct fault fault;
+    size_t len = (size_t)snprintf(json, sizeof(json), "{\"authrole\":\"u\",\"extra\":{\"a\":\"");
+
+    memset(json + len, 'x', 65536);
+    memcpy(json + len + 65536, "\"}}", 4);
+    EXPECT(parse("anonymous", CODEC_JSON, json, &fault) == NULL);
+    EXPECT(strstr(fault.words, "extra: has 65544 octets; at most 65536") != NULL);
 }
 
 /* ---- what is read ---- */
