@@ -15,6 +15,7 @@ import sys
 
 from cbor2 import CBORTag
 
+from cross_features import Crossing
 from peer import join
 from tap import finish, same, test, within
 
@@ -74,7 +75,7 @@ async def events(controller, names, publisher, options, receivers):
 
 
 async def run():
-    controller = await join(("websocket", "cbor"))
+    controller = await join(("websocket", "cbor"), realm="features")
     started = [await start(command) for command in MATES]
     names = [name for _, some in started for name in some]
     wampys = [name for name in names if "wampy" in name]
@@ -92,6 +93,7 @@ async def run():
         await test(f"{one} publishes to those without an attribute", events(
             controller, names, one, {"exclude__mate": ["wampy"]},
             [name for name in others if name != one]))
+    await Crossing(controller, names).run()
     await controller.end()
     for process, _ in started:
         process.stdin.close()
