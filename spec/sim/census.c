@@ -65,14 +65,15 @@ static bool is_lasting(const struct world *world, enum holding holding, enum mat
     return false;
 }
 
+static const char *const topics[2][4] = {
+    {"wamp.subscription.on_create", "wamp.subscription.on_subscribe",
+     "wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete"},
+    {"wamp.registration.on_create", "wamp.registration.on_register",
+     "wamp.registration.on_unregister", "wamp.registration.on_delete"}};
+
 static void tell_held(struct world *world, const struct peer *peer, enum holding holding,
                       const struct held *held, unsigned what)
 {
-    static const char *const topics[2][4] = {
-        {"wamp.subscription.on_create", "wamp.subscription.on_subscribe",
-         "wamp.subscription.on_unsubscribe", "wamp.subscription.on_delete"},
-        {"wamp.registration.on_create", "wamp.registration.on_register",
-         "wamp.registration.on_unregister", "wamp.registration.on_delete"}};
     unsigned class = holding == SUBSCRIPTION ? OF_SUBSCRIPTION : OF_REGISTRATION;
 
     if (holding == SUBSCRIPTION && world_reserves(world, held->uri))
@@ -81,6 +82,20 @@ static void tell_held(struct world *world, const struct peer *peer, enum holding
          &(struct tiding){topics[holding][what], peer->session, held->id, held->match,
                           arena_copy(&world->arena, held->uri), order_of(class, held->id, what),
                           holding == REGISTRATION || !world->options.meta_skips_causer});
+}
+
+/* Whether an event of the router may come by this pattern. */
+static bool is_listener(enum match match, struct slice uri)
+{
+    static const char *const others[] = {"wamp.session.on_join", "wamp.session.on_leave",
+                                         "nexus.session.on_drops"};
+    bool is_one = false;
+
+    for (unsigned i = 0; i < 8; i++)
+        is_one = is_one || uri_matches(uri, match, slice_of(topics[i / 4][i % 4]));
+    for (size_t i = 0; i < ARRAY_LEN(others); i++)
+        is_one = is_one || uri_matches(uri, match, slice_of(others[i]));
+    return is_one;
 }
 
 struct held *census_gain(struct world *world, struct peer *peer, enum holding holding, uint64_t id,
@@ -97,6 +112,7 @@ struct held *census_gain(struct world *world, struct peer *peer, enum holding ho
     is_new = !is_lasting(world, holding, match, uri) && !is_held(world, peer->realm, holding, id);
     held = held_add(list_of(peer, holding), id, match, uri);
     held->since = world->steps;
+    held->is_listener = holding == SUBSCRIPTION && is_listener(match, uri);
     if (is_new) {
         CHECK(id == realm->last_id + 1);
         realm->last_id = id;
@@ -239,6 +255,7 @@ static bool tells(struct world *world, unsigned realm, const struct heard *heard
 static void note(struct world *world, const struct heard *heard, const struct tiding *tiding,
                  size_t place)
 {
+    struct census *census = &world->census;
     struct held *held = held_find(&heard->peer->subscriptions, heard->via);
 
     if (heard->peer->session != heard->session) {
@@ -256,19 +273,22 @@ static void note(struct world *world, const struct heard *heard, const struct ti
     held->last_order = tiding->order;
     held->heard++;
     held->heard_sum += place * place + 1;
+    census->place = place;
 }
 
 /* What was heard must be a change of this step. */
 static void check_heard(struct world *world, unsigned realm, const struct heard *heard)
 {
     const struct census *census = &world->census;
+    size_t first = census->place < 64 ? 0 : census->place - 64; /* it is not far from the last */
 
     if (slice_starts_with(heard->topic, SLICE("wamp.reflect."))) {
         CHECK(slice_eq(world->asked.procedure, SLICE("reflect.define")) && world->asked.is_done);
         return;
     }
     CHECK(!world->is_quiet);
-    for (size_t i = 0; i < census->tiding_count; i++) {
+    for (size_t n = 0; n < census->tiding_count; n++) {
+        size_t i = (first + n) % census->tiding_count;
         const struct tiding *tiding = &census->tidings[i];
 
         if (!tells(world, realm, heard, tiding))
@@ -316,11 +336,12 @@ void census_settle(struct world *world, unsigned realm)
         const struct peer *peer = &world->peers[p];
 
         for (size_t i = 0; listens(peer, realm) && i < peer->subscriptions.count; i++)
-            if (peer->subscriptions.at[i].since != world->steps)
+            if (peer->subscriptions.at[i].is_listener &&
+                peer->subscriptions.at[i].since != world->steps)
                 check_listener(world, peer, &peer->subscriptions.at[i]);
     }
     world->tidings += census->heard_count;
-    census->tiding_count = census->heard_count = 0;
+    census->tiding_count = census->heard_count = census->place = 0;
 }
 
 void census_fini(struct census *census)

@@ -44,6 +44,7 @@ struct census {
     size_t tiding_count, tiding_cap;
     struct heard *heard; /* owned; of the step at hand */
     size_t heard_count, heard_cap;
+    size_t place; /* of the tiding that was found last */
 };
 
 void census_join(struct world *world, struct peer *peer);

@@ -14,6 +14,7 @@ struct held {
     struct slice uri;  /* owned */
     struct slice nkey; /* owned; data NULL: none */
     uint64_t since;    /* step in which it began */
+    bool is_listener;  /* events of the router may come by it */
     /* Of one step: what was heard of the router itself by this subscription. */
     uint64_t heard_in, heard, heard_sum, last_session, last_order;
 };
