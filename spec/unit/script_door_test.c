@@ -156,10 +156,10 @@ TEST(errors_of_the_caller_s_callbacks)
 
 TEST(coroutines_are_pooled)
 {
-    kit_open();
-    EXPECT_RESULT("return tostring(coroutine.running()), 1 == 1", kit.results);
-    kit_run("return tostring(coroutine.running())");
     char first[100];
+
+    kit_open();
+    kit_run("return tostring(coroutine.running())");
     snprintf(first, sizeof(first), "%.99s", kit.results);
     EXPECT_FAILS("error('x')", "policy.lua:1: x");
     EXPECT_RESULT("return tostring(coroutine.running())", first);
@@ -487,6 +487,11 @@ TEST(every_allocation_may_fail)
         ") end) return #co() end)",
         "local n = require('nexus') return n.json.encode(n.json.decode('{\"a\":[1,\"b\",{}]}'))",
         "error({ ('x'):rep(100) })",
+        "local co = coroutine.create(error) coroutine.resume(co) return coroutine.resume(co)",
+        "local function f() return coroutine.wrap(f)() end f()",
+        "local co = coroutine.create(function() local x <close> = setmetatable({}, { __close = "
+        "function() error({ ('x'):rep(100) }) end }) coroutine.yield() end)\n"
+        "coroutine.resume(co) return coroutine.close(co)",
     };
     unsigned starved = 0;
 

@@ -21,11 +21,26 @@ static lua_State *check_thread(lua_State *lua)
 {
     lua_State *co = lua_tothread(lua, 1);
 
-    luaL_argexpected(lua, co != NULL, 1, "coroutine");
+    luaL_argexpected(lua, co != NULL, 1, "thread");
     return co;
 }
 
 /* ---- resuming ---- */
+
+static const char *status_of(lua_State *lua, lua_State *co)
+{
+    lua_Debug frame;
+
+    if (lua == co)
+        return "running";
+    if (lua_status(co) == LUA_YIELD)
+        return "suspended";
+    if (lua_status(co) != LUA_OK)
+        return "dead";
+    if (lua_getstack(co, 0, &frame) != 0)
+        return "normal";
+    return lua_gettop(co) == 0 ? "dead" : "suspended";
+}
 
 /* Why the coroutine cannot be resumed or closed; NULL when it can. */
 static const char *refusal(lua_State *co, const char *what)
@@ -96,11 +111,14 @@ static int go_on(lua_State *lua, lua_State *co, int given, lua_KContext ctx, lua
 static int start(lua_State *lua, lua_State *co, int given, lua_KContext ctx, lua_KFunction then)
 {
     const char *no = refusal(co, "cannot resume a coroutine of the router");
+    const char *status = status_of(lua, co);
 
     if (no != NULL)
         return fail(lua, no);
-    if (lua_status(co) == LUA_OK && lua_gettop(co) == 0)
-        return fail(lua, "cannot resume dead coroutine");
+    /* lua_resume would say the same, but needs memory for it where nothing is protected. */
+    if (*status != 's')
+        return fail(lua, *status == 'd' ? "cannot resume dead coroutine"
+                                        : "cannot resume non-suspended coroutine");
     if (!lua_checkstack(co, given))
         return fail(lua, "too many arguments to resume");
     lua_xmove(lua, co, given);
@@ -202,21 +220,6 @@ static int l_yield(lua_State *lua)
         return luaL_error(lua, "attempt to yield from outside a coroutine");
     vm_of(lua)->yielding = YIELD_POLICY;
     return lua_yield(lua, lua_gettop(lua));
-}
-
-static const char *status_of(lua_State *lua, lua_State *co)
-{
-    lua_Debug frame;
-
-    if (lua == co)
-        return "running";
-    if (lua_status(co) == LUA_YIELD)
-        return "suspended";
-    if (lua_status(co) != LUA_OK)
-        return "dead";
-    if (lua_getstack(co, 0, &frame) != 0)
-        return "normal";
-    return lua_gettop(co) == 0 ? "dead" : "suspended";
 }
 
 static int l_status(lua_State *lua)

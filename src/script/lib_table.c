@@ -118,7 +118,8 @@ static void add_item(lua_State *lua, luaL_Buffer *buffer, lua_Integer i)
 {
     lua_rawgeti(lua, 1, i);
     if (!lua_isstring(lua, -1))
-        luaL_error(lua, "invalid value (at index %I) in table for 'concat'", (LUAI_UACINT)i);
+        luaL_error(lua, "invalid value (%s) at index %I in table for 'concat'",
+                   luaL_typename(lua, -1), (LUAI_UACINT)i);
     luaL_addvalue(buffer);
 }
 

@@ -104,6 +104,9 @@ static bool is_in_class(unsigned char c, char class)
     case 'x':
         is_in = isxdigit(c);
         break;
+    case 'z': /* old, and still understood */
+        is_in = c == 0;
+        break;
     default:
         return (unsigned char)class == c;
     }

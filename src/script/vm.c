@@ -118,9 +118,26 @@ int vm_try(struct vm *vm, lua_CFunction fn, void *ctx, char *words, size_t words
 
 /* ---- states ---- */
 
+/* Lua makes these messages outside of its protected parts, in coroutines that do not run; were
+ * there no memory for them then, that would be a panic. What exists is found, not made. */
+static void keep_messages(lua_State *lua)
+{
+    static const char *const messages[] = {"C stack overflow", "error in error handling",
+                                           "cannot resume dead coroutine",
+                                           "cannot resume non-suspended coroutine"};
+
+    lua_createtable(lua, ARRAY_LEN(messages), 0);
+    for (size_t i = 0; i < ARRAY_LEN(messages); i++) {
+        lua_pushstring(lua, messages[i]);
+        lua_rawseti(lua, -2, (lua_Integer)i + 1);
+    }
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, messages);
+}
+
 static int l_setup(lua_State *lua)
 {
     luaL_checkstack(lua, 100, NULL);
+    keep_messages(lua);
     values_open(lua);
     sandbox_open(lua);
     modules_open(lua);
