@@ -1,5 +1,6 @@
 -- The router that the clients are tested against; `run` says where in the environment.
 -- SPDX-License-Identifier: MIT
+-- luacheck: read_globals env
 local kept = {
   { uri = "history", match = "prefix" },
   { uri = "brief.history", limit = 3 },
@@ -8,6 +9,8 @@ local kept = {
 return {
   listen = { "127.0.0.1:0", "unix:" .. env "NEXUS_UNIX" },
   workers = tonumber(env "NEXUS_WORKERS"),
+  -- the RawSocket of Autobahn|Python hangs up on a PING
+  limits = { ping_interval = "10m" },
   realms = {
     -- as a router is that nobody has configured
     interop = { policy = "open" },

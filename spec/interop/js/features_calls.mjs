@@ -8,7 +8,7 @@ const canceled = 'wamp.error.canceled';
 const nothing = { args: [], kwargs: {} };
 
 /** Three callees of one procedure, each answering with its number; what `times` calls got. */
-async function shared(t, invoke, times, calls = 1) {
+async function shared(t, invoke, times) {
     const [caller, ...callees] = await t.joins(4);
     const name = t.uri();
     for (const [i, callee] of callees.entries()) {
@@ -18,7 +18,7 @@ async function shared(t, invoke, times, calls = 1) {
     for (let i = 0; i < times; i++) {
         got.push((await caller.call(name, [], {})).args[0]);
     }
-    return { caller, callees, name, got, calls };
+    return { caller, callees, name, got };
 }
 
 /** Partial results of a callee that gives three, then a last one. */
@@ -153,10 +153,10 @@ export const calls = {
     } },
 
     'progressive_call_invocations': { needs: (can) => can.progressiveCalls, run: async (t) => {
-        const caller = await t.join({ announce: { caller: { progressive_call_invocations: true } } });
-        const callee = await t.join({ announce: { callee: {
-            progressive_call_invocations: true, progressive_call_results: true,
-            call_canceling: true } } });
+        const feature = { progressive_call_invocations: true };
+        const caller = await t.join({ announce: { caller: feature } });
+        const callee = await t.join({ announce: { callee: { ...feature,
+            progressive_call_results: true, call_canceling: true } } });
         const name = t.uri();
         const sum = [];
         await callee.register(name, ([n], kwargs, { more }) => {

@@ -62,9 +62,9 @@ async function mate(client, way) {
 
     await peer.register(`${name}.id`, () => answer(peer.id, peer.details.authid));
     await peer.register(`${name}.listen`, async ([topic, options]) => {
-        await peer.subscribe(topic, (args, kwargs, details) => heard.push([args, kwargs,
-            { retained: details.retained === true, publisher: numbers(details.publisher) ?? null }]),
-        options);
+        await peer.subscribe(topic, (args, kwargs, { retained, publisher }) =>
+            heard.push([args, kwargs,
+                { retained: retained === true, publisher: numbers(publisher) ?? null }]), options);
         return nothing;
     });
     await peer.register(`${name}.heard`, () => answer(heard.splice(0)));

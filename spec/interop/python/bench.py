@@ -1,4 +1,4 @@
-"""What every test of a feature gets: sessions that end with it, names that nobody else has, helpers.
+"""What every test of a feature gets: sessions that end with it, names of its own, helpers.
 
 SPDX-License-Identifier: MIT
 """
@@ -68,15 +68,15 @@ class Bench:
         await refused(peer.call(f"{self.base}.nobody"), "wamp.error.no_such_procedure")
 
     async def silent(self, peer, **options):
-        """A procedure that waits until it is interrupted: its name, its calls, its interruptions."""
+        """A procedure that waits to be interrupted: its name, its calls, its interruptions."""
         name, called, interrupted = self.uri(), asyncio.Queue(), asyncio.Queue()
 
-        async def wait(*args):
+        # No coroutine: one that is canceled before it began would never run.
+        def wait(*args):
             called.put_nowait(list(args))
-            try:
-                await asyncio.get_running_loop().create_future()
-            finally:
-                interrupted.put_nowait(list(args))
+            result = asyncio.get_running_loop().create_future()
+            result.add_done_callback(lambda _: interrupted.put_nowait(list(args)))
+            return result
 
         await peer.register(wait, name, RegisterOptions(**options))
         return name, called, interrupted

@@ -13,11 +13,9 @@ SPDX-License-Identifier: MIT
 import asyncio
 import sys
 
-from cbor2 import CBORTag
-
-from cross_features import Crossing
+from cross_features import Crossing, alike
 from peer import join
-from tap import finish, same, test, within
+from tap import finish, test, within
 
 ARGS = [0, -1, 65536, (1 << 53) - 1, 0.5, -1e300, "grüße 🎉", "", None, True, False, [], {},
         [[], {}, None], {"a": {"b": [1, {"c": []}]}}, b"\x00\xff\x10", b""]
@@ -41,22 +39,6 @@ async def start(command):
         if line == "ready\n":
             return process, names
         names.append(line.strip())
-
-
-def plain(value):
-    if isinstance(value, CBORTag) and value.tag == 64:
-        return value.value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return value
-
-
-def alike(actual, expected):
-    same(plain(actual), plain(expected))
 
 
 async def calls(controller, one, other):

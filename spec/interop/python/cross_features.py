@@ -4,6 +4,8 @@ SPDX-License-Identifier: MIT
 """
 import itertools
 
+from cbor2 import CBORTag
+
 from features_calls import Codec
 from suite import surely
 from tap import same, test
@@ -13,6 +15,22 @@ _numbers = itertools.count(1)
 
 def uri():
     return f"crossing.f{next(_numbers)}"
+
+
+def plain(value):
+    if isinstance(value, CBORTag) and value.tag == 64:
+        return value.value
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, (list, tuple)):
+        return [plain(item) for item in value]
+    if isinstance(value, dict):
+        return {key: plain(item) for key, item in value.items()}
+    return value
+
+
+def alike(actual, expected):
+    same(plain(actual), plain(expected))
 
 
 class Crossing:
@@ -51,8 +69,9 @@ class Crossing:
                            self.partial(caller, callee, counter))
                 await test(f"{caller} waits for {callee} until a timeout",
                            self.timeout(caller, waiter))
-                await test(f"{caller} cancels a call of {callee}",
-                           self.canceled(caller, callee, waiter))
+                if caller != callee:
+                    await test(f"{caller} cancels a call of {callee}",
+                               self.canceled(caller, callee, waiter))
         for one in self.those("wampy"):
             for other in self.those("wampy"):
                 await test(f"{one} packs payloads for {other}", self.packed(one, other))
@@ -88,10 +107,10 @@ class Crossing:
             for options, expected in (({}, [None] * 3),
                                       ({"disclose_me": True}, [ident, authid, "anonymous"])):
                 got = await self.ask(one, "call_with", procedure, options)
-                same(got, ["result", [expected], {}, []])
+                alike(got, ["result", [expected], {}, []])
         await self.ask(one, "tell", topic, {"disclose_me": True}, 1)
         for name in self.names:
-            same(await self.heard(name), [] if name == one else [
+            alike(await self.heard(name), [] if name == one else [
                 [[1], {}, {"retained": False, "publisher": ident}]])
 
     async def in_turn(self):

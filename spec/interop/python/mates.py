@@ -83,8 +83,8 @@ class Mate:
             return CallResult("counted", n)
 
         async def wait(topic, details):
-            await self.tell(topic, {})
             try:
+                await self.tell(topic, {})
                 await asyncio.get_running_loop().create_future()
             except asyncio.CancelledError:
                 raise ApplicationError("wamp.error.canceled", "interrupted") from None
