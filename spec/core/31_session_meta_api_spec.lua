@@ -303,6 +303,16 @@ core.describe("wamp.session.count and wamp.session.list", function(router)
       or answer[5] == meta.invalid_argument, core.show(answer))
   end)
 
+  it("answer payload_size_exceeded when the caller does not accept so much", function()
+    local r = router()
+    local alice = r:join(nil, { send_max = 1500 })
+    for _ = 1, 200 do
+      r:join()
+    end
+    meta.refused(alice, "wamp.error.payload_size_exceeded", "wamp.session.list")
+    assert.equal(201, (meta.one(alice, "wamp.session.count")))
+  end)
+
   it("see roles as they are", function()
     local alice = scene { anonymous_role = "guest" }
     assert.equal(2, (meta.one(alice, "wamp.session.count", { list { "guest" } })))
@@ -483,6 +493,19 @@ core.describe("The kill procedures", function(router)
 end)
 
 core.describe("wamp.session.kill", function(router)
+  it("says GOODBYE in the victim's serializer", function()
+    local r = router(admin)
+    local alice = r:join()
+    local message = 'a "quoted" \\ line\nand another: \u{e9} \u{1F642} \1'
+    for _, codec in ipairs(core.codec_names) do
+      local victim = r:join(nil, { codec = codec })
+      local actions = meta.done(alice, "wamp.session.kill", { victim.session },
+        { message = message, reason = "com.müller.x" })
+      assert.same({ { GOODBYE, { message = message }, "com.müller.x" } },
+        victim:messages(actions))
+    end
+  end)
+
   it("has no result", function()
     local r = router(admin)
     local alice, bob = r:join(), r:join()

@@ -1,52 +1,12 @@
 --- event_retention: the last event of a topic, kept for those who subscribe later.
 -- SPDX-License-Identifier: MIT
 local core = require "core"
+local retention = require "retention"
 local shards = require "shards"
 
 local EVENT, SUBSCRIBE, SUBSCRIBED = core.EVENT, core.SUBSCRIBE, core.SUBSCRIBED
-local rest = core.rest
 
---- Publishes with retain; returns the publication's id.
-local function retain(peer, topic, args, kwargs, options)
-  local all = { retain = true, acknowledge = true }
-  for k, v in pairs(options or {}) do
-    all[k] = v
-  end
-  local message = peer:messages(peer:publish(topic, args, kwargs, all))[1]
-  assert.equal(core.PUBLISHED, message[1], core.show(message))
-  return message[3]
-end
-
---- The retained events that SUBSCRIBE brings, after SUBSCRIBED; not what tells of it.
-local function retained(peer, topic, options)
-  local all = { get_retained = true }
-  for k, v in pairs(options or {}) do
-    all[k] = v
-  end
-  local actions = peer:send { SUBSCRIBE, peer:next_request(), all, topic or "com.x" }
-  local messages = peer:messages(actions)
-  local subscribed = table.remove(messages, 1)
-  assert.equal(SUBSCRIBED, subscribed[1], core.show(subscribed))
-  local events = {}
-  for _, message in ipairs(messages) do
-    assert.equal(EVENT, message[1])
-    assert.equal(subscribed[3], message[2])
-    if not (message[4].topic or ""):find "^wamp%." then
-      assert.is_true(message[4].retained)
-      events[#events + 1] = message
-    end
-  end
-  return events
-end
-
---- Their first arguments.
-local function kept(...)
-  local firsts = {}
-  for i, message in ipairs(retained(...)) do
-    firsts[i] = message[5][1]
-  end
-  return firsts
-end
+local retain, retained, kept = retention.retain, retention.retained, retention.kept
 
 core.describe("Event retention", function(router)
   local function pair(options)
@@ -411,50 +371,6 @@ core.describe("Event retention", function(router)
     assert.same({ core.null }, retained(bob)[1][5])
     retain(alice, "com.x", nil, nil, { ppt_scheme = "mqtt" })
     assert.equal("mqtt", retained(bob)[1][4].ppt_scheme)
-  end)
-
-  it("is ignored for one topic more than configured, until there is room", function()
-    local r, alice, bob = pair { retained_max_topics = 2 }
-    local id = bob:subscribe "com.c"
-    retain(alice, "com.a", { 1 })
-    retain(alice, "com.b", { 2 })
-    assert.actions({ { bob, { EVENT, id, core.id, {}, { 3 } } } },
-      alice:publish("com.c", { 3 }, nil, { retain = true }))
-    assert.same({}, kept(r:join(), "com.c"))
-    retain(alice, "com.a", { 4 })
-    retain(alice, "com.b", { 5 }, nil, { exclude = { 1 } })
-    assert.same({ 4, 5 }, kept(r:join(), "com.", { match = "prefix" }))
-    retain(alice, "com.b")
-    retain(alice, "com.c", { 6 })
-    assert.same({ 4, 6 }, kept(r:join(), "com.", { match = "prefix" }))
-  end)
-
-  for _, knob in ipairs { "retained_max_topics", "retained_max_bytes" } do
-    it(("keeps nothing with %s = 0"):format(knob), function()
-      local _, alice, bob = pair { [knob] = 0 }
-      retain(alice, "com.x", { 1 })
-      assert.same({}, kept(bob))
-    end)
-  end
-
-  it("is ignored for more octets than configured, and the older event stays", function()
-    local r, alice, bob = pair { retained_max_bytes = 5000 }
-    local id = bob:subscribe "com.a"
-    retain(alice, "com.a", { 1 })
-    assert.actions({ { bob, { EVENT, id, core.id, {}, rest } } },
-      alice:publish("com.a", { 2, ("x"):rep(10000) }, nil, { retain = true }))
-    assert.same({ 1 }, kept(r:join(), "com.a"))
-    retain(alice, "com.a", { 3, ("x"):rep(1000) })
-    for i = 1, 20 do
-      retain(alice, "com.t" .. i, { i, ("x"):rep(1000) })
-    end
-    local firsts = kept(r:join(), "com.", { match = "prefix" })
-    assert.is_true(#firsts >= 2 and #firsts <= 5, #firsts)
-    assert.equal(3, firsts[1])
-    assert.equal(1, firsts[2])
-    retain(alice, "com.a")
-    retain(alice, "com.b", { 30, ("x"):rep(1000) })
-    assert.same({ 30 }, kept(r:join(), "com.b"))
   end)
 
   it("gives a sharded event to the key that wins, and to those without a key", function()

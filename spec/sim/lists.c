@@ -8,6 +8,21 @@
 #include "base/mem.h"
 #include "core/limits.h"
 
+void losses_list_add(struct losses_list *list, uint64_t session, uint64_t count)
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (list->at[i].session == session) {
+            list->at[i].count += count;
+            return;
+        }
+    }
+    if (list->count == list->cap) {
+        list->cap = list->cap * 2 + 8;
+        list->at = mem_grow(list->at, list->cap * sizeof(*list->at));
+    }
+    list->at[list->count++] = (struct lost){session, count};
+}
+
 void numbers_add(struct numbers *n, uint64_t number)
 {
     if (n->count == n->cap) {
@@ -44,20 +59,28 @@ struct held *held_find(const struct held_list *list, uint64_t id)
     return NULL;
 }
 
-void held_add(struct held_list *list, uint64_t id, enum match match, struct slice uri)
+struct held *held_add(struct held_list *list, uint64_t id, enum match match, struct slice uri)
 {
-    struct held *held = held_find(list, id);
-
-    if (held != NULL) { /* asked for twice: the same again */
-        CHECK(held->match == match && slice_eq(held->uri, uri));
-        return;
-    }
+    CHECK(held_find(list, id) == NULL);
     if (list->count == list->cap) {
         list->cap = list->cap * 2 + 8;
         list->at = mem_grow(list->at, list->cap * sizeof(*list->at));
     }
-    list->at[list->count++] =
-        (struct held){id, match, slice_make(mem_copy(uri.data, uri.len), uri.len)};
+    list->at[list->count] = (struct held){
+        .id = id, .match = match, .uri = slice_make(mem_copy(uri.data, uri.len), uri.len)};
+    return &list->at[list->count++];
+}
+
+void held_set_nkey(struct held *held, struct slice nkey)
+{
+    char *copy = NULL;
+
+    if (nkey.data != NULL) {
+        copy = mem_alloc(nkey.len + 1);
+        memcpy(copy, nkey.data, nkey.len);
+    }
+    mem_free((void *)(uintptr_t)held->nkey.data);
+    held->nkey = slice_make(copy, nkey.len);
 }
 
 void held_remove(struct held_list *list, uint64_t id)
@@ -66,6 +89,7 @@ void held_remove(struct held_list *list, uint64_t id)
 
     CHECK(held != NULL);
     mem_free((void *)(uintptr_t)held->uri.data);
+    mem_free((void *)(uintptr_t)held->nkey.data);
     *held = list->at[--list->count];
 }
 

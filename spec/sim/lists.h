@@ -11,11 +11,24 @@
 struct held {
     uint64_t id;
     enum match match;
-    struct slice uri; /* owned */
+    struct slice uri;  /* owned */
+    struct slice nkey; /* owned; data NULL: none */
+    uint64_t since;    /* step in which it began */
+    bool is_listener;  /* events of the router may come by it */
+    /* Of one step: what was heard of the router itself by this subscription. */
+    uint64_t heard_in, heard, heard_sum, last_session, last_order;
 };
 
 struct held_list {
     struct held *at; /* owned */
+    size_t count, cap;
+};
+
+/* Events that sessions lost. */
+struct losses_list {
+    struct lost {
+        uint64_t session, count;
+    } * at; /* owned */
     size_t count, cap;
 };
 
@@ -52,6 +65,9 @@ void streams_end(struct streams *streams, uint64_t request, uint64_t now);
 bool streams_remember(const struct streams *streams, uint64_t request, uint64_t now);
 void streams_clear(struct streams *streams);
 
+/* So many more. */
+void losses_list_add(struct losses_list *list, uint64_t session, uint64_t count);
+
 void numbers_add(struct numbers *n, uint64_t number);
 
 /* False when it is not there. */
@@ -61,8 +77,11 @@ bool numbers_have(const struct numbers *n, uint64_t number);
 /* NULL when it is not there. */
 struct held *held_find(const struct held_list *list, uint64_t id);
 
-/* Keeps a copy of the URI. What is there already must be the same. */
-void held_add(struct held_list *list, uint64_t id, enum match match, struct slice uri);
+/* Keeps a copy of the URI. */
+struct held *held_add(struct held_list *list, uint64_t id, enum match match, struct slice uri);
+
+/* Keeps a copy of the key instead of the old one. */
+void held_set_nkey(struct held *held, struct slice nkey);
 
 /* It must be there. */
 void held_remove(struct held_list *list, uint64_t id);

@@ -81,14 +81,16 @@ static void read_arguments(struct settings *settings, int argc, char **argv)
 /* What happened, so that a run that tests nothing is seen. */
 struct totals {
     struct core_counters counters;
-    uint64_t steps;
+    uint64_t steps, tidings, answers;
 };
 
 static void add_totals(struct totals *totals, const struct world *world)
 {
     totals->steps += world->steps;
+    totals->tidings += world->tidings;
+    totals->answers += world->answers;
     for (unsigned i = 0; i < world->realm_count; i++) {
-        const struct core_counters *from = core_counters(world->cores[i]);
+        const struct core_counters *from = core_counters(world->realms[i].core);
         struct core_counters *to = &totals->counters;
 
         to->joins += from->joins;
@@ -135,13 +137,14 @@ static void print_totals(const struct settings *settings, const struct totals *t
 
     printf("%llu seeds, %llu steps: %llu joins, %llu refusals, %llu violations, "
            "%llu publications, %llu events, %llu filtered, %llu too long, "
-           "%llu calls, %llu results, %llu errors\n",
+           "%llu calls, %llu results, %llu errors, %llu events and %llu results of the router\n",
            (unsigned long long)settings->seeds, (unsigned long long)totals->steps,
            (unsigned long long)c->joins, (unsigned long long)c->refusals,
            (unsigned long long)c->violations, (unsigned long long)c->publications,
            (unsigned long long)c->events, (unsigned long long)c->filtered,
            (unsigned long long)c->oversized, (unsigned long long)c->calls,
-           (unsigned long long)c->results, (unsigned long long)c->errors);
+           (unsigned long long)c->results, (unsigned long long)c->errors,
+           (unsigned long long)totals->tidings, (unsigned long long)totals->answers);
 }
 
 int main(int argc, char **argv)

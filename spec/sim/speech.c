@@ -140,8 +140,33 @@ void speech_put_procedure(struct speech *s)
 void speech_put_pattern(struct speech *s)
 {
     static const char *const patterns[] = {
-        "com.a", "com.a.b",  "com.", "com",   "",      "com.a.", "com..b", ".a.", "..",
-        "com..", "com.a..c", ".",    "org.x", "wamp.", "com#",   "co",     "...", ".b.",
+        "com.a",
+        "com.a.b",
+        "com.",
+        "com",
+        "",
+        "com.a.",
+        "com..b",
+        ".a.",
+        "..",
+        "com..",
+        "com.a..c",
+        ".",
+        "org.x",
+        "wamp.",
+        "com#",
+        "co",
+        "...",
+        ".b.",
+        "wamp",
+        "nexus.",
+        "wamp.session.on_join",
+        "wamp.subscription.",
+        "wamp..",
+        "wamp.registration.",
+        "wamp.session.on_leave",
+        "wamp.subscription.on_create",
+        "wamp..on_delete",
     };
 
     if (choose(s->c, 2) == 1)
@@ -157,6 +182,7 @@ enum option_kind {
     NATURAL,
     COUNT,
     TEXT,
+    KEY,
     MATCH,
     INVOKE,
     MODE,
@@ -184,21 +210,22 @@ static const struct option publish_options[] = {
     {"exclude_authrole", AUTHROLES},
     {"eligible_x_team", TEAMS},
     {"exclude_x_team", TEAMS},
-    {"rkey", TEXT},
+    {"rkey", KEY},
     {"transaction_hash", TEXT},
+    {"retain", BOOL},
     {"retain", BOOL},
     {"x_unknown", TEXT},
 };
 static const struct option subscribe_options[] = {
-    {"match", MATCH}, {"match", MATCH}, {"get_retained", BOOL}, {"nkey", TEXT}};
+    {"match", MATCH}, {"match", MATCH}, {"get_retained", BOOL}, {"nkey", KEY}};
 static const struct option register_options[] = {
     {"match", MATCH},   {"match", MATCH},          {"invoke", INVOKE},
     {"invoke", INVOKE}, {"concurrency", COUNT},    {"force_reregister", BOOL},
-    {"nkey", TEXT},     {"disclose_caller", BOOL}, {"forward_timeout", BOOL},
+    {"nkey", KEY},      {"disclose_caller", BOOL}, {"forward_timeout", BOOL},
 };
 static const struct option call_options[] = {{"timeout", NATURAL},      {"receive_progress", BOOL},
                                              {"disclose_me", BOOL},     {"receive_progress", BOOL},
-                                             {"runmode", RUNMODE},      {"rkey", TEXT},
+                                             {"runmode", RUNMODE},      {"rkey", KEY},
                                              {"transaction_hash", TEXT}};
 static const struct option yield_options[] = {{"progress", BOOL}, {"x_own", TEXT}};
 static const struct option other_options[] = {{"x_own", TEXT}, {"_y", NATURAL}};
@@ -233,6 +260,17 @@ static void put_names(struct speech *s, const char *const *names, unsigned most)
     encode_end(&s->e);
 }
 
+/* A list of authids: of the peers next to each other. */
+static void put_authids(struct speech *s)
+{
+    unsigned count = choose(s->c, 3), first = choose(s->c, s->world->peer_count);
+
+    encode_list(&s->e, count);
+    for (unsigned i = 0; i < count; i++)
+        encode_text(&s->e, slice_of(s->world->peers[(first + i) % s->world->peer_count].authid));
+    encode_end(&s->e);
+}
+
 static void put_option_value(struct speech *s, enum option_kind kind)
 {
     static const char *const matches[] = {"exact", "prefix", "wildcard"};
@@ -241,6 +279,7 @@ static void put_option_value(struct speech *s, enum option_kind kind)
     static const char *const runmodes[] = {"partition", "partition", "any"};
     static const char *const roles[] = {"anonymous", "admin"};
     static const char *const teams[] = {"red", "blue", "green"};
+    static const char *const keys[] = {"one", "two", "three", ""};
 
     switch (kind) {
     case BOOL:
@@ -258,6 +297,9 @@ static void put_option_value(struct speech *s, enum option_kind kind)
     case TEXT:
         encode_text(&s->e, SLICE("some text"));
         break;
+    case KEY:
+        speech_put_name(s, keys, ARRAY_LEN(keys));
+        break;
     case MATCH:
         speech_put_name(s, matches, ARRAY_LEN(matches));
         break;
@@ -271,7 +313,7 @@ static void put_option_value(struct speech *s, enum option_kind kind)
         put_sessions(s);
         break;
     case AUTHIDS:
-        put_names(s, teams, 2); /* authids are random here: nobody has these */
+        put_authids(s);
         break;
     case AUTHROLES:
         put_names(s, roles, ARRAY_LEN(roles));
@@ -327,6 +369,20 @@ static const struct option *options_of(enum msg_type type, unsigned *count)
 static bool can_have_ppt(enum msg_type type)
 {
     return type == MSG_PUBLISH || type == MSG_CALL || type == MSG_YIELD || type == MSG_ERROR;
+}
+
+void speech_put_publish_options(struct speech *s)
+{
+    unsigned count = choose(s->c, 3);
+
+    encode_map(&s->e, COUNT_UNKNOWN);
+    for (unsigned i = 0; i < count; i++) {
+        const struct option *option = &publish_options[choose(s->c, ARRAY_LEN(publish_options))];
+
+        encode_text(&s->e, slice_of(option->key));
+        put_option_value(s, option->kind);
+    }
+    encode_end(&s->e);
 }
 
 void speech_put_options(struct speech *s, enum msg_type type)

@@ -42,6 +42,13 @@ void speech_put_pattern(struct speech *s);
 /* Options or Details as this type of message may have. */
 void speech_put_options(struct speech *s, enum msg_type type);
 
+/* One of the router's own procedures, as the head of a CALL goes on; and arguments for it that may
+ * do what they say, or may be anything. */
+void speech_put_meta_call(struct speech *s);
+
+/* Options of a PUBLISH as a value. */
+void speech_put_publish_options(struct speech *s);
+
 /* No arguments, some, or a raw payload. */
 void speech_put_payload(struct speech *s);
 

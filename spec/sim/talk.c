@@ -75,8 +75,10 @@ static void say_hello(struct speech *s)
     static const char *const roles[] = {"publisher", "subscriber", "caller", "callee"};
     static const char *const teams[] = {"red", "blue"};
     unsigned realm = choose(s->c, s->world->realm_count);
+    unsigned left_out = choose_rarely(s->c, 8) ? choose(s->c, ROLE_COUNT) : ROLE_COUNT;
 
-    s->peer->has_features = choose(s->c, 2) == 1;
+    s->peer->roles = ((1U << ROLE_COUNT) - 1) & ~(1U << left_out);
+    s->peer->has_features = choose(s->c, 2) == 1 && left_out == ROLE_COUNT;
     begin(s, MSG_HELLO);
     if (realm == 0 && choose(s->c, 2) == 1)
         encode_null(&s->e);
@@ -87,8 +89,10 @@ static void say_hello(struct speech *s)
     encode_map(&s->e, COUNT_UNKNOWN);
     encode_text(&s->e, SLICE("roles"));
     if (!speech_put_stray(s)) {
-        encode_map(&s->e, ARRAY_LEN(roles));
+        encode_map(&s->e, COUNT_UNKNOWN);
         for (size_t i = 0; i < ARRAY_LEN(roles); i++) {
+            if ((s->peer->roles & (1U << i)) == 0)
+                continue;
             encode_text(&s->e, slice_of(roles[i]));
             if (!speech_put_stray(s))
                 put_features(s);
@@ -157,6 +161,17 @@ static void say_call(struct speech *s)
     speech_put_options(s, MSG_CALL);
     speech_put_procedure(s);
     speech_put_payload(s);
+    say(s);
+}
+
+/* Something of the router itself. */
+static void say_meta_call(struct speech *s)
+{
+    begin(s, MSG_CALL);
+    speech_put_request(s);
+    encode_map(&s->e, 0);
+    encode_end(&s->e);
+    speech_put_meta_call(s);
     say(s);
 }
 
@@ -235,12 +250,8 @@ static void say_answer(struct speech *s, bool is_late)
 /* Messages that change nothing, and those that only the router may send. */
 static void say_rest(struct speech *s)
 {
-    unsigned which = choose(s->c, s->peer->manners == RUDE ? 4 : 2);
+    unsigned which = 1 + choose(s->c, s->peer->manners == RUDE ? 3 : 1);
 
-    if (which == 0) {
-        say_cancel(s);
-        return;
-    }
     if (which == 1) {
         begin(s, MSG_EVENT_RECEIVED);
         speech_put_id(s, 1 + choose(s->c, 256));
@@ -281,40 +292,89 @@ static void do_leave(struct speech *s)
     }
 }
 
-static void do_in_realm(struct speech *s)
+/* Whether a message of that role would be no violation, or the peer does not care. */
+static bool dares(const struct speech *s, enum role role)
 {
-    unsigned which = choose(s->c, 36);
+    const struct core_options *options = &s->world->options;
+    bool is_pubsub = role == ROLE_PUBLISHER || role == ROLE_SUBSCRIBER;
 
-    if (which < 4)
-        say_subscribe(s);
-    else if (which < 5)
+    if (s->peer->manners != POLITE && choose_rarely(s->c, 32))
+        return true;
+    return (options->roles & (is_pubsub ? ROUTER_BROKER : ROUTER_DEALER)) != 0 &&
+           (!options->role_check || (s->peer->roles & (1U << role)) != 0);
+}
+
+static void say_as_publisher(struct speech *s)
+{
+    say_publish(s);
+}
+
+static void say_as_subscriber(struct speech *s)
+{
+    if (choose(s->c, 5) == 4)
         say_leave(s, MSG_UNSUBSCRIBE, &s->peer->subscriptions);
-    else if (which < 10)
-        say_publish(s);
-    else if (which < 13)
-        say_register(s);
-    else if (which < 14)
-        say_leave(s, MSG_UNREGISTER, &s->peer->registrations);
-    else if (which < 19)
+    else
+        say_subscribe(s);
+}
+
+static void say_as_caller(struct speech *s)
+{
+    unsigned which = choose(s->c, 12);
+
+    if (which < 5)
         say_call(s);
-    else if (which < 25)
-        say_answer(s, false);
-    else if (which < 26)
-        say_answer(s, true);
-    else if (which < 27)
-        world_unsent(s->world, s->peer, pick_invocation(s, false));
-    else if (which < 28)
-        say_rest(s);
-    else if (which < 29 && s->peer->manners == RUDE && choose_rarely(s->c, 4))
-        say_octets(s);
-    else if (which < 31)
+    else if (which < 7)
         say_chunk(s);
-    else if (which < 33)
+    else if (which < 9)
         say_cancel(s);
-    else if (which < 34 && choose_rarely(s->c, 4))
+    else
+        say_meta_call(s);
+}
+
+static void say_as_callee(struct speech *s)
+{
+    unsigned which = choose(s->c, 11);
+
+    if (which < 3)
+        say_register(s);
+    else if (which < 4)
+        say_leave(s, MSG_UNREGISTER, &s->peer->registrations);
+    else
+        say_answer(s, which == 10);
+}
+
+static void do_something_else(struct speech *s)
+{
+    unsigned which = choose(s->c, 8);
+
+    if (which < 1)
+        world_unsent(s->world, s->peer, pick_invocation(s, false));
+    else if (which < 2 && s->peer->manners != POLITE)
+        say_rest(s);
+    else if (which < 3 && s->peer->manners == RUDE && choose_rarely(s->c, 4))
+        say_octets(s);
+    else if (which < 4)
+        world_drop(s->world, s->peer, 1 + choose(s->c, 3));
+    else if (which < 5 && choose_rarely(s->c, 4))
         do_leave(s);
     else
         world_pass(s->world, choose(s->c, 256) * UINT64_C(10));
+}
+
+static void do_in_realm(struct speech *s)
+{
+    unsigned which = choose(s->c, 40);
+
+    if (which < 6 && dares(s, ROLE_PUBLISHER))
+        say_as_publisher(s);
+    else if (which < 11 && dares(s, ROLE_SUBSCRIBER))
+        say_as_subscriber(s);
+    else if (which < 23 && dares(s, ROLE_CALLER))
+        say_as_caller(s);
+    else if (which < 34 && dares(s, ROLE_CALLEE))
+        say_as_callee(s);
+    else
+        do_something_else(s);
 }
 
 static void do_in_lobby(struct speech *s)
@@ -333,7 +393,10 @@ static void do_shut_down(struct speech *s)
 {
     switch (choose(s->c, 4)) {
     case 0:
-        say_publish(s);
+        if (choose(s->c, 2) == 1)
+            world_drop(s->world, s->peer, 1);
+        else
+            say_publish(s);
         break;
     case 1:
         world_pass(s->world, choose(s->c, 256) * UINT64_C(40));

@@ -10,9 +10,10 @@
  * each request is answered once and at once; that only what is held is heard of;
  * that invocation ids count up and only chunks repeat one; that nobody is
  * interrupted twice, or without being able to; that features come to those who
- * announced them;
- * that as many subscribers were considered for an event as hold a matching
- * subscription; and that the gauges are what the peers would count.
+ * announced them; that as many subscribers were considered for an event as hold a
+ * matching subscription; that events of the router tell what has changed, all of it
+ * and nothing else (census.h); that meta procedures do what they answer (asks.c);
+ * and that the gauges are what the peers would count.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -20,6 +21,7 @@
 #define NEXUS_SPEC_WORLD_H
 
 #include "base/map.h"
+#include "census.h"
 #include "choice.h"
 #include "core/core.h"
 #include "lists.h"
@@ -43,8 +45,24 @@ struct open_request {
     uint64_t request;
     uint64_t target; /* UNSUBSCRIBE, UNREGISTER: what is to go */
     enum match match;
-    struct slice uri; /* of the message; valid during the step */
-    bool is_forced;   /* REGISTER: may take the procedure from those who have it */
+    struct slice uri;  /* of the message; valid during the step */
+    struct slice nkey; /* the same */
+    bool is_forced;    /* REGISTER: may take the procedure from those who have it */
+    bool get_retained; /* SUBSCRIBE */
+};
+
+/* A meta procedure that the step at hand calls. */
+struct asked {
+    struct slice procedure; /* without "wamp."; len 0: none is called */
+    struct peer *caller;
+    uint64_t request;
+    unsigned scope; /* of testaments: place in peer->testaments */
+    bool is_done;   /* it was answered with a RESULT */
+    bool is_answer; /* the first result is to be `answer` */
+    uint64_t answer;
+    /* remove_callee, remove_subscriber: of whom */
+    enum holding holding;
+    uint64_t session, id;
 };
 
 struct peer {
@@ -54,7 +72,11 @@ struct peer {
     struct transport transport;
     unsigned realm;    /* where it is, or was last */
     bool has_features; /* it announced everything there is to announce */
+    unsigned roles;    /* bit set of enum role: those it announced */
     uint64_t session;
+    char authid[32];
+    unsigned testaments[2]; /* that wait for its end: detached, destroyed */
+    uint64_t old_session;   /* the one before; SHUT_DOWN: the one that ends */
     uint64_t next_request, last_invocation;
     uint64_t watermark; /* the last request that was new */
     struct held_list subscriptions, registrations;
@@ -63,10 +85,20 @@ struct peer {
     struct numbers invocations; /* that it may answer; some are over */
     struct numbers killed;      /* those among them that were interrupted in mode kill */
     struct open_request question;
+    bool is_given_retained; /* the step at hand brings it retained events */
+};
+
+/* What one realm is, by what its peers were told. */
+struct realm {
+    struct core *core;         /* owned */
+    uint64_t last_id;          /* of subscriptions and registrations */
+    uint64_t count[2];         /* by enum holding */
+    uint64_t losses_at;        /* when the realm is told of dropped events; 0: there are none */
+    struct losses_list losses; /* those events */
 };
 
 struct world {
-    struct core *cores[MAX_REALMS]; /* owned */
+    struct realm realms[MAX_REALMS];
     unsigned realm_count;
     struct peer *peers; /* owned */
     unsigned peer_count;
@@ -81,7 +113,11 @@ struct world {
     struct numbers closed; /* connections that the step at hand has closed */
     bool is_chunk;         /* the step at hand is more input for a call */
     bool is_progress;      /* the step at hand is a YIELD that is not the last */
-    uint64_t steps;
+    bool is_quiet;         /* sessions end all at once in this step: no meta events */
+    uint64_t testaments;   /* to be published in this step */
+    struct asked asked;
+    struct census census;
+    uint64_t steps, tidings, answers; /* so far; events of the router heard, meta calls done */
 };
 
 /* Some knobs of the realms are chosen. All peers are away. */
@@ -102,10 +138,19 @@ void world_say(struct world *world, struct peer *peer, struct slice bytes);
 /* An INVOCATION that was sent to the peer does not fit into its queue. */
 void world_unsent(struct world *world, struct peer *peer, uint64_t invocation);
 
+/* So many events did not fit into the peer's queue. */
+void world_drop(struct world *world, struct peer *peer, unsigned count);
+
 /* Time goes by; deadlines that come due are served at their instant. */
 void world_pass(struct world *world, uint64_t ms);
 
 void world_close_realm(struct world *world, unsigned realm, const char *reason);
+
+/* The peer with that session in that realm, or NULL. */
+struct peer *world_find(const struct world *world, unsigned realm, uint64_t session);
+
+/* Whether only the router may use that URI. */
+bool world_reserves(const struct world *world, struct slice uri);
 
 /* The name of a realm of this world. */
 const char *world_realm(unsigned realm);

@@ -251,6 +251,18 @@ TEST(a_policy_judges_what_it_asked_for)
     stage_fini(&s);
 }
 
+TEST(names_are_bounded_there_too)
+{
+    static char longest[MAX_AUTHID_LEN + 1];
+    struct stage s;
+
+    memset(longest, 'x', sizeof(longest));
+    stage_init(&s, CODEC_JSON);
+    s.request.authid = slice_make(longest, sizeof(longest));
+    EXPECT_REFUSED(begin_own(&s, NULL), &s, WAMP_AUTHENTICATION_FAILED, NULL, "authid");
+    stage_fini(&s);
+}
+
 TEST(four_rounds_at_the_most)
 {
     struct stage s;

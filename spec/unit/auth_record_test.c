@@ -27,85 +27,90 @@ static struct auth_record *parse(const char *method, enum codec codec, const cha
 
 /* ---- what is refused, and how ---- */
 
+static const struct {
+    const char *method, *json, *words;
+} refused[] = {
+    {"ticket", "{}", "authrole: is missing"},
+    {"ticket", "{\"authrole\":\"user\"}", "ticket: is missing, and so is ticket_hash"},
+    {"ticket", "{\"authrole\":null,\"ticket\":\"x\"}", "authrole: is missing"},
+    {"ticket", "{\"authrole\":\"\",\"ticket\":\"x\"}", "authrole: has 0 octets"},
+    {"ticket", "{\"authrole\":1,\"ticket\":\"x\"}", "authrole: must be a string"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"\"}", "ticket: has 0 octets"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":7}", "ticket: must be a string"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":[]}", "ticket: is an empty list"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":[\"a\",1]}", "ticket: must be a string"},
+    {"ticket",
+     "{\"authrole\":\"u\",\"ticket\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
+     "ticket: has more than 8 values"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket_hash\":\"secret!!!\"}",
+     "ticket_hash: it must begin with"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket_hash\":7}", "ticket_hash: must be a string"},
+    {"ticket",
+     "{\"authrole\":\"u\",\"ticket\":\"x\",\"ticket_hash\":\"$pbkdf2-sha256$i=1000$"
+     "MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg\"}",
+     "one is allowed"},
+    {"ticket", "{\"authrole\":\"u\",\"tikcet\":\"x\"}", "tikcet: is not known here"},
+    {"ticket", "{\"authrole\":\"u\",\"secret\":\"x\"}", "secret: is not known here"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":\"soon\"}",
+     "expires: must be a whole number"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":-1}",
+     "expires: must be a whole number"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":0}", "expires: is 0"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"trustlevel\":1.5}",
+     "trustlevel: must be a whole number"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"extra\":[]}", "extra: must be a dict"},
+    {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"attributes\":\"a\"}",
+     "attributes: must be a dict"},
+    {"wampcra", "{\"authrole\":\"u\"}", "secret: is missing"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"\"}", "secret: has 0 octets"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"salt\":\"s\"}",
+     "secret: must be base64 of the 32"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"keylen\":31}",
+     "secret: must be base64 of the 31"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"iterations\":1000}", "salt: is missing"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"keylen\":32}", "salt: is missing"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"iterations\":0}",
+     "iterations: is 0; allowed are 1 to 10000000"},
+    {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"keylen\":257}",
+     "keylen: is 257; allowed are 1 to 256"},
+    {"scram", "{\"authrole\":\"u\"}", "kdf: is missing"},
+    {"scram", "{\"authrole\":\"u\",\"kdf\":\"scrypt\"}", "kdf: must be"},
+    {"scram", "{\"authrole\":\"u\",\"kdf\":1}", "kdf: must be"},
+    {"scram", "{\"authrole\":\"u\",\"kdf\":\"pbkdf2\"}", "salt: is missing"},
+    {"scram", "{\"authrole\":\"u\"," SCRAM ",\"keylen\":32}", "keylen: is not known here"},
+    {"scram", "{\"authrole\":\"u\"," SCRAM ",\"compat_stored_key\":\"" KEY32 "\"}",
+     "compat_server_key: is missing"},
+    {"scram", "{\"authrole\":\"u\"," SCRAM ",\"compat_server_key\":\"" KEY32 "\"}",
+     "compat_stored_key: is missing"},
+    {"scram",
+     "{\"authrole\":\"u\",\"kdf\":\"pbkdf2\",\"salt\":\"" SALT "\",\"iterations\":5000,"
+     "\"stored_key\":\"" KEY32 "\",\"server_key\":\"" KEY32 "\",\"compat_stored_key\":\"" KEY32
+     "\",\"compat_server_key\":\"" KEY32 "\"}",
+     "compat_stored_key: is only for kdf argon2id13"},
+    {"cryptosign", "{\"authrole\":\"u\"}", "pubkeys: is missing"},
+    {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":[]}", "pubkeys: is an empty list"},
+    {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":\"abc\"}", "pubkeys: must be 64 hex"},
+    {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":[\"" HEX32 "\",\"" KEY32 "\"]}",
+     "pubkeys: must be 64 hex"},
+    {"tls", "{\"authrole\":\"u\",\"fingerprints\":\"abc\"}", "fingerprints: must be 64 hex"},
+    {"tls", "{\"authrole\":\"u\",\"fingerprints\":\"" HEX32 "00\"}",
+     "fingerprints: must be 64 hex"},
+    {"tls", "{\"authrole\":\"u\",\"fingerprints\":[]}", "fingerprints: is an empty list"},
+    {"anonymous", "{\"authrole\":\"u\",\"ticket\":\"x\"}", "ticket: is not known here"},
+    {NULL, "{\"authrole\":\"u\",\"pubkeys\":\"" HEX32 "\"}", "pubkeys: is not known here"},
+    {NULL, "{}", "record for a method of the policy: authrole: is missing"},
+};
+
 static void check_refused(enum codec codec)
 {
-    static const struct {
-        const char *method, *json, *words;
-    } cases[] = {
-        {"ticket", "{}", "authrole: is missing"},
-        {"ticket", "{\"authrole\":\"user\"}", "ticket: is missing, and so is ticket_hash"},
-        {"ticket", "{\"authrole\":null,\"ticket\":\"x\"}", "authrole: is missing"},
-        {"ticket", "{\"authrole\":\"\",\"ticket\":\"x\"}", "authrole: has 0 octets"},
-        {"ticket", "{\"authrole\":1,\"ticket\":\"x\"}", "authrole: must be a string"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"\"}", "ticket: has 0 octets"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":7}", "ticket: must be a string"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":[]}", "ticket: is an empty list"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":[\"a\",1]}", "ticket: must be a string"},
-        {"ticket",
-         "{\"authrole\":\"u\",\"ticket\":[\"1\",\"2\",\"3\",\"4\",\"5\",\"6\",\"7\",\"8\",\"9\"]}",
-         "ticket: has more than 8 values"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket_hash\":\"secret!!!\"}",
-         "ticket_hash: it must begin with"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket_hash\":7}", "ticket_hash: must be a string"},
-        {"ticket",
-         "{\"authrole\":\"u\",\"ticket\":\"x\",\"ticket_hash\":\"$pbkdf2-sha256$i=1000$"
-         "MDEyMzQ1Njc4OWFiY2RlZg$MDEyMzQ1Njc4OWFiY2RlZg\"}",
-         "one is allowed"},
-        {"ticket", "{\"authrole\":\"u\",\"tikcet\":\"x\"}", "tikcet: is not known here"},
-        {"ticket", "{\"authrole\":\"u\",\"secret\":\"x\"}", "secret: is not known here"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":\"soon\"}",
-         "expires: must be a whole number"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":-1}",
-         "expires: must be a whole number"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"expires\":0}", "expires: is 0"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"trustlevel\":1.5}",
-         "trustlevel: must be a whole number"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"extra\":[]}", "extra: must be a dict"},
-        {"ticket", "{\"authrole\":\"u\",\"ticket\":\"x\",\"attributes\":\"a\"}",
-         "attributes: must be a dict"},
-        {"wampcra", "{\"authrole\":\"u\"}", "secret: is missing"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"\"}", "secret: has 0 octets"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"salt\":\"s\"}",
-         "secret: must be base64 of the 32"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"keylen\":31}",
-         "secret: must be base64 of the 31"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"iterations\":1000}",
-         "salt: is missing"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"x\",\"keylen\":32}", "salt: is missing"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"iterations\":0}",
-         "iterations: is 0; allowed are 1 to 10000000"},
-        {"wampcra", "{\"authrole\":\"u\",\"secret\":\"" KEY32 "\",\"salt\":\"s\",\"keylen\":257}",
-         "keylen: is 257; allowed are 1 to 256"},
-        {"scram", "{\"authrole\":\"u\"}", "kdf: is missing"},
-        {"scram", "{\"authrole\":\"u\",\"kdf\":\"scrypt\"}", "kdf: must be"},
-        {"scram", "{\"authrole\":\"u\",\"kdf\":1}", "kdf: must be"},
-        {"scram", "{\"authrole\":\"u\",\"kdf\":\"pbkdf2\"}", "salt: is missing"},
-        {"scram", "{\"authrole\":\"u\"," SCRAM ",\"keylen\":32}", "keylen: is not known here"},
-        {"scram", "{\"authrole\":\"u\"," SCRAM ",\"compat_stored_key\":\"" KEY32 "\"}",
-         "compat_server_key: is missing"},
-        {"scram", "{\"authrole\":\"u\"," SCRAM ",\"compat_server_key\":\"" KEY32 "\"}",
-         "compat_stored_key: is missing"},
-        {"cryptosign", "{\"authrole\":\"u\"}", "pubkeys: is missing"},
-        {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":[]}", "pubkeys: is an empty list"},
-        {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":\"abc\"}", "pubkeys: must be 64 hex"},
-        {"cryptosign", "{\"authrole\":\"u\",\"pubkeys\":[\"" HEX32 "\",\"" KEY32 "\"]}",
-         "pubkeys: must be 64 hex"},
-        {"tls", "{\"authrole\":\"u\",\"fingerprints\":\"abc\"}", "fingerprints: must be 64 hex"},
-        {"tls", "{\"authrole\":\"u\",\"fingerprints\":\"" HEX32 "00\"}",
-         "fingerprints: must be 64 hex"},
-        {"tls", "{\"authrole\":\"u\",\"fingerprints\":[]}", "fingerprints: is an empty list"},
-        {"anonymous", "{\"authrole\":\"u\",\"ticket\":\"x\"}", "ticket: is not known here"},
-        {NULL, "{\"authrole\":\"u\",\"pubkeys\":\"" HEX32 "\"}", "pubkeys: is not known here"},
-        {NULL, "{}", "record for a method of the policy: authrole: is missing"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
         struct fault fault;
 
-        EXPECT(parse(cases[i].method, codec, cases[i].json, &fault) == NULL);
+        EXPECT(parse(refused[i].method, codec, refused[i].json, &fault) == NULL);
         EXPECT_STR(fault.uri, WAMP_AUTHENTICATION_FAILED);
-        if (strstr(fault.words, cases[i].words) == NULL)
-            UNIT_FAIL("%s: \"%s\" does not say \"%s\"", cases[i].json, fault.words, cases[i].words);
+        if (strstr(fault.words, refused[i].words) == NULL)
+            UNIT_FAIL("%s: \"%s\" does not say \"%s\"", refused[i].json, fault.words,
+                      refused[i].words);
         EXPECT(strstr(fault.words, "secret!!!") == NULL && strstr(fault.words, KEY32) == NULL);
     }
 }
@@ -149,6 +154,57 @@ TEST(a_record_that_would_stall_the_router_is_refused)
             UNIT_FAIL("%s: \"%s\" does not say \"%s\"", cases[i].kdf, fault.words, cases[i].words);
         auth_record_drop(record);
     }
+}
+
+/* Each key of a SCRAM record left out, and of a wrong type, form or length. */
+TEST(every_key_of_a_scram_record_is_looked_at)
+{
+    static const char *const keys[] = {"kdf",    "salt",       "iterations",
+                                       "memory", "stored_key", "server_key"};
+    static const char *const good[] = {"\"argon2id13\"", "\"" SALT "\"", "4", "512",
+                                       "\"" KEY32 "\"",  "\"" KEY32 "\""};
+    static const char *const wrong[] = {"null",
+                                        "true",
+                                        "-1",
+                                        "0",
+                                        "[]",
+                                        "{}",
+                                        "\"\"",
+                                        "\"AAAA\"",
+                                        "\"\\u0000AAAA\"",
+                                        "\"AAECAwQFBgcICQoLDA0ODw\"",
+                                        "\"" KEY32 KEY32 KEY32 "\""};
+    struct fault fault;
+
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        for (size_t w = 0; w <= ARRAY_LEN(wrong); w++) {
+            char json[1000] = "{\"authrole\":\"u\"";
+            size_t len = strlen(json);
+
+            for (size_t k = 0; k < ARRAY_LEN(keys); k++) {
+                if (k == i && w == ARRAY_LEN(wrong))
+                    continue;
+                len += (size_t)snprintf(json + len, sizeof(json) - len, ",\"%s\":%s", keys[k],
+                                        k == i ? wrong[w] : good[k]);
+            }
+            if (parse("scram", CODEC_MSGPACK, text("%s}", json), &fault) != NULL)
+                UNIT_FAIL("taken: %s}", json);
+            if (strstr(fault.words, keys[i]) == NULL)
+                UNIT_FAIL("\"%s\" does not name %s", fault.words, keys[i]);
+        }
+    }
+}
+
+TEST(what_a_record_carries_along_is_bounded)
+{
+    static char json[70000];
+    struct fault fault;
+    size_t len = (size_t)snprintf(json, sizeof(json), "{\"authrole\":\"u\",\"extra\":{\"a\":\"");
+
+    memset(json + len, 'x', 65536);
+    memcpy(json + len + 65536, "\"}}", 4);
+    EXPECT(parse("anonymous", CODEC_JSON, json, &fault) == NULL);
+    EXPECT(strstr(fault.words, "extra: has 65544 octets; at most 65536") != NULL);
 }
 
 /* ---- what is read ---- */

@@ -183,6 +183,10 @@ TEST(nobody_looks_like_somebody)
     s.request.realm = SLICE("realm2");
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
     EXPECT(strcmp(stage_told(&s, "salt"), salt) != 0);
+    s.request.realm = SLICE("realm1p"); /* the border between the two counts */
+    s.request.authid = SLICE("eter");
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT(strcmp(stage_told(&s, "salt"), salt) != 0);
     s.settings.cra_iterations = 0; /* where secrets are stored unsalted */
     EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
     EXPECT(stage_said(&s, "salt") == NULL);

@@ -104,6 +104,7 @@ conformance.everywhere("A pattern subscription:", {}, function(peer)
   end)
 
   it("may be in the reserved namespace", function()
+    peer.fresh_realm()
     local alice = peer.join()
     alice:subscribe("wamp.", { match = "prefix" })
     alice:subscribe("wamp..on_join", { match = "wildcard" })

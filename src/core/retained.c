@@ -18,10 +18,11 @@ void retained_keep(struct publication *pub)
         pub->core->counters.unretained++;
 }
 
-/* A late subscriber, and the options of the record that is looked at. */
+/* A late subscriber, and how many events it may still get. */
 struct late {
     struct core *core;
     const struct member *member;
+    unsigned left;
 };
 
 /* Whether the session would have been in the audience of that event. */
@@ -78,16 +79,17 @@ static void deliver(struct core *core, const struct member *member, const struct
 /* The newest event of the topic that this subscriber may have. */
 static void choose(void *ctx, struct slice topic, struct record *const *newest_first, size_t count)
 {
-    const struct late *late = ctx;
+    struct late *late = ctx;
     struct options options;
     struct fault fault;
 
     (void)topic;
-    for (size_t i = 0; i < count; i++) {
+    for (size_t i = 0; i < count && late->left > 0; i++) {
         if (options_read(&options, &newest_first[i]->msg, &late->core->scratch, &fault) < 0 ||
             !is_for(late->core, late->member, newest_first[i], &options))
             continue;
         deliver(late->core, late->member, newest_first[i], &options);
+        late->left--;
         return;
     }
 }
@@ -95,8 +97,7 @@ static void choose(void *ctx, struct slice topic, struct record *const *newest_f
 void retained_deliver(struct core *core, const struct member *member)
 {
     const struct match_entry *entry = &member->subscription->entry;
-    struct late late = {core, member};
+    struct late late = {core, member, MAX_RETAINED_AT_ONCE};
 
-    core->store.ops->retained(core->store.store, entry->match, entry->uri, MAX_RETAINED_AT_ONCE,
-                              choose, &late);
+    core->store.ops->retained(core->store.store, entry->match, entry->uri, SIZE_MAX, choose, &late);
 }

@@ -5,6 +5,11 @@
 // - It never sends an empty ArgumentsKw, and a RESULT with one argument and no keywords is handed
 //   out as that bare value; both ends look alike again here.
 // - A prefix or wildcard EVENT carries details.topic; for an exact one it fills in the topic itself.
+// - Partial results come by notify() of its deferreds, which promises of the language do not have.
+// - CANCEL in another mode than kill ends the call on its side at once, and when the router's ERROR
+//   comes, it takes that for a protocol violation and closes the connection.
+// - As a callee it announces progressive results but not that it can be canceled, without which
+//   the router does not ask it for them (progress_requires_cancel).
 // - Its JSON and MessagePack know nothing of WAMP's text form of octets: a Buffer in JSON becomes
 //   an object. So octets are sent over MessagePack and CBOR only.
 // SPDX-License-Identifier: MIT
@@ -59,10 +64,21 @@ class Peer {
         return payload(await translated(this.session.call(procedure, args, kwargs, options)));
     }
 
+    /** A call that can be canceled, and whose partial results are told. */
+    begin(procedure, args, kwargs, options, onProgress) {
+        const promise = this.session.call(procedure, args, kwargs,
+            { ...options, ...(onProgress ? { receive_progress: true } : {}) });
+        promise.onProgress = (value) => onProgress(payload(value));
+        return {
+            result: translated(promise).then(payload),
+            cancel: (mode) => promise.cancel(mode ? { mode } : undefined),
+        };
+    }
+
     register(procedure, handler, options) {
         const endpoint = async (args, kwargs, details) => {
             try {
-                const result = await handler(args, kwargs, { procedure: details.procedure });
+                const result = await handler(args, kwargs, details);
                 return new autobahn.Result(result.args, result.kwargs);
             } catch (e) {
                 throw e.uri ? new autobahn.Error(e.uri, e.args, e.kwargs) : e;
@@ -77,8 +93,7 @@ class Peer {
 
     subscribe(topic, handler, options) {
         return translated(this.session.subscribe(topic, (args, kwargs, event) =>
-            handler(args, kwargs, { topic: event.topic, publication: event.publication }),
-        options));
+            handler(args, kwargs, event), options));
     }
 
     unsubscribe(subscription) {
@@ -91,10 +106,22 @@ class Peer {
         return publication?.id;
     }
 
+    /** The reason, when the router takes a registration or a subscription away. */
+    revoked(handle) {
+        return handle.on_unregister ?? handle.on_unsubscribe;
+    }
+
     leave() {
         this.connection.close();
         return within(this.left.promise, 'the end of the session');
     }
+}
+
+// A deferred whose promise is told of partial results.
+function notified() {
+    const d = deferred();
+    d.notify = (value) => d.promise.onProgress(value);
+    return d;
 }
 
 function transports(kind, serializer) {
@@ -115,7 +142,7 @@ function join({ kind, serializer, realm = 'interop' }) {
         transports: transports(kind, serializer),
         max_retries: 0,
         retry_if_unreachable: false,
-        use_es6_promises: true,
+        use_deferred: notified,
         on_user_error: () => {}, // errors of callees are thrown on purpose
     });
     const joined = deferred();
@@ -171,5 +198,13 @@ export default {
     ],
     join,
     rejoin,
-    can: { ownEvents: true, unsubscribePattern: true, unregisterWildcard: true },
+    can: {
+        ownEvents: true,
+        unsubscribePattern: true,
+        unregisterWildcard: true,
+        anyOption: true, // options go out as they are given
+        revocation: true,
+        cancelModes: ['kill'],
+        cancelEnds: ['skip', 'killnowait'],
+    },
 };

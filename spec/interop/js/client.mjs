@@ -3,6 +3,7 @@
 import autobahn from './autobahn.mjs';
 import wampy from './wampy.mjs';
 import { finish } from './tap.mjs';
+import { features } from './features.mjs';
 import { goodbye, suite } from './suite.mjs';
 import { mates } from './mates.mjs';
 
@@ -14,6 +15,7 @@ if (process.argv[3] === 'mates') {
 } else {
     for (const way of client.kinds) {
         await suite(client, way);
+        await features(client, way);
     }
     await goodbye(client, () => process.kill(Number(process.env.NEXUS_PID), 'SIGTERM'));
     finish();

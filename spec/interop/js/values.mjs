@@ -26,3 +26,17 @@ export const everything = Object.values(values);
 /** Octets, for the serializers of a client that know them. */
 export const octets = [Buffer.alloc(0), Buffer.from([0]), Buffer.from('00ff10fe7f80', 'hex'),
     Buffer.alloc(70000, 0xa5)];
+
+/** Ids as numbers: wampy's MessagePack reads long integers as BigInt. */
+export function numbers(value) {
+    if (typeof value === 'bigint') {
+        return Number(value);
+    }
+    if (Array.isArray(value)) {
+        return value.map(numbers);
+    }
+    if (value !== null && typeof value === 'object' && !ArrayBuffer.isView(value)) {
+        return Object.fromEntries(Object.entries(value).map(([k, v]) => [k, numbers(v)]));
+    }
+    return value;
+}

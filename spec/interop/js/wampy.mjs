@@ -11,6 +11,10 @@
 //   MessagePack, "undefined" in CBOR.
 // - Its MessagePack hands out every integer that came in eight octets as a BigInt, ids among them,
 //   and sends a number above 32 bits as a float.
+// - It does not send `retain`; an event of its own is retained by way of a testament.
+// - It has progressive calls but does not announce them, so its first chunk would be a protocol
+//   violation; and as a callee it does not announce that it takes them, or partial results.
+//   `announce` of join() says it for it.
 // - It closes its WebSocket after GOODBYE, so one transport has one session; the reason of a
 //   router's GOODBYE reaches nobody but its logger.
 // SPDX-License-Identifier: MIT
@@ -69,12 +73,37 @@ class Peer {
         return { args: argsList, kwargs: argsDict };
     }
 
+    /** A call that can be canceled, and whose partial results are told. */
+    begin(procedure, args, kwargs, options, onProgress) {
+        const told = ({ argsList = [], argsDict = {} }) =>
+            onProgress({ args: argsList, kwargs: argsDict });
+        const result = this.call(procedure, args, kwargs,
+            { ...options, ...(onProgress ? { progress_callback: told } : {}) });
+        const { reqId } = this.wampy.getOpStatus();
+        return { result, cancel: (mode) => this.wampy.cancel(reqId, mode ? { mode } : undefined) };
+    }
+
+    /** A call in several chunks: send(args, last) sends one more. */
+    chunks(procedure, args, onProgress) {
+        const { result, sendData } = this.wampy.progressiveCall(procedure, payload(args), {
+            progress_callback: ({ argsList = [] }) => onProgress(argsList),
+        });
+        return {
+            result: translated(result).then(({ argsList = [] }) => argsList),
+            send: (more, last) => sendData(payload(more), { progress: !last }),
+        };
+    }
+
     async register(procedure, handler, options) {
-        const endpoint = async ({ argsList = [], argsDict = {}, details }) => {
+        const endpoint = async (call) => {
+            const { argsList = [], argsDict = {}, details } = call;
+            const progress = (args, kwargs) => call.result_handler(
+                { ...payload(args, kwargs), options: { progress: true } });
             try {
                 const result = await handler(argsList, argsDict,
-                    { procedure: details.procedure ?? procedure });
-                return payload(result.args, result.kwargs);
+                    { ...details, procedure: details.procedure ?? procedure, progress,
+                        more: details.progress === true });
+                return { ...payload(result.args, result.kwargs), options: result.options };
             } catch (e) {
                 throw { error: e.uri, argsList: e.args, argsDict: e.kwargs };
             }
@@ -90,7 +119,7 @@ class Peer {
     async subscribe(topic, handler, options) {
         const subscription = await translated(this.wampy.subscribe(topic,
             ({ argsList = [], argsDict = {}, details }) =>
-                handler(argsList, argsDict, { topic: details.topic ?? topic }),
+                handler(argsList, argsDict, { ...details, topic: details.topic ?? topic }),
             options));
         return subscription.subscriptionKey;
     }
@@ -112,8 +141,9 @@ class Peer {
     }
 }
 
-/** A session; rejects with the reason of ABORT. `hello` goes into HELLO.Details. */
-async function join({ serializer, realm = 'interop', hello }) {
+/** A session; rejects with the reason of ABORT. `hello` goes into HELLO.Details, `announce` has
+ * features that HELLO announces besides, by role. */
+async function join({ serializer, realm = 'interop', hello, announce = {} }) {
     let peer = null;
     let reason = null;
     const wampy = new Wampy(process.env.NEXUS_WS, {
@@ -122,6 +152,8 @@ async function join({ serializer, realm = 'interop', hello }) {
         serializer: new makers[serializer](),
         autoReconnect: false,
         helloCustomDetails: hello,
+        payloadSerializers: { json: new makers.json(), msgpack: new makers.msgpack(),
+            cbor: new makers.cbor() },
         debug: true,
         logger: ([, message]) => {
             if (Array.isArray(message) && message[0] === GOODBYE) {
@@ -130,6 +162,9 @@ async function join({ serializer, realm = 'interop', hello }) {
         },
         onClose: () => peer?.left.resolve(reason),
     });
+    for (const [role, features] of Object.entries(announce)) {
+        Object.assign(wampy._wamp_features.roles[role].features, features);
+    }
     const details = await within(translated(wampy.connect()), 'a session');
     peer = new Peer(wampy, details);
     return peer;
@@ -143,5 +178,11 @@ export default {
         { kind: 'websocket', serializer: 'cbor', octets: true },
     ],
     join,
-    can: {},
+    can: {
+        passthru: true,
+        trustlevels: true,
+        cancelModes: [undefined, 'skip', 'kill', 'killnowait'],
+        progressAsCallee: true,
+        progressiveCalls: true,
+    },
 };

@@ -7,6 +7,9 @@ import os
 import signal
 import sys
 
+from features_calls import Calls
+from features_events import Events
+from features_meta import Meta
 from peer import WAYS, join
 from suite import Suite
 from tap import finish, test, within
@@ -19,7 +22,8 @@ async def said_goodbye(peer):
 
 async def suite():
     for way in WAYS:
-        await Suite(way).run()
+        for tests in (Suite, Meta, Calls, Events):
+            await tests(way).run()
     # The end of the router, which says goodbye to every session.
     peers = [await join(way) for way in WAYS]
     os.kill(int(os.environ["NEXUS_PID"]), signal.SIGTERM)

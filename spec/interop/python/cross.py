@@ -13,10 +13,9 @@ SPDX-License-Identifier: MIT
 import asyncio
 import sys
 
-from cbor2 import CBORTag
-
+from cross_features import Crossing, alike
 from peer import join
-from tap import finish, same, test, within
+from tap import finish, test, within
 
 ARGS = [0, -1, 65536, (1 << 53) - 1, 0.5, -1e300, "grüße 🎉", "", None, True, False, [], {},
         [[], {}, None], {"a": {"b": [1, {"c": []}]}}, b"\x00\xff\x10", b""]
@@ -42,22 +41,6 @@ async def start(command):
         names.append(line.strip())
 
 
-def plain(value):
-    if isinstance(value, CBORTag) and value.tag == 64:
-        return value.value
-    if isinstance(value, float) and value.is_integer():
-        return int(value)
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, dict):
-        return {key: plain(item) for key, item in value.items()}
-    return value
-
-
-def alike(actual, expected):
-    same(plain(actual), plain(expected))
-
-
 async def calls(controller, one, other):
     asked, _ = await controller.ask(f"{one}.call", f"{other}.echo", *ARGS, **KWARGS)
     alike(asked, ["result", ARGS, KWARGS])
@@ -74,7 +57,7 @@ async def events(controller, names, publisher, options, receivers):
 
 
 async def run():
-    controller = await join(("websocket", "cbor"))
+    controller = await join(("websocket", "cbor"), realm="features")
     started = [await start(command) for command in MATES]
     names = [name for _, some in started for name in some]
     wampys = [name for name in names if "wampy" in name]
@@ -92,6 +75,7 @@ async def run():
         await test(f"{one} publishes to those without an attribute", events(
             controller, names, one, {"exclude__mate": ["wampy"]},
             [name for name in others if name != one]))
+    await Crossing(controller, names).run()
     await controller.end()
     for process, _ in started:
         process.stdin.close()

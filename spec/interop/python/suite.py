@@ -64,6 +64,19 @@ class Inbox:
         self.more = asyncio.Event()
         self.subscription = None
 
+    @classmethod
+    async def open(cls, peer, topic, **options):
+        inbox = cls()
+
+        def on_event(*args, details, **kwargs):
+            inbox.items.append((list(args), kwargs, details))
+            inbox.more.set()
+
+        inbox.subscription = await within(
+            peer.subscribe(on_event, topic, SubscribeOptions(details=True, **options)),
+            "SUBSCRIBED")
+        return inbox
+
     async def take(self, count=1):
         async def enough():
             while len(self.items) < count:
@@ -76,15 +89,7 @@ class Inbox:
 
 
 async def listen(peer, topic, match=None):
-    inbox = Inbox()
-
-    def on_event(*args, details, **kwargs):
-        inbox.items.append((list(args), kwargs, details))
-        inbox.more.set()
-
-    inbox.subscription = await within(
-        peer.subscribe(on_event, topic, SubscribeOptions(match=match, details=True)), "SUBSCRIBED")
-    return inbox
+    return await Inbox.open(peer, topic, match=match)
 
 
 def surely(**options):
