@@ -181,7 +181,7 @@ function Router:question(id)
 end
 
 --- Answers a question: { question = id, verdict = "accept", authid = ..., ... }, with the fields of
--- struct decision; the dicts `extra` and `attributes` are encoded in `codec` (default: MessagePack).
+-- struct decision; the dicts `extra` and `attributes` are encoded in `codec`, else in MessagePack.
 function Router:decide(decision)
   local all = { codec = "msgpack" }
   for k, v in pairs(decision) do
