@@ -153,7 +153,7 @@ static void add_text(struct pattern *p, luaL_Buffer *out, const char *at, const 
             luaL_addchar(out, c);
             continue;
         }
-        c = ++i < len ? text[i] : '\0';
+        c = text[++i]; /* a NUL is behind the text */
         if (c == '%') {
             luaL_addchar(out, c);
         } else if (c == '0') {
