@@ -70,6 +70,16 @@ static void on_revoked(struct world *world, struct peer *peer, const struct msg 
     census_lose(world, peer, holding, id);
 }
 
+/* An id of a publication. */
+static void remember(struct realm *realm, uint64_t publication)
+{
+    if (publication == realm->publications[0])
+        return;
+    memmove(realm->publications + 1, realm->publications,
+            sizeof(realm->publications) - sizeof(realm->publications[0]));
+    realm->publications[0] = publication;
+}
+
 /* The answer to the question of this step. */
 static void on_done(struct world *world, struct peer *peer, const struct msg *msg)
 {
@@ -81,6 +91,8 @@ static void on_done(struct world *world, struct peer *peer, const struct msg *ms
         held_set_nkey(
             census_gain(world, peer, SUBSCRIPTION, msg->second, question->match, question->uri),
             question->nkey);
+    else if (msg->type == MSG_PUBLISHED)
+        remember(&world->realms[peer->realm], msg->second);
     else if (msg->type == MSG_REGISTERED)
         lose_forced(world, peer, msg->second);
     if (msg->type == MSG_REGISTERED)
@@ -118,10 +130,12 @@ static void on_event(struct world *world, struct peer *peer, const struct msg *m
     }
     CHECK(uri_matches(held->uri, held->match, topic));
     CHECK(!is_retained || peer->is_given_retained);
-    if (world_reserves(world, topic))
+    if (world_reserves(world, topic)) {
         census_hear(world, peer, msg, topic);
-    else
-        CHECK(is_retained == peer->is_given_retained);
+        return;
+    }
+    CHECK(is_retained == peer->is_given_retained);
+    remember(&world->realms[peer->realm], msg->second);
 }
 
 static void on_invocation(const struct world *world, struct peer *peer, const struct msg *msg,

@@ -202,6 +202,7 @@ static const struct option publish_options[] = {
     {"acknowledge", BOOL},
     {"acknowledge", BOOL},
     {"exclude_me", BOOL},
+    {"disclose_me", BOOL},
     {"eligible", SESSIONS},
     {"exclude", SESSIONS},
     {"eligible_authid", AUTHIDS},
@@ -371,20 +372,6 @@ static bool can_have_ppt(enum msg_type type)
     return type == MSG_PUBLISH || type == MSG_CALL || type == MSG_YIELD || type == MSG_ERROR;
 }
 
-void speech_put_publish_options(struct speech *s)
-{
-    unsigned count = choose(s->c, 3);
-
-    encode_map(&s->e, COUNT_UNKNOWN);
-    for (unsigned i = 0; i < count; i++) {
-        const struct option *option = &publish_options[choose(s->c, ARRAY_LEN(publish_options))];
-
-        encode_text(&s->e, slice_of(option->key));
-        put_option_value(s, option->kind);
-    }
-    encode_end(&s->e);
-}
-
 void speech_put_options(struct speech *s, enum msg_type type)
 {
     unsigned most, count = choose(s->c, 4);
@@ -404,5 +391,24 @@ void speech_put_options(struct speech *s, enum msg_type type)
         put_ppt(s);
     if (type == MSG_CALL)
         put_progress(s);
+    encode_end(&s->e);
+}
+
+void speech_put_publish_options(struct speech *s)
+{
+    unsigned count = choose(s->c, 3);
+
+    encode_map(&s->e, COUNT_UNKNOWN);
+    for (unsigned i = 0; i < count; i++) {
+        const struct option *option = &publish_options[choose(s->c, ARRAY_LEN(publish_options))];
+
+        encode_text(&s->e, slice_of(option->key));
+        if (choose_rarely(s->c, 16))
+            speech_put_value(s, 2);
+        else
+            put_option_value(s, option->kind);
+    }
+    if (choose_rarely(s->c, 4))
+        put_ppt(s);
     encode_end(&s->e);
 }

@@ -22,12 +22,15 @@ enum kind {
     REASON,
     LIMIT,
     INSTANT,
+    PUBLICATION,
     FLAG,
     OPTIONS,
     ANYTHING,
 };
 
 #define MOST_ARGUMENTS 3
+
+#define EVENTS "subscription.get_events" /* most of all has to be asked for in many ways */
 
 struct shape {
     const char *procedure;
@@ -61,7 +64,7 @@ static const struct shape shapes[] = {
     {"subscription.count_subscribers", 1, {SUBSCRIBED}},
     {"subscription.count_suscribers", 1, {SUBSCRIBED}},
     {"subscription.remove_subscriber", 3, {SUBSCRIBED, SESSION, REASON}},
-    {"subscription.get_events", 2, {SUBSCRIBED, LIMIT}},
+    {EVENTS, 2, {SUBSCRIBED, LIMIT}},
     {"reflection.procedure.list", 0, {0}},
     {"reflection.topic.list", 0, {0}},
     {"reflection.error.list", 0, {0}},
@@ -82,6 +85,9 @@ struct keyword {
     enum kind kind;
 };
 
+/* Those from this place on are of get_events. */
+#define FIRST_OF_EVENTS 6
+
 static const struct keyword keywords[] = {
     {"reason", REASON},
     {"message", URI},
@@ -96,10 +102,10 @@ static const struct keyword keywords[] = {
     {"after_time", INSTANT},
     {"until_time", INSTANT},
     {"before_time", INSTANT},
-    {"from_publication", SESSION},
-    {"after_publication", SESSION},
-    {"until_publication", SESSION},
-    {"before_publication", SESSION},
+    {"from_publication", PUBLICATION},
+    {"after_publication", PUBLICATION},
+    {"until_publication", PUBLICATION},
+    {"before_publication", PUBLICATION},
 };
 
 /* ---- values ---- */
@@ -180,7 +186,14 @@ static void put_text_of(struct speech *s, enum kind kind)
 
 static void put_id_of(struct speech *s, const struct peer *peer, enum kind kind)
 {
-    if (kind == SUBSCRIBED)
+    const struct world *world = s->world;
+    const struct realm *realm = &world->realms[s->peer->realm];
+
+    if (kind == PUBLICATION)
+        encode_uint(&s->e, realm->publications[choose(s->c, ARRAY_LEN(realm->publications))]);
+    else if (kind == SUBSCRIBED && world->options.history_count != 0 && choose(s->c, 2) == 1)
+        encode_uint(&s->e, 1 + choose(s->c, (unsigned)world->options.history_count));
+    else if (kind == SUBSCRIBED)
         put_held(s, &peer->subscriptions);
     else if (kind == REGISTERED)
         put_held(s, &peer->registrations);
@@ -198,6 +211,7 @@ static void put_argument(struct speech *s, const struct peer *peer, enum kind ki
     case SESSION:
     case SUBSCRIBED:
     case REGISTERED:
+    case PUBLICATION:
         put_id_of(s, peer, kind);
         break;
     case AUTHID:
@@ -255,9 +269,26 @@ static const struct shape *shape_of(const char *procedure)
     UNREACHABLE("a meta procedure whose arguments nobody has thought of");
 }
 
+static void put_keywords(struct speech *s, const struct shape *shape, const struct peer *peer,
+                         unsigned count)
+{
+    unsigned first = strcmp(shape->procedure, EVENTS) == 0 ? FIRST_OF_EVENTS : 0;
+
+    encode_map(&s->e, COUNT_UNKNOWN);
+    for (unsigned i = 0; i < count; i++) {
+        const struct keyword *keyword =
+            &keywords[first + choose(s->c, ARRAY_LEN(keywords) - first)];
+
+        encode_text(&s->e, slice_of(keyword->name));
+        put_argument(s, peer, keyword->kind);
+    }
+    encode_end(&s->e);
+}
+
 void speech_put_meta_call(struct speech *s)
 {
-    const struct shape *shape = shape_of(procedures[choose(s->c, ARRAY_LEN(procedures))]);
+    const struct shape *shape = shape_of(
+        choose_rarely(s->c, 12) ? EVENTS : procedures[choose(s->c, ARRAY_LEN(procedures))]);
     const struct peer *peer = &s->world->peers[choose(s->c, s->world->peer_count)];
     unsigned count = choose_rarely(s->c, 8) ? choose(s->c, MOST_ARGUMENTS + 1) : shape->count;
     unsigned keys = choose(s->c, 3);
@@ -271,14 +302,6 @@ void speech_put_meta_call(struct speech *s)
     for (unsigned i = 0; i < count; i++)
         put_argument(s, peer, i < shape->count ? shape->arguments[i] : ANYTHING);
     encode_end(&s->e);
-    if (keys == 0)
-        return;
-    encode_map(&s->e, COUNT_UNKNOWN);
-    for (unsigned i = 0; i < keys; i++) {
-        const struct keyword *keyword = &keywords[choose(s->c, ARRAY_LEN(keywords))];
-
-        encode_text(&s->e, slice_of(keyword->name));
-        put_argument(s, peer, keyword->kind);
-    }
-    encode_end(&s->e);
+    if (keys != 0)
+        put_keywords(s, shape, peer, keys);
 }

@@ -93,6 +93,7 @@ struct realm {
     struct core *core;         /* owned */
     uint64_t last_id;          /* of subscriptions and registrations */
     uint64_t count[2];         /* by enum holding */
+    uint64_t publications[4];  /* ids of the last */
     uint64_t losses_at;        /* when the realm is told of dropped events; 0: there are none */
     struct losses_list losses; /* those events */
 };
@@ -117,6 +118,7 @@ struct world {
     uint64_t testaments;   /* to be published in this step */
     struct asked asked;
     struct census census;
+    uint64_t publications[8];         /* some ids that were given out */
     uint64_t steps, tidings, answers; /* so far; events of the router heard, meta calls done */
 };
 

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "script/vm_priv.h"
 #include "script_kit.h"
 
 #define SOON_MS (1000.0 * KIT_SLOW)
@@ -277,6 +278,7 @@ TEST(a_number_of_megabytes)
 TEST(functions_whose_time_no_instruction_shows)
 {
     expect_stopped("local s = ('x'):rep(1000000) while true do utf8.len(s) end");
+    expect_stopped("local s = ('b'):rep(1000000) while true do string.packsize(s) end");
     expect_stopped("local s = ('x'):rep(1000000) while true do s:find('y', 1, true) end");
     expect_stopped("local s = ('x'):rep(1000000) while true do s:find('y') end");
     expect_stopped("local s = ('x'):rep(1000000) while true do s:match('[a-w]') end");
@@ -361,7 +363,45 @@ TEST(errors_that_are_objects)
                    "while true do end end })) end");
 }
 
+/* The collector would need seconds for the first of these, in one step. */
+TEST(weak_keys_that_lead_to_each_other)
+{
+    kit_open();
+    EXPECT_FAILS("setmetatable({}, { __mode = 'k' })",
+                 "policy.lua:1: __mode is not offered; tables are never weak");
+    kit.call.budget.stretch_ns = 5000 * KIT_MS;
+    EXPECT_RESULT("local N, weak = 30000, {}\n"
+                  "local t, k, p = {}, {}, {}\n"
+                  "for i = 1, N do k[i] = {} t[i] = setmetatable({}, weak) p[i] = i end\n"
+                  "for i = N, 2, -1 do local j = math.random(i) p[i], p[j] = p[j], p[i] end\n"
+                  "for i = 1, N - 1 do t[p[i]][k[p[i]]] = k[p[i + 1]] end\n"
+                  "require('kept').set({ t, k[p[1]] }) weak.__mode = 'k' return 1",
+                  "1");
+    kit.call.budget.stretch_ns = 50 * KIT_MS;
+    for (int i = 0; i < 20; i++) {
+        kit_run("while true do local x = {} end");
+        EXPECT(kit.ms < SOON_MS);
+    }
+    kit_close();
+    kit_open();
+    EXPECT_RESULT("local m = {} local t = setmetatable({}, m) m['__mo' .. 'de'] = 'kv'\n"
+                  "t[{}] = {} for i = 1, 100000 do local x = {} end return next(t) ~= nil",
+                  "true");
+    kit_close();
+}
+
 /* ---- memory ---- */
+
+TEST(no_memory_for_a_coroutine)
+{
+    kit_open();
+    kit.vm->options.memory = kit.vm->heap.limit = kit.vm->heap.held;
+    for (int i = 0; i < 3; i++)
+        EXPECT(kit_run("return 1") == DOOR_KILLED && kit.answer.limit == DOOR_MEMORY);
+    kit.vm->options.memory = kit.vm->heap.limit = VM_MEMORY;
+    expect_alive();
+    kit_close();
+}
 
 TEST(memory_by_small_things)
 {

@@ -105,7 +105,7 @@ static struct heap_slab *slab_new(struct heap *heap, unsigned class)
         return NULL;
     *slab = (struct heap_slab){
         .class = class,
-        .untouched = (unsigned)((SLAB_LEN - sizeof(*slab)) / (class * HEAP_CLASS_LEN)),
+        .untouched = (unsigned)((SLAB_LEN - sizeof(*slab)) / ((size_t) class * HEAP_CLASS_LEN)),
     };
     heap->held += SLAB_LEN;
     slab_link(&heap->with_room[class], slab);

@@ -16,7 +16,7 @@
 #define HEAP_CLASS_LEN 16                                    /* each class is so much longer */
 #define HEAP_SMALL_MAX 512                                   /* the longest block in a slab */
 #define HEAP_CLASSES   (HEAP_SMALL_MAX / HEAP_CLASS_LEN + 1) /* class 0 is not used */
-#define HEAP_LARGE     (1024 * 1024)                         /* blocks whose use takes time */
+#define HEAP_LARGE     ((size_t)1024 * 1024)                 /* blocks whose use takes time */
 
 struct heap_slab;
 

@@ -153,7 +153,7 @@ static void add_text(struct pattern *p, luaL_Buffer *out, const char *at, const 
             luaL_addchar(out, c);
             continue;
         }
-        c = ++i < len ? text[i] : '\0';
+        c = text[++i]; /* a NUL is behind the text */
         if (c == '%') {
             luaL_addchar(out, c);
         } else if (c == '0') {
@@ -280,6 +280,9 @@ int l_open_string(lua_State *lua)
 
     luaL_requiref(lua, LUA_STRLIBNAME, luaopen_string, 0);
     luaL_setfuncs(lua, bounded, 0);
+    sandbox_charge(lua, "pack");
+    sandbox_charge(lua, "packsize");
+    sandbox_charge(lua, "unpack");
     lua_pushnil(lua);
     lua_setfield(lua, -2, "dump");
     return 1;

@@ -41,6 +41,13 @@ static void count_step(struct pattern *p)
         luaL_error(p->lua, "pattern takes too long (more than %d steps)", (int)p->steps_max);
 }
 
+static char octet_at(const char *at, const char *end)
+{
+    if (at < end)
+        return *at;
+    return '\0';
+}
+
 /* ---- items that match one character ---- */
 
 /* Where the set that begins at `at` ends: at its ']'. */
@@ -262,9 +269,11 @@ static bool is_frontier(struct pattern *p, const char *s, const char *item, cons
 {
     const char *set = item + 2;
     const char *end;
-    char before = s == p->subject ? '\0' : s[-1];
-    char here = s < p->subject_end ? *s : '\0';
+    char before = '\0';
+    char here = octet_at(s, p->subject_end);
 
+    if (s != p->subject)
+        before = s[-1];
     if (set >= p->end || *set != '[')
         luaL_error(p->lua, "missing '[' after '%%f' in pattern");
     end = set_end(p, set);
@@ -275,7 +284,7 @@ static bool is_frontier(struct pattern *p, const char *s, const char *item, cons
 /* An item that begins with '%' and stands alone: moves both on. False: not such an item. */
 static bool stands_alone(struct pattern *p, const char **s, const char **item)
 {
-    char kind = *item + 1 < p->end ? (*item)[1] : '\0';
+    char kind = octet_at(*item + 1, p->end);
     const char *behind;
 
     if (kind == 'b') {
@@ -301,7 +310,7 @@ static bool stands_alone(struct pattern *p, const char **s, const char **item)
 static bool take_one(struct pattern *p, const char **s, const char **item)
 {
     const char *behind = item_end(p, *item);
-    char repeat = behind < p->end ? *behind : '\0';
+    char repeat = octet_at(behind, p->end);
     const char *end;
 
     switch (repeat) {

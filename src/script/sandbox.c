@@ -151,7 +151,16 @@ static int l_collectgarbage(lua_State *lua)
     return 1;
 }
 
-/* A finalizer would run where no budget counts. It works only if it is there now. */
+static void refuse_field(lua_State *lua, const char *name, const char *words)
+{
+    lua_pushstring(lua, name);
+    if (lua_rawget(lua, 2) != LUA_TNIL)
+        luaL_error(lua, "%s is not offered; %s", name, words);
+    lua_pop(lua, 1);
+}
+
+/* A finalizer would run where no budget counts. It works only if it is there now. For weak
+ * tables see vm.c. */
 static int l_setmetatable(lua_State *lua)
 {
     int type = lua_type(lua, 2);
@@ -162,10 +171,8 @@ static int l_setmetatable(lua_State *lua)
     if (luaL_getmetafield(lua, 1, "__metatable") != LUA_TNIL)
         return luaL_error(lua, "cannot change a protected metatable");
     if (type == LUA_TTABLE) {
-        lua_pushliteral(lua, "__gc");
-        if (lua_rawget(lua, 2) != LUA_TNIL)
-            return luaL_error(lua, "__gc is not offered; use <close> variables");
-        lua_pop(lua, 1);
+        refuse_field(lua, "__gc", "use <close> variables");
+        refuse_field(lua, "__mode", "tables are never weak");
     }
     lua_setmetatable(lua, 1);
     return 1;
@@ -237,7 +244,7 @@ static int l_charged(lua_State *lua)
     return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
 }
 
-static void charge_field(lua_State *lua, const char *name)
+void sandbox_charge(lua_State *lua, const char *name)
 {
     lua_getfield(lua, -1, name);
     lua_pushcclosure(lua, l_charged, 1);
@@ -247,9 +254,9 @@ static void charge_field(lua_State *lua, const char *name)
 static int l_open_utf8(lua_State *lua)
 {
     luaL_requiref(lua, LUA_UTF8LIBNAME, luaopen_utf8, 0);
-    charge_field(lua, "len");
-    charge_field(lua, "offset");
-    charge_field(lua, "codepoint");
+    sandbox_charge(lua, "len");
+    sandbox_charge(lua, "offset");
+    sandbox_charge(lua, "codepoint");
     return 1;
 }
 
@@ -299,7 +306,7 @@ static void open_base(lua_State *lua)
         lua_setfield(lua, -3, kept[i]);
     }
     lua_pop(lua, 1);
-    charge_field(lua, "tonumber");
+    sandbox_charge(lua, "tonumber");
     luaL_setfuncs(lua, own, 0);
 }
 
