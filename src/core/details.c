@@ -9,8 +9,8 @@
 #include "core/limits.h"
 #include "wire/errors.h"
 
-/* The serializer in which details are kept: compact, and all values fit. */
-#define KEPT CODEC_MSGPACK
+/* Short, for this file. */
+#define KEPT DETAILS_CODEC
 
 /* Keys that the standard names; nobody else may set them. */
 static const char *const standard_keys[] = {"session",    "authid",       "authrole",

@@ -16,6 +16,9 @@
 #include "core/session.h"
 #include "wire/transport.h"
 
+/* The serializer in which details are kept: compact, and all values fit. */
+#define DETAILS_CODEC CODEC_MSGPACK
+
 /* Makes the details and tags of a new session. `codec` is that of the attributes in hello; those
  * of the decision stand before them, whatever the client says of itself. */
 void details_init(struct core *core, struct session *session, const struct welcome *welcome,

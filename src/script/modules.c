@@ -10,6 +10,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "script/source.h"
+#include "script/values.h"
 #include "script/vm_priv.h"
 
 #include <lauxlib.h>

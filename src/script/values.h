@@ -46,6 +46,10 @@ void l_values_push_big(lua_State *lua, struct slice digits);
 /* The octets of a string or of nexus.bytes at the index; raises for others. */
 struct slice l_values_check_octets(lua_State *lua, int index);
 
+/* Opens the module `nexus` as far as values go: a table of functions at the top, for whoever offers
+ * policies more than that. */
+int l_open_values(lua_State *lua);
+
 /* Marks the table at the top as list or dict. */
 void l_values_mark(lua_State *lua, enum values_shape shape);
 

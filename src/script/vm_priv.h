@@ -91,7 +91,6 @@ void sandbox_push(lua_State *lua);
 int l_open_string(lua_State *lua);
 int l_open_table(lua_State *lua);
 int l_open_coroutine(lua_State *lua);
-int l_open_values(lua_State *lua);
 
 /* The metatables of wire values, which C code needs before any policy asks for the module. */
 void values_open(lua_State *lua);

@@ -1,0 +1,500 @@
+/* check.c -- see check.h. Roles are in check_roles.c.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "policy/check.h"
+
+#include "script/values.h"
+
+#include <lauxlib.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+
+/* ---- complaints ---- */
+
+void check_complain(struct check *check, struct place at, const char *format, ...)
+{
+    char words[400], where[200];
+    va_list args;
+
+    if (check->count == MAX_COMPLAINTS)
+        return;
+    va_start(args, format);
+    (void)vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    if (at.line == 0)
+        snprintf(where, sizeof(where), "%s", at.label);
+    else
+        snprintf(where, sizeof(where), "%s:%u", at.label, at.line);
+    check->complaints[check->count++] = (struct complaint){
+        .line = policy_format(&check->arena, "%s: %s", where, words), .at = at.line};
+}
+
+struct slice check_text(lua_State *lua, int index)
+{
+    struct slice text = {0};
+
+    if (lua_type(lua, index) == LUA_TSTRING)
+        text.data = lua_tolstring(lua, index, &text.len);
+    return text;
+}
+
+const char *check_found(struct check *check, int index)
+{
+    lua_State *lua = check->lua;
+
+    switch (lua_type(lua, index)) {
+    case LUA_TSTRING:
+        return policy_format(&check->arena, "\"%.60s\"", lua_tostring(lua, index));
+    case LUA_TNUMBER:
+        return lua_isinteger(lua, index)
+                   ? policy_format(&check->arena, "%lld", lua_tointeger(lua, index))
+                   : policy_format(&check->arena, "%g", lua_tonumber(lua, index));
+    case LUA_TBOOLEAN:
+        return lua_toboolean(lua, index) ? "true" : "false";
+    case LUA_TNIL:
+        return "nothing";
+    default:
+        return policy_format(&check->arena, "a %s", luaL_typename(lua, index));
+    }
+}
+
+struct place check_place(struct check *check, int index, struct slice key)
+{
+    lua_State *lua = check->lua;
+    lua_Debug function;
+
+    if (lua_type(lua, index) == LUA_TFUNCTION && !lua_iscfunction(lua, index)) {
+        lua_pushvalue(lua, index);
+        lua_getinfo(lua, ">S", &function);
+        if (*function.source == '@')
+            return (struct place){policy_format(&check->arena, "%s", function.source + 1),
+                                  (unsigned)function.linedefined};
+    }
+    return places_key(check->places, key);
+}
+
+static struct place entry_place(const struct check *check)
+{
+    return (struct place){source_entry(check->policy->source)->label, 0};
+}
+
+/* ---- api ---- */
+
+static void read_api(struct check *check, int index)
+{
+    struct place at = check_place(check, index, SLICE("api"));
+
+    if (lua_isnil(check->lua, index))
+        check_complain(check, entry_place(check), "policy.api is missing; this router knows 1");
+    else if (!lua_isinteger(check->lua, index) || lua_tointeger(check->lua, index) != 1)
+        check_complain(check, at, "policy.api: found %s; this router knows 1",
+                       check_found(check, index));
+}
+
+/* ---- attributes ---- */
+
+static const char *const type_names[ATTRIBUTE_TYPE_COUNT] = {"string", "integer", "boolean",
+                                                             "list"};
+
+/* What a session has of its own. */
+static bool is_taken(struct slice name)
+{
+    static const char *const names[] = {
+        "id",    "session", "authid",     "authrole", "authmethod", "authprovider",
+        "realm", "joined",  "trustlevel", "roles",    "transport",  "hello",
+        "has",   "set",     "kill",       "open",     "vars"};
+
+    for (size_t i = 0; i < ARRAY_LEN(names); i++) {
+        if (slice_eq(name, slice_of(names[i])))
+            return true;
+    }
+    return false;
+}
+
+static bool is_identifier(struct slice name)
+{
+    for (size_t i = 0; i < name.len; i++) {
+        char c = name.data[i];
+
+        if (c != '_' && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') &&
+            !(c >= '0' && c <= '9'))
+            return false;
+    }
+    return name.len != 0 && name.len <= 100;
+}
+
+static void add_attribute(struct check *check, struct slice name, enum attribute_type type)
+{
+    struct policy *policy = check->policy;
+
+    policy->attributes[policy->attribute_count++] =
+        (struct attribute){arena_copy(&policy->arena, name), type};
+}
+
+static void read_attribute(struct check *check, int key, int value)
+{
+    struct slice name = check_text(check->lua, key), type = check_text(check->lua, value);
+    struct place at = check_place(check, value, name);
+    unsigned i = 0;
+
+    if (!is_identifier(name)) {
+        check_complain(check, at,
+                       "policy.attributes: found the key %s; allowed: names of letters, "
+                       "digits and _",
+                       check_found(check, key));
+        return;
+    }
+    if (is_taken(name)) {
+        check_complain(check, at, "policy.attributes.%.*s: every session has that of its own",
+                       SLICE_ARG(name));
+        return;
+    }
+    while (i < ATTRIBUTE_TYPE_COUNT && !slice_eq(type, slice_of(type_names[i])))
+        i++;
+    if (i == ATTRIBUTE_TYPE_COUNT)
+        check_complain(check, at,
+                       "policy.attributes.%.*s: found %s; allowed: \"string\", \"integer\", "
+                       "\"boolean\", \"list\"",
+                       SLICE_ARG(name), check_found(check, value));
+    else
+        add_attribute(check, name, (enum attribute_type)i);
+}
+
+static size_t count_entries(lua_State *lua, int index)
+{
+    size_t count = 0;
+
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1))
+        count++;
+    return count;
+}
+
+/* True when there is a table; nil is fine, and no table. */
+static bool is_table(struct check *check, int index, const char *key, const char *allowed)
+{
+    if (lua_istable(check->lua, index))
+        return true;
+    if (!lua_isnil(check->lua, index))
+        check_complain(check, check_place(check, index, slice_of(key)),
+                       "policy.%s: found %s; allowed: %s", key, check_found(check, index), allowed);
+    return false;
+}
+
+static void read_attributes(struct check *check, int index)
+{
+    lua_State *lua = check->lua;
+    struct policy *policy = check->policy;
+
+    if (!is_table(check, index, "attributes", "a table as { org = \"string\" }"))
+        return;
+    policy->attributes =
+        arena_alloc(&policy->arena, (count_entries(lua, index) + 1) * sizeof(*policy->attributes));
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1))
+        read_attribute(check, lua_gettop(lua) - 1, lua_gettop(lua));
+}
+
+/* ---- authenticate ---- */
+
+/* False, and it was said: there can be no such method. */
+static bool is_possible(struct check *check, struct place at, struct slice key)
+{
+    static const struct {
+        const char *key, *words;
+    } refused[] = {
+        {"wamp-scram", "its key is \"scram\", for both names that it has on the wire"},
+        {"tls", "this router does not ask for certificates of clients"},
+        {"cookie", "this router does not know sessions by cookie"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
+        if (!slice_eq(key, slice_of(refused[i].key)))
+            continue;
+        check_complain(check, at, "policy.authenticate[\"%s\"]: %s", refused[i].key,
+                       refused[i].words);
+        return false;
+    }
+    return true;
+}
+
+/* Takes a function out of the table at the index. True: it is there. */
+static bool take_function(struct check *check, int index, struct slice method, const char *key,
+                          size_t hook)
+{
+    lua_State *lua = check->lua;
+
+    lua_pushstring(lua, key);
+    lua_rawget(lua, index);
+    if (lua_isfunction(lua, -1)) {
+        l_policy_set_hook(lua, hook);
+        return true;
+    }
+    if (!lua_isnil(lua, -1))
+        check_complain(check, places_key(check->places, slice_of(key)),
+                       "policy.authenticate.%.*s.%s: found %s; allowed: a function",
+                       SLICE_ARG(method), key, check_found(check, -1));
+    lua_pop(lua, 1);
+    return false;
+}
+
+static void check_own_keys(struct check *check, int index, struct slice method)
+{
+    lua_State *lua = check->lua;
+    char words[128];
+
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        struct slice key = check_text(lua, -2);
+        struct guess guess = guess_begin(key);
+
+        if (slice_eq(key, SLICE("verify")) || slice_eq(key, SLICE("challenge")))
+            continue;
+        guess_offer(&guess, SLICE("verify"));
+        guess_offer(&guess, SLICE("challenge"));
+        check_complain(check, check_place(check, -1, key),
+                       "policy.authenticate.%.*s.%.*s: no such option%s", SLICE_ARG(method),
+                       SLICE_ARG(key), guess_words(&guess, words));
+    }
+}
+
+/* { verify = , challenge = } */
+static void read_own(struct check *check, struct method *method, int index, size_t hook)
+{
+    bool is_known = auth_method_find(method->key) != NULL;
+    struct place at = check_place(check, index, method->key);
+
+    check_own_keys(check, index, method->key);
+    method->is_own = true;
+    if (!take_function(check, index, method->key, "verify", hook))
+        check_complain(check, at, "policy.authenticate.%.*s.verify is missing",
+                       SLICE_ARG(method->key));
+    method->has_challenge = take_function(check, index, method->key, "challenge", hook + 1);
+    if (is_known && (method->has_challenge || !slice_eq(method->key, SLICE("ticket"))))
+        check_complain(check, at,
+                       "policy.authenticate.%.*s: found a table; allowed: a function that looks "
+                       "up, as the router verifies; of the known methods only ticket may have "
+                       "{ verify = }",
+                       SLICE_ARG(method->key));
+}
+
+static void read_method(struct check *check, int key, int value)
+{
+    struct policy *policy = check->policy;
+    struct slice name = check_text(check->lua, key);
+    struct place at = check_place(check, value, name);
+    struct method *method = &policy->methods[policy->method_count];
+    size_t hook = HOOK_METHODS + policy->method_count * 2;
+
+    if (name.len == 0 || name.len > 100) {
+        check_complain(check, at,
+                       "policy.authenticate: found the key %s; allowed: names of methods",
+                       check_found(check, key));
+        return;
+    }
+    if (!is_possible(check, at, name))
+        return;
+    *method = (struct method){.key = arena_copy(&policy->arena, name)};
+    if (lua_istable(check->lua, value)) {
+        read_own(check, method, value, hook);
+    } else if (!lua_isfunction(check->lua, value)) {
+        check_complain(check, at,
+                       "policy.authenticate.%.*s: found %s; allowed: a function, or a table with "
+                       "verify",
+                       SLICE_ARG(name), check_found(check, value));
+    } else if (auth_method_find(name) == NULL) {
+        check_complain(check, at,
+                       "policy.authenticate.%.*s: the router cannot verify that method; allowed: "
+                       "{ challenge = function, verify = function }",
+                       SLICE_ARG(name));
+    } else {
+        lua_pushvalue(check->lua, value);
+        l_policy_set_hook(check->lua, hook);
+    }
+    policy->method_count++;
+}
+
+static void read_authenticate(struct check *check, int index)
+{
+    lua_State *lua = check->lua;
+    struct policy *policy = check->policy;
+
+    if (!is_table(check, index, "authenticate", "a table of methods"))
+        return;
+    policy->methods =
+        arena_alloc(&policy->arena, (count_entries(lua, index) + 1) * sizeof(*policy->methods));
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1))
+        read_method(check, lua_gettop(lua) - 1, lua_gettop(lua));
+}
+
+/* ---- authmethods, and what is offered ---- */
+
+static void add_offer(struct policy *policy, struct slice wire, size_t method)
+{
+    const struct method *from = &policy->methods[method];
+
+    policy->offer_methods[policy->offer_count] = method;
+    policy->offers[policy->offer_count++] =
+        (struct auth_offer){.name = wire,
+                            .method = from->is_own ? NULL : auth_method_find(wire),
+                            .is_ready = from->is_own};
+}
+
+static void add_offers(struct policy *policy, size_t method)
+{
+    if (slice_eq(policy->methods[method].key, SLICE("scram")))
+        add_offer(policy, SLICE("wamp-scram"), method);
+    add_offer(policy, policy->methods[method].key, method);
+}
+
+static size_t find_method(const struct policy *policy, struct slice key)
+{
+    size_t i = 0;
+
+    while (i < policy->method_count && !slice_eq(policy->methods[i].key, key))
+        i++;
+    return i;
+}
+
+static bool is_offered(const struct policy *policy, size_t method)
+{
+    for (size_t i = 0; i < policy->offer_count; i++) {
+        if (policy->offer_methods[i] == method)
+            return true;
+    }
+    return false;
+}
+
+static void read_preference(struct check *check, int index, lua_Integer number)
+{
+    struct policy *policy = check->policy;
+    struct slice key = check_text(check->lua, index);
+    size_t method = find_method(policy, key);
+    struct guess guess = guess_begin(key);
+    char words[128];
+
+    if (method != policy->method_count) {
+        if (!is_offered(policy, method))
+            add_offers(policy, method);
+        return;
+    }
+    for (size_t i = 0; i < policy->method_count; i++)
+        guess_offer(&guess, policy->methods[i].key);
+    check_complain(check, places_key(check->places, SLICE("authmethods")),
+                   "policy.authmethods[%lld]: found %s; there is no policy.authenticate for it%s",
+                   number, check_found(check, index), guess_words(&guess, words));
+}
+
+static void read_authmethods(struct check *check, int index)
+{
+    lua_State *lua = check->lua;
+    struct policy *policy = check->policy;
+    size_t room = policy->method_count * 2 + 1;
+
+    policy->offers = arena_alloc(&policy->arena, room * sizeof(*policy->offers));
+    policy->offer_methods = arena_alloc(&policy->arena, room * sizeof(*policy->offer_methods));
+    if (is_table(check, index, "authmethods", "a list as { \"ticket\", \"anonymous\" }")) {
+        policy->is_ours_first = true;
+        for (lua_Integer i = 1; lua_rawgeti(lua, index, i) != LUA_TNIL; i++) {
+            read_preference(check, lua_gettop(lua), i);
+            lua_pop(lua, 1);
+        }
+        lua_pop(lua, 1);
+    }
+    for (size_t i = 0; i < policy->method_count; i++) {
+        if (!is_offered(policy, i))
+            add_offers(policy, i);
+    }
+}
+
+/* ---- functions ---- */
+
+static bool read_function(struct check *check, int index, const char *key, size_t hook)
+{
+    lua_State *lua = check->lua;
+
+    if (lua_isnil(lua, index))
+        return false;
+    if (!lua_isfunction(lua, index)) {
+        check_complain(check, check_place(check, index, slice_of(key)),
+                       "policy.%s: found %s; allowed: a function", key, check_found(check, index));
+        return false;
+    }
+    lua_pushvalue(lua, index);
+    l_policy_set_hook(lua, hook);
+    return true;
+}
+
+static void read_authorize(struct check *check, int index)
+{
+    check->policy->has_authorize = read_function(check, index, "authorize", HOOK_AUTHORIZE);
+}
+
+static void read_admit(struct check *check, int index)
+{
+    check->policy->has_admit = read_function(check, index, "admit", HOOK_ADMIT);
+}
+
+/* ---- the table ---- */
+
+/* Later rows look at what earlier ones have read. */
+static const struct {
+    const char *name;
+    void (*read)(struct check *check, int index);
+} keys[] = {
+    {"api", read_api},
+    {"attributes", read_attributes},
+    {"authenticate", read_authenticate},
+    {"authmethods", read_authmethods},
+    {"admit", read_admit},
+    {"authorize", read_authorize},
+    {"roles", check_roles},
+};
+
+static bool is_key(struct slice key)
+{
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        if (slice_eq(key, slice_of(keys[i].name)))
+            return true;
+    }
+    return false;
+}
+
+static void unknown_key(struct check *check, int key, int value)
+{
+    struct slice name = check_text(check->lua, key);
+    struct guess guess = guess_begin(name);
+    char words[128];
+
+    if (name.data == NULL) {
+        check_complain(check, check_place(check, value, name), "policy[%s]: no such key",
+                       check_found(check, key));
+        return;
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
+        guess_offer(&guess, slice_of(keys[i].name));
+    check_complain(check, check_place(check, value, name), "policy.%.*s: no such key%s",
+                   (int)(name.len < 80 ? name.len : 80), name.data, guess_words(&guess, words));
+}
+
+void check_table(struct check *check, int index)
+{
+    lua_State *lua = check->lua;
+
+    if (!lua_istable(lua, index)) {
+        check_complain(check, entry_place(check),
+                       "the file returns %s; allowed: the table of a policy",
+                       lua_isnone(lua, index) ? "nothing" : check_found(check, index));
+        return;
+    }
+    luaL_checkstack(lua, 40, NULL);
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        if (!is_key(check_text(lua, -2)))
+            unknown_key(check, lua_gettop(lua) - 1, lua_gettop(lua));
+    }
+    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
+        lua_pushstring(lua, keys[i].name);
+        lua_rawget(lua, index);
+        keys[i].read(check, lua_gettop(lua));
+        lua_pop(lua, 1);
+    }
+}

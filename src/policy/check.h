@@ -1,0 +1,49 @@
+/* check.h -- the table that a policy returns: what may be in it, and what it declares.
+ *
+ * Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_POLICY_CHECK_H
+#define NEXUS_POLICY_CHECK_H
+
+#include "policy/guess.h"
+#include "policy/policy_priv.h"
+
+/* More than that is no policy. */
+#define MAX_COMPLAINTS 100
+
+struct complaint {
+    const char *line; /* in the arena */
+    unsigned at;      /* line number */
+};
+
+struct check {
+    struct policy *policy;
+    struct places *places;
+    lua_State *lua;
+    struct arena arena;
+    struct complaint complaints[MAX_COMPLAINTS];
+    size_t count;
+};
+
+/* Checks the value at the index, and fills in the policy. May raise. */
+void check_table(struct check *check, int index);
+
+/* The roles at the index; nil: there are none. */
+void check_roles(struct check *check, int index);
+
+/* Adds a line about a place. */
+PRINTF_LIKE(3, 4)
+void check_complain(struct check *check, struct place at, const char *format, ...);
+
+/* Where the value at the index is: that of a function is known, others are looked for by key. */
+struct place check_place(struct check *check, int index, struct slice key);
+
+/* The string at the index; borrowed from Lua. */
+struct slice check_text(lua_State *lua, int index);
+
+/* "string", "table of 3"... what is at the index, for complaints. */
+const char *check_found(struct check *check, int index);
+
+#endif

@@ -1,0 +1,229 @@
+/* load.c -- a policy is read, run once in its sandbox, and checked.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/check.h"
+#include "policy/module.h"
+
+#include <lauxlib.h>
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#define NS_PER_S  UINT64_C(1000000000)
+#define LOAD_CPU  (2 * NS_PER_S)
+#define LOAD_WALL (5 * NS_PER_S)
+
+static const char policy_key = 0, hooks_key = 0;
+
+const char *policy_format(struct arena *arena, const char *format, ...)
+{
+    va_list args;
+    char *text;
+    int len;
+
+    va_start(args, format);
+    len = vsnprintf(NULL, 0, format, args);
+    va_end(args);
+    CHECK(len >= 0);
+    text = arena_alloc(arena, (size_t)len + 1);
+    va_start(args, format);
+    (void)vsnprintf(text, (size_t)len + 1, format, args);
+    va_end(args);
+    return text;
+}
+
+/* ---- the state ---- */
+
+struct policy *policy_of(lua_State *lua)
+{
+    struct policy *policy;
+
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &policy_key);
+    policy = lua_touserdata(lua, -1);
+    lua_pop(lua, 1);
+    return policy;
+}
+
+void l_policy_push_hook(lua_State *lua, size_t hook)
+{
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &hooks_key);
+    lua_rawgeti(lua, -1, (lua_Integer)hook);
+    lua_remove(lua, -2);
+}
+
+void l_policy_set_hook(lua_State *lua, size_t hook)
+{
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &hooks_key);
+    lua_insert(lua, -2);
+    lua_rawseti(lua, -2, (lua_Integer)hook);
+    lua_pop(lua, 1);
+}
+
+static int l_prepare(lua_State *lua)
+{
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &policy_key);
+    lua_newtable(lua);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &hooks_key);
+    return 0;
+}
+
+static void say_line(void *ctx, enum vm_level level, struct slice text, const char *where)
+{
+    const struct policy *policy = ctx;
+    char *copy = mem_copy(text.data, text.len);
+
+    log_line(level == VM_WARN ? LOG_WARN : LOG_INFO, "policy-says", copy, "realm", policy->realm,
+             "at", where, NULL);
+    mem_free(copy);
+}
+
+/* ---- running it ---- */
+
+static void push_entry(lua_State *lua, void *ctx)
+{
+    const struct check *check = ctx;
+    const struct source_file *file = source_entry(check->policy->source);
+
+    if (!vm_load(lua, file->text, file->label))
+        lua_error(lua);
+}
+
+static void take_table(lua_State *lua, int count, void *ctx)
+{
+    struct check *check = ctx;
+
+    lua_settop(lua, count == 0 ? 0 : 1);
+    check->lua = lua;
+    check_table(check, 1);
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const struct complaint *left = a, *right = b;
+
+    if (left->at != right->at)
+        return left->at < right->at ? -1 : 1;
+    return strcmp(left->line, right->line);
+}
+
+static bool run(struct check *check, policy_say_fn *say, void *ctx)
+{
+    struct door_call call = {.push = push_entry,
+                             .take = take_table,
+                             .ctx = check,
+                             .no_wait = "not while loading",
+                             .budget = {.cpu_ns = LOAD_CPU, .wall_ns = LOAD_WALL}};
+    struct door_answer answer;
+
+    door_enter(check->policy->vm, &call, &answer);
+    if (answer.outcome != DOOR_RETURNED)
+        say(ctx, answer.message);
+    qsort(check->complaints, check->count, sizeof(*check->complaints), by_line);
+    for (size_t i = 0; i < check->count; i++)
+        say(ctx, check->complaints[i].line);
+    return answer.outcome == DOOR_RETURNED && check->count == 0;
+}
+
+static bool is_sound(struct policy *policy, policy_say_fn *say, void *ctx)
+{
+    struct check *check = mem_zero(1, sizeof(*check));
+    bool is_right;
+
+    check->policy = policy;
+    check->places = places_new(policy->source);
+    arena_init(&check->arena);
+    is_right = run(check, say, ctx);
+    arena_fini(&check->arena);
+    places_free(check->places);
+    mem_free(check);
+    return is_right;
+}
+
+static bool open_vm(struct policy *policy)
+{
+    policy->vm =
+        vm_new(&(struct vm_options){.source = policy->source, .say = say_line, .say_ctx = policy});
+    return policy->vm != NULL && vm_try(policy->vm, l_prepare, policy, NULL, 0) == 0 &&
+           vm_provide(policy->vm, "nexus", l_module_open) == 0;
+}
+
+struct policy *policy_instance(const struct source *source, const char *realm, policy_say_fn *say,
+                               void *ctx)
+{
+    struct policy *policy = mem_zero(1, sizeof(*policy));
+
+    arena_init(&policy->arena);
+    policy->source = source;
+    policy->realm = realm;
+    if (!open_vm(policy))
+        say(ctx, "there is not enough memory for a state of Lua");
+    else if ((policy->is_loaded = is_sound(policy, say, ctx)))
+        return policy;
+    policy_free(policy);
+    return NULL;
+}
+
+/* ---- the whole ---- */
+
+static struct policy *from_source(struct source *source, policy_say_fn *say, void *ctx)
+{
+    struct policy *policy;
+    char words[SOURCE_WORDS_LEN];
+
+    if (!source_compiles(source, words)) {
+        say(ctx, words);
+        source_free(source);
+        return NULL;
+    }
+    policy = policy_instance(source, NULL, say, ctx);
+    if (policy == NULL) {
+        source_free(source);
+        return NULL;
+    }
+    policy->owned = source;
+    vm_free(policy->vm); /* each realm has its own */
+    policy->vm = NULL;
+    return policy;
+}
+
+struct policy *policy_load(const char *path, policy_say_fn *say, void *ctx)
+{
+    char words[SOURCE_WORDS_LEN];
+    struct source *source = source_read(path, words);
+
+    if (source != NULL)
+        return from_source(source, say, ctx);
+    say(ctx, words);
+    return NULL;
+}
+
+struct policy *policy_of_text(const char *label, struct slice text, policy_say_fn *say, void *ctx)
+{
+    return from_source(source_of_text(label, text), say, ctx);
+}
+
+void policy_free(struct policy *policy)
+{
+    if (policy == NULL)
+        return;
+    vm_free(policy->vm);
+    rules_free(policy->rules);
+    arena_fini(&policy->arena);
+    source_free(policy->owned);
+    mem_free(policy);
+}
+
+const struct rules *policy_rules(const struct policy *policy)
+{
+    return policy->rules;
+}
+
+const char *policy_version(const struct policy *policy)
+{
+    return source_version(policy->source);
+}

@@ -1,0 +1,523 @@
+/* login.c -- JOIN and AUTHENTICATE: the policy is asked for what it knows, auth/ does the rest.
+ *
+ *   JOIN          choose a method -> look up (or make a challenge) -> begin
+ *   AUTHENTICATE  check, derive on another thread, or let the policy verify
+ *   at the end    admit -> ACCEPT
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/check.h"
+#include "base/mem.h"
+#include "core/hello.h"
+#include "core/limits.h"
+#include "policy/mind.h"
+#include "policy/records.h"
+#include "wire/errors.h"
+
+#include <stdio.h>
+#include <time.h>
+
+/* Keys that are being derived, or wait for it, in one realm. */
+#define MAX_JOBS 64
+
+/* The core ends a login that takes longer; this is about those whose peer is gone. */
+#define EXPIRY_MS (DEFAULT_AUTH_TIMEOUT_MS + 1000)
+
+#define AUTHID_LEN 29
+
+struct login {
+    struct mind *mind;
+    uint64_t session, serial;
+    const struct question *question; /* NULL: none is open */
+    const struct auth_offer *offer;
+    size_t method; /* index */
+    struct auth_exchange *x;
+    struct alarm alarm;
+    struct blob *details; /* as those of the session will be; for policy.admit */
+    char authid[AUTHID_LEN];
+};
+
+/* A derivation on its way. */
+struct derivation {
+    uv_work_t work;
+    struct mind *mind;
+    struct auth_job *job;
+    uint64_t session, serial;
+};
+
+struct slice login_method(const struct login *login)
+{
+    return login->offer->name;
+}
+
+/* ---- the life of a login ---- */
+
+static struct login *login_new(struct mind *mind, const struct question *question)
+{
+    struct login *login = mem_zero(1, sizeof(*login));
+
+    login->mind = mind;
+    login->session = question->session;
+    login->serial = ++mind->login_serial;
+    login->alarm.is_login = true;
+    map_put(&mind->logins, login->session, 0, login);
+    return login;
+}
+
+static void login_free(struct login *login)
+{
+    struct mind *mind = login->mind;
+
+    map_remove(&mind->logins, login->session, 0);
+    if (login->question != NULL)
+        map_remove(&mind->login_questions, login->question->id, 0);
+    mind_clear_alarm(mind, &login->alarm);
+    auth_free(login->x);
+    blob_drop(login->details);
+    mem_free(login);
+}
+
+void login_forget(struct login *login)
+{
+    login_free(login);
+}
+
+void login_forget_all(struct mind *mind)
+{
+    for (;;) {
+        size_t at = 0;
+        const struct map_entry *entry = map_next(&mind->logins, &at);
+
+        if (entry == NULL)
+            return;
+        ((struct login *)entry->value)->question = NULL;
+        login_free(entry->value);
+    }
+}
+
+void login_on_alarm(struct alarm *alarm)
+{
+    struct login *login = container_of(alarm, struct login, alarm);
+
+    if (login->question == NULL)
+        login_free(login);
+}
+
+/* ---- answers ---- */
+
+static const struct question *take_question(struct login *login)
+{
+    const struct question *question = login->question;
+
+    map_remove(&login->mind->login_questions, question->id, 0);
+    login->question = NULL;
+    return question;
+}
+
+static void refuse(struct login *login, const char *uri, const char *words)
+{
+    struct realm *realm = login->mind->realm;
+    struct decision decision = {.question = take_question(login)->id,
+                                .verdict = VERDICT_REFUSE,
+                                .reason = uri,
+                                .words = words};
+
+    realm_decide(realm, &decision);
+    login_free(login);
+}
+
+static void challenge(struct login *login)
+{
+    const struct question *question = take_question(login);
+    struct decision decision = {.question = question->id,
+                                .verdict = VERDICT_CHALLENGE,
+                                .codec = question->hello->codec,
+                                .authmethod = login->offer->name,
+                                .extra = auth_challenge(login->x)};
+
+    mind_set_alarm(login->mind, &login->alarm, mind_now() + EXPIRY_MS);
+    realm_decide(login->mind->realm, &decision);
+}
+
+/* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" */
+static void make_authid(struct login *login)
+{
+    static const char letters[] = "345679ACEFGHJKLMNPQRSTUVWXY";
+
+    for (size_t i = 0; i < AUTHID_LEN; i++)
+        login->authid[i] =
+            (char)(i % 5 == 4 ? '-' : letters[rng_below(&login->mind->rng, sizeof(letters) - 1)]);
+}
+
+static struct slice authid_of(struct login *login, const struct auth_identity *identity)
+{
+    if (identity->authid.len != 0)
+        return identity->authid;
+    if (login->authid[0] == '\0')
+        make_authid(login);
+    return slice_make(login->authid, AUTHID_LEN);
+}
+
+static struct slice provider_of(const struct auth_record *record)
+{
+    return record->authprovider.len == 0 ? SLICE("policy") : record->authprovider;
+}
+
+static struct blob *attributes_of(const struct login *login, const struct auth_record *record)
+{
+    struct encoder e;
+
+    encode_start(&e, CODEC_MSGPACK, record->attributes.len + 64);
+    encode_map(&e, COUNT_UNKNOWN);
+    records_encode_attributes(&e, login->mind->policy, record, true);
+    encode_end(&e);
+    return encode_finish(&e);
+}
+
+/* Extra for WELCOME in the same serializer, or NULL. */
+static struct blob *extra_of(const struct login *login)
+{
+    struct encoder e;
+
+    encode_start(&e, CODEC_MSGPACK, 256);
+    if (auth_encode_extra(login->x, &e))
+        return encode_finish(&e);
+    encode_discard(&e);
+    return NULL;
+}
+
+static void welcome(struct login *login)
+{
+    struct auth_identity identity = auth_identity(login->x);
+    const struct auth_record *record = identity.record;
+    struct blob *attributes = attributes_of(login, record), *extra = extra_of(login);
+    struct decision decision = {
+        .question = take_question(login)->id,
+        .verdict = VERDICT_ACCEPT,
+        .codec = CODEC_MSGPACK,
+        .authmethod = identity.method,
+        .authid = authid_of(login, &identity),
+        .authrole = record->authrole,
+        .authprovider = provider_of(record),
+        .attributes = blob_slice(attributes),
+        .trustlevel = record->has_trustlevel ? (int64_t)record->trustlevel : -1,
+        .expires = record->expires_at * 1000,
+    };
+
+    if (extra != NULL)
+        decision.extra = blob_slice(extra);
+    realm_decide(login->mind->realm, &decision);
+    blob_drop(attributes);
+    blob_drop(extra);
+    login_free(login);
+}
+
+/* ---- policy.admit ---- */
+
+static void put(struct encoder *e, const char *key, struct slice value)
+{
+    encode_text(e, slice_of(key));
+    encode_text(e, value);
+}
+
+static void put_transport(struct encoder *e, const struct transport *transport)
+{
+    encode_text(e, SLICE("transport"));
+    encode_map(e, COUNT_UNKNOWN);
+    put(e, "type", slice_of(transport_name(transport->type)));
+    put(e, "protocol", slice_of(transport->protocol));
+    if (transport->peer != NULL)
+        put(e, "peer", slice_of(transport->peer));
+    encode_text(e, SLICE("secure"));
+    encode_bool(e, transport->is_secure);
+    encode_end(e);
+}
+
+static void make_details(struct login *login)
+{
+    struct auth_identity identity = auth_identity(login->x);
+    struct encoder e;
+
+    encode_start(&e, CODEC_MSGPACK, 512);
+    encode_map(&e, COUNT_UNKNOWN);
+    put(&e, "authid", authid_of(login, &identity));
+    put(&e, "authrole", identity.record->authrole);
+    put(&e, "authmethod", identity.method);
+    put(&e, "authprovider", provider_of(identity.record));
+    put(&e, "realm", slice_of(realm_name(login->mind->realm)));
+    put_transport(&e, login->question->transport);
+    records_encode_attributes(&e, login->mind->policy, identity.record, false);
+    encode_end(&e);
+    login->details = encode_finish(&e);
+}
+
+void login_look(const struct login *login, struct look *look)
+{
+    struct auth_identity identity = auth_identity(login->x);
+
+    *look = (struct look){
+        .authid =
+            identity.authid.len != 0 ? identity.authid : slice_make(login->authid, AUTHID_LEN),
+        .authrole = identity.record->authrole,
+        .codec = CODEC_MSGPACK,
+        .details = blob_slice(login->details),
+        .trustlevel = identity.record->has_trustlevel ? (int64_t)identity.record->trustlevel : -1};
+}
+
+static void hear(struct login *login, enum subject subject, size_t hook)
+{
+    mind_hear(login->mind, subject, hook, login->question, login);
+}
+
+static void admit(struct login *login)
+{
+    if (!login->mind->policy->has_admit) {
+        welcome(login);
+        return;
+    }
+    make_details(login);
+    hear(login, SUBJECT_ADMIT, HOOK_ADMIT);
+}
+
+/* ---- keys ---- */
+
+static void go_on(struct login *login, enum auth_step step);
+
+static void on_work(uv_work_t *work)
+{
+    auth_job_run(((struct derivation *)work->data)->job);
+}
+
+static void on_worked(uv_work_t *work, int status)
+{
+    struct derivation *derivation = work->data;
+    struct mind *mind = derivation->mind;
+    struct login *login = map_get(&mind->logins, derivation->session, 0);
+
+    (void)status; /* canceled: it was not run, which auth_resume sees */
+    mind->jobs--;
+    if (mind->is_stopped || login == NULL || login->serial != derivation->serial)
+        auth_job_free(derivation->job);
+    else
+        go_on(login, auth_resume(login->x, derivation->job));
+    mem_free(derivation);
+}
+
+static void derive(struct login *login)
+{
+    struct mind *mind = login->mind;
+    struct derivation *derivation;
+
+    if (mind->jobs >= MAX_JOBS) {
+        refuse(login, WAMP_AUTHENTICATION_FAILED, "too many logins at this time; try again later");
+        return;
+    }
+    derivation = mem_zero(1, sizeof(*derivation));
+    derivation->work.data = derivation;
+    derivation->mind = mind;
+    derivation->job = auth_take_job(login->x);
+    derivation->session = login->session;
+    derivation->serial = login->serial;
+    mind->jobs++;
+    CHECK(uv_queue_work(realm_loop(mind->realm), &derivation->work, on_work, on_worked) == 0);
+}
+
+/* ---- steps ---- */
+
+static void go_on(struct login *login, enum auth_step step)
+{
+    const struct auth_refusal *refusal;
+
+    switch (step) {
+    case AUTH_CHALLENGE:
+        challenge(login);
+        break;
+    case AUTH_DERIVE:
+        derive(login);
+        break;
+    case AUTH_ASK:
+        hear(login, SUBJECT_VERIFY, HOOK_METHODS + login->method * 2);
+        break;
+    case AUTH_OK:
+        admit(login);
+        break;
+    case AUTH_REFUSED:
+        refusal = auth_refusal(login->x);
+        refuse(login, refusal->fault.uri, refusal->fault.words);
+        break;
+    }
+}
+
+/* What a HELLO asks for. `hello` and `arena` hold what the request points into. */
+static bool read_request(struct login *login, struct auth_request *request, struct hello *hello,
+                         struct arena *arena)
+{
+    const struct question *question = login->question;
+    struct fault fault;
+    struct timespec now;
+
+    if (hello_read(hello, question->hello, arena, &fault) < 0)
+        return false;
+    clock_gettime(CLOCK_REALTIME, &now);
+    *request = (struct auth_request){.realm = slice_of(realm_name(login->mind->realm)),
+                                     .authid = hello->authid,
+                                     .codec = question->hello->codec,
+                                     .authextra = hello->authextra,
+                                     .session = question->session,
+                                     .now_ms = (uint64_t)now.tv_sec * 1000 +
+                                               (uint64_t)now.tv_nsec / 1000000,
+                                     .rng = &login->mind->rng};
+    return true;
+}
+
+/* Those who are not known should look like those who are. */
+static void learn(struct auth_settings *settings, const struct auth_record *record)
+{
+    switch (record->credential) {
+    case CREDENTIAL_TICKET:
+        settings->ticket_kdf = record->ticket.hash.kdf;
+        break;
+    case CREDENTIAL_CRA:
+        settings->cra_iterations = record->cra.salt.len == 0 ? 0 : record->cra.iterations;
+        settings->cra_keylen = record->cra.salt.len == 0 ? DIGEST_LEN : record->cra.keylen;
+        break;
+    case CREDENTIAL_SCRAM:
+        settings->scram_kdf = record->scram.kdf;
+        break;
+    case CREDENTIAL_NONE:
+    case CREDENTIAL_KEYS:
+    case CREDENTIAL_TLS:
+        break;
+    }
+}
+
+/* Begins with the record (NULL: there is none), or with Extra of the policy's own. */
+static void begin(struct login *login, struct auth_record *record, struct slice extra)
+{
+    struct mind *mind = login->mind;
+    struct auth_request request;
+    struct hello hello;
+    struct arena arena;
+    enum auth_step step = AUTH_REFUSED;
+    bool is_read;
+
+    arena_init(&arena);
+    is_read = read_request(login, &request, &hello, &arena);
+    if (is_read && login->offer->method == NULL)
+        step = auth_begin_own(&login->x, login->offer->name, &request, CODEC_MSGPACK, extra);
+    else if (is_read)
+        step = auth_begin(&login->x, login->offer->method, &mind->settings, &request, record);
+    arena_fini(&arena);
+    if (is_read)
+        go_on(login, step);
+    else
+        refuse(login, WAMP_AUTHENTICATION_FAILED, NULL);
+}
+
+static void choose(struct login *login)
+{
+    const struct policy *policy = login->mind->policy;
+    struct auth_menu menu = {.offers = policy->offers,
+                             .count = policy->offer_count,
+                             .is_ours_first = policy->is_ours_first};
+    struct auth_request request;
+    struct fault fault = {.uri = WAMP_AUTHENTICATION_FAILED};
+    struct hello hello;
+    struct arena arena;
+
+    arena_init(&arena);
+    if (read_request(login, &request, &hello, &arena))
+        login->offer = auth_choose(&menu, &request, hello.authmethods, &fault);
+    arena_fini(&arena);
+    if (login->offer == NULL) {
+        refuse(login, fault.uri, fault.words);
+        return;
+    }
+    login->method = policy->offer_methods[login->offer - policy->offers];
+    const struct method *method = &policy->methods[login->method];
+    if (!method->is_own)
+        hear(login, SUBJECT_LOOKUP, HOOK_METHODS + login->method * 2);
+    else if (method->has_challenge)
+        hear(login, SUBJECT_CHALLENGE, HOOK_METHODS + login->method * 2 + 1);
+    else
+        begin(login, NULL, (struct slice){0});
+}
+
+void login_ask(struct mind *mind, const struct question *question)
+{
+    struct login *login = map_get(&mind->logins, question->session, 0);
+
+    if (login == NULL) {
+        login = login_new(mind, question);
+    } else if (question->ask == ASK_JOIN) { /* of a peer that is gone, with the same id by chance */
+        login_free(login);
+        login = login_new(mind, question);
+    }
+    login->question = question;
+    map_put(&mind->login_questions, question->id, 0, login);
+    mind_clear_alarm(mind, &login->alarm);
+    if (question->ask == ASK_JOIN)
+        choose(login);
+    else if (login->x == NULL)
+        refuse(login, WAMP_AUTHENTICATION_FAILED, "timeout");
+    else
+        go_on(login, auth_check(login->x, question->msg->text, question->msg->dict));
+}
+
+/* ---- what the policy said ---- */
+
+/* The record that was said; *is_wrong: it is none, which was logged. */
+static struct auth_record *record_of(struct login *login, const struct hearing *hearing,
+                                     bool *is_wrong)
+{
+    struct fault fault;
+    struct auth_record *record;
+
+    *is_wrong = false;
+    if (hearing->said != SAID_DICT)
+        return NULL;
+    record = records_read(login->mind->policy, login->offer->method, hearing->dict, &fault);
+    if (record == NULL) {
+        mind_complain(login->mind, "authenticate", fault.words, NULL);
+        *is_wrong = true;
+    }
+    return record;
+}
+
+static void heard_record(struct login *login, const struct hearing *hearing)
+{
+    bool is_wrong;
+    struct auth_record *record = record_of(login, hearing, &is_wrong);
+
+    if (is_wrong) {
+        refuse(login, WAMP_AUTHENTICATION_FAILED, NULL);
+        return;
+    }
+    if (hearing->subject == SUBJECT_VERIFY) {
+        go_on(login, auth_answer_record(login->x, record));
+    } else {
+        if (record != NULL)
+            learn(&login->mind->settings, record);
+        begin(login, record, (struct slice){0});
+    }
+    auth_record_drop(record);
+}
+
+void login_heard(struct login *login, const struct hearing *hearing, bool is_sound)
+{
+    const char *uri = hearing->uri == NULL ? WAMP_AUTHENTICATION_DENIED : hearing->uri;
+
+    if (!is_sound) {
+        refuse(login, WAMP_AUTHENTICATION_FAILED, NULL);
+    } else if (hearing->said == SAID_NO) {
+        refuse(login, uri, hearing->words);
+    } else if (hearing->subject == SUBJECT_CHALLENGE) {
+        begin(login, NULL, hearing->dict);
+    } else if (hearing->subject != SUBJECT_ADMIT) {
+        heard_record(login, hearing);
+    } else if (hearing->said == SAID_YES) {
+        welcome(login);
+    } else {
+        refuse(login, uri, NULL);
+    }
+}

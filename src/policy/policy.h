@@ -1,0 +1,38 @@
+/* policy.h -- policies in Lua: who may come in, and who may do what.
+ *
+ * A policy is read, run once and checked; what it declares (rules, methods,
+ * attributes) is compiled. Each realm then has a mind of its own: a state of Lua
+ * with the same code in it, which answers what the core asks (router.h).
+ *
+ * What goes wrong in a policy while it decides means no.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_POLICY_POLICY_H
+#define NEXUS_POLICY_POLICY_H
+
+#include "router/router.h"
+
+struct policy;
+
+/* Is told what is wrong with a policy, a line at a time: "policy.lua:14: words". */
+typedef void policy_say_fn(void *ctx, const char *line);
+
+/* Reads and checks a file or a folder; policy_of_text one text that is in no file. NULL when it is
+ * not sound; everything that is wrong was said then, in the order of the lines. */
+struct policy *policy_load(const char *path, policy_say_fn *say, void *ctx);
+struct policy *policy_of_text(const char *label, struct slice text, policy_say_fn *say, void *ctx);
+
+/* When no realm uses it any more. */
+void policy_free(struct policy *policy);
+
+/* Its rules, for core_options.rules. Borrowed from the policy. */
+const struct rules *policy_rules(const struct policy *policy);
+
+/* SHA-256 over its files, in hexadecimal digits. */
+const char *policy_version(const struct policy *policy);
+
+/* Decides for a realm; decider_ctx is its struct policy, which several realms may share. */
+extern const struct decider policy_decider;
+
+#endif

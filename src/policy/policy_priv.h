@@ -1,0 +1,86 @@
+/* policy_priv.h -- what a policy is when it has been read and checked.
+ *
+ * Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_POLICY_POLICY_PRIV_H
+#define NEXUS_POLICY_POLICY_PRIV_H
+
+#include "auth/auth.h"
+#include "base/arena.h"
+#include "policy/places.h"
+#include "policy/policy.h"
+#include "script/door.h"
+
+enum attribute_type {
+    ATTRIBUTE_STRING,
+    ATTRIBUTE_INTEGER,
+    ATTRIBUTE_BOOLEAN,
+    ATTRIBUTE_LIST,
+    ATTRIBUTE_TYPE_COUNT
+};
+
+/* What the policy may say of a session. */
+struct attribute {
+    struct slice name;
+    enum attribute_type type;
+};
+
+/* An entry of policy.authenticate. */
+struct method {
+    struct slice key;
+    bool is_own; /* the policy verifies; else it looks up, and the router does */
+    bool has_challenge;
+};
+
+/* Functions of a policy that the router calls; those of methods follow, two each: what looks up or
+ * verifies, and what makes a challenge. */
+enum hook { HOOK_AUTHORIZE = 1, HOOK_ADMIT, HOOK_METHODS };
+
+struct policy {
+    const struct source *source;
+    struct source *owned; /* the same, or NULL: it is another policy's */
+    struct vm *vm;
+    const char *realm; /* whose mind it is; NULL: nobody's */
+    struct arena arena;
+    struct attribute *attributes; /* in the arena, as all arrays here */
+    size_t attribute_count;
+    struct method *methods;
+    size_t method_count;
+    struct auth_offer *offers;
+    size_t *offer_methods; /* by offer: index of the method */
+    size_t offer_count;
+    bool is_ours_first;
+    bool is_loaded; /* it was run and checked */
+    bool has_authorize, has_admit;
+    struct rules *rules; /* owned; NULL until it is checked */
+};
+
+/* Runs and checks a source that another policy owns. NULL when it is not sound. */
+struct policy *policy_instance(const struct source *source, const char *realm, policy_say_fn *say,
+                               void *ctx);
+
+/* Pushes the function of a hook. */
+void l_policy_push_hook(lua_State *lua, size_t hook);
+
+/* Stores the function at the top of the stack and pops it. */
+void l_policy_set_hook(lua_State *lua, size_t hook);
+
+/* Text in an arena. */
+PRINTF_LIKE(2, 3) const char *policy_format(struct arena *arena, const char *format, ...);
+
+/* Everything that l_ functions of the module nexus need. */
+struct policy *policy_of(lua_State *lua);
+
+static inline const struct attribute *policy_attribute(const struct policy *policy,
+                                                       struct slice name)
+{
+    for (size_t i = 0; i < policy->attribute_count; i++) {
+        if (slice_eq(policy->attributes[i].name, name))
+            return &policy->attributes[i];
+    }
+    return NULL;
+}
+
+#endif

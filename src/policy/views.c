@@ -1,0 +1,546 @@
+/* views.c -- request, hello and session, as hooks see them.
+ *
+ * A view is a hearing and its generation at that time: when the hearing has ended
+ * the numbers differ, and reading raises. Nothing is decoded before it is read;
+ * what was decoded stays in the view.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "policy/guess.h"
+#include "policy/mind.h"
+#include "script/values.h"
+#include "wire/uri.h"
+
+#include <lauxlib.h>
+
+#include <stdio.h>
+#include <stdlib.h>
+
+struct view {
+    struct hearing *hearing;
+    uint32_t generation;
+};
+
+enum field {
+    FIELD_ACTION = 1,
+    FIELD_URI,
+    FIELD_MATCH,
+    FIELD_SESSION,
+    FIELD_OPTIONS,
+    FIELD_ARGS,
+    FIELD_KWARGS,
+    FIELD_PARAMS,
+    FIELD_ID,
+    FIELD_REALM,
+    FIELD_TRUSTLEVEL,
+    FIELD_TRANSPORT,
+    FIELD_METHOD,
+    FIELD_DETAIL, /* a key of the details by that name */
+    FIELD_HELLO,  /* a key of HELLO.Details */
+    FIELD_AGENT,
+};
+
+struct field_row {
+    const char *name;
+    enum field field;
+};
+
+#define CACHED 5 /* user values of a view of a request: fields from SESSION to PARAMS */
+
+/* ---- checking ---- */
+
+static struct hearing *hearing_of(lua_State *lua, const char *words)
+{
+    const struct view *view = lua_touserdata(lua, 1);
+
+    if (UNLIKELY(view->generation != view->hearing->generation || view->hearing->question == NULL))
+        luaL_error(lua, "%s is over", words);
+    return view->hearing;
+}
+
+/* The number of the field whose name is at 2, by the table in the first upvalue; 0: none. */
+static enum field field_at(lua_State *lua)
+{
+    enum field field;
+
+    lua_pushvalue(lua, 2);
+    lua_rawget(lua, lua_upvalueindex(1));
+    field = (enum field)lua_tointeger(lua, -1);
+    lua_pop(lua, 1);
+    return field;
+}
+
+static int unknown_field(lua_State *lua, const struct field_row *rows, const char *what)
+{
+    struct guess guess;
+    struct slice name = {0};
+    char words[128];
+
+    if (lua_type(lua, 2) == LUA_TSTRING)
+        name.data = lua_tolstring(lua, 2, &name.len);
+    guess = guess_begin(name);
+    for (; rows->name != NULL; rows++)
+        guess_offer(&guess, slice_of(rows->name));
+    return luaL_error(lua, "no %s \"%s\"%s", what, name.data == NULL ? "?" : name.data,
+                      guess_words(&guess, words));
+}
+
+static void push_slice(lua_State *lua, struct slice text)
+{
+    lua_pushlstring(lua, text.len == 0 ? "" : text.data, text.len);
+}
+
+/* ---- dicts ---- */
+
+/* Pushes the value under a key (the last one wins), or nil. Nothing raises while the arena holds
+ * memory. */
+static void push_entry(lua_State *lua, enum codec codec, struct slice dict, struct slice key,
+                       const char *path)
+{
+    struct arena arena;
+    struct dict_walk walk;
+    struct slice found = {0};
+
+    arena_init(&arena);
+    dict_walk(&walk, codec, dict, &arena);
+    while (dict_next(&walk)) {
+        if (slice_eq(walk.key, key))
+            found = walk.value;
+    }
+    arena_fini(&arena);
+    if (found.data == NULL)
+        lua_pushnil(lua);
+    else
+        l_values_push(lua, codec, found, path);
+}
+
+static void push_empty(lua_State *lua, enum values_shape shape)
+{
+    lua_newtable(lua);
+    l_values_mark(lua, shape);
+}
+
+/* ---- transport ---- */
+
+static void set_text(lua_State *lua, const char *key, const char *text, size_t len)
+{
+    lua_pushlstring(lua, text, len);
+    lua_setfield(lua, -2, key);
+}
+
+/* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
+static void set_peer(lua_State *lua, const char *peer)
+{
+    const char *ip = strchr(peer, ':'), *port = strrchr(peer, ':');
+
+    set_text(lua, "peer", peer, strlen(peer));
+    if (strncmp(peer, "tcp", 3) != 0 || ip == NULL || port <= ip)
+        return;
+    ip++;
+    lua_pushinteger(lua, (lua_Integer)strtol(port + 1, NULL, 10));
+    lua_setfield(lua, -2, "port");
+    if (*ip == '[' && port[-1] == ']')
+        set_text(lua, "ip", ip + 1, (size_t)(port - ip) - 2);
+    else
+        set_text(lua, "ip", ip, (size_t)(port - ip));
+}
+
+static void set_protocol(lua_State *lua, const char *protocol)
+{
+    const char *serializer = strrchr(protocol, '.');
+
+    set_text(lua, "protocol", protocol, strlen(protocol));
+    if (serializer != NULL)
+        set_text(lua, "serializer", serializer + 1, strlen(serializer + 1));
+}
+
+static void push_transport(lua_State *lua, const struct transport *transport)
+{
+    lua_createtable(lua, 0, 7);
+    lua_pushstring(lua, transport_name(transport->type));
+    lua_setfield(lua, -2, "type");
+    lua_pushboolean(lua, transport->is_secure);
+    lua_setfield(lua, -2, "secure");
+    set_protocol(lua, transport->protocol);
+    if (transport->peer != NULL)
+        set_peer(lua, transport->peer);
+    vm_freeze(lua, "transport");
+}
+
+/* The same out of the details of a session. */
+static void push_session_transport(lua_State *lua, const struct look *look)
+{
+    push_entry(lua, look->codec, look->details, SLICE("transport"), "transport");
+    if (!lua_istable(lua, -1))
+        return;
+    if (lua_getfield(lua, -1, "peer") == LUA_TSTRING) {
+        lua_insert(lua, -2);
+        set_peer(lua, lua_tostring(lua, -2));
+        lua_insert(lua, -2);
+    }
+    lua_pop(lua, 1);
+    if (lua_getfield(lua, -1, "protocol") == LUA_TSTRING) {
+        lua_insert(lua, -2);
+        set_protocol(lua, lua_tostring(lua, -2));
+        lua_insert(lua, -2);
+    }
+    lua_pop(lua, 1);
+    vm_freeze(lua, "transport");
+}
+
+/* ---- session ---- */
+
+static const struct field_row session_rows[] = {
+    {"id", FIELD_ID},
+    {"authid", FIELD_DETAIL},
+    {"authrole", FIELD_DETAIL},
+    {"authmethod", FIELD_DETAIL},
+    {"authprovider", FIELD_DETAIL},
+    {"realm", FIELD_DETAIL},
+    {"trustlevel", FIELD_TRUSTLEVEL},
+    {"transport", FIELD_TRANSPORT},
+    {NULL, FIELD_ID},
+};
+
+static const char *life_of(const struct hearing *hearing)
+{
+    return hearing->subject == SUBJECT_REQUEST ? "request" : "session";
+}
+
+static const struct hearing *look_at(lua_State *lua, struct look *look)
+{
+    const struct view *view = lua_touserdata(lua, 1);
+    const struct hearing *hearing = hearing_of(lua, life_of(view->hearing));
+
+    if (hearing->subject != SUBJECT_REQUEST)
+        login_look(hearing->login, look);
+    else if (!core_look(realm_core(hearing->mind->realm), hearing->question->session, look))
+        luaL_error(lua, "request is over");
+    return hearing;
+}
+
+static int no_attribute(lua_State *lua, const struct policy *policy, struct slice name)
+{
+    struct guess guess = guess_begin(name);
+    char words[128];
+
+    for (size_t i = 0; i < policy->attribute_count; i++)
+        guess_offer(&guess, policy->attributes[i].name);
+    for (const struct field_row *row = session_rows; row->name != NULL; row++)
+        guess_offer(&guess, slice_of(row->name));
+    return luaL_error(lua, "no attribute \"%s\"%s", name.data == NULL ? "?" : name.data,
+                      guess_words(&guess, words));
+}
+
+static struct slice name_at(lua_State *lua, int index)
+{
+    struct slice name = {0};
+
+    if (lua_type(lua, index) == LUA_TSTRING)
+        name.data = lua_tolstring(lua, index, &name.len);
+    return name;
+}
+
+static int l_session_index(lua_State *lua)
+{
+    struct look look;
+    const struct hearing *hearing = look_at(lua, &look);
+    struct slice name = name_at(lua, 2);
+    enum field field = field_at(lua);
+
+    if (field == FIELD_ID)
+        lua_pushinteger(lua, (lua_Integer)hearing->question->session);
+    else if (field == FIELD_TRUSTLEVEL && look.trustlevel >= 0)
+        lua_pushinteger(lua, look.trustlevel);
+    else if (field == FIELD_TRUSTLEVEL)
+        lua_pushnil(lua);
+    else if (field == FIELD_TRANSPORT)
+        push_session_transport(lua, &look);
+    else if (slice_eq(name, SLICE("authid")))
+        push_slice(lua, look.authid);
+    else if (slice_eq(name, SLICE("authrole")))
+        push_slice(lua, look.authrole);
+    else if (slice_eq(name, SLICE("has")))
+        lua_pushvalue(lua, lua_upvalueindex(2));
+    else if (field == FIELD_DETAIL || policy_attribute(hearing->mind->policy, name) != NULL)
+        push_entry(lua, look.codec, look.details, name, name.data);
+    else
+        return no_attribute(lua, hearing->mind->policy, name);
+    return 1;
+}
+
+/* session:has(name, value) */
+static int l_session_has(lua_State *lua)
+{
+    struct look look;
+    const struct hearing *hearing;
+    struct slice name;
+    bool has = false;
+
+    luaL_checkudata(lua, 1, "session");
+    hearing = look_at(lua, &look);
+    name.data = luaL_checklstring(lua, 2, &name.len);
+    lua_settop(lua, 3);
+    if (policy_attribute(hearing->mind->policy, name) == NULL)
+        return no_attribute(lua, hearing->mind->policy, name);
+    push_entry(lua, look.codec, look.details, name, name.data);
+    if (!lua_isnil(lua, 3) && lua_istable(lua, 4)) {
+        for (lua_Integer i = 1; !has && lua_rawgeti(lua, 4, i) != LUA_TNIL; i++) {
+            has = lua_rawequal(lua, 3, -1) != 0;
+            lua_pop(lua, 1);
+        }
+    } else if (!lua_isnil(lua, 3)) {
+        has = lua_rawequal(lua, 3, 4) != 0;
+    }
+    lua_pushboolean(lua, has);
+    return 1;
+}
+
+/* ---- hello ---- */
+
+static const struct field_row hello_rows[] = {
+    {"realm", FIELD_REALM},         {"authid", FIELD_HELLO},
+    {"authrole", FIELD_HELLO},      {"authmethods", FIELD_HELLO},
+    {"authextra", FIELD_HELLO},     {"roles", FIELD_HELLO},
+    {"agent", FIELD_AGENT},         {"method", FIELD_METHOD},
+    {"transport", FIELD_TRANSPORT}, {NULL, FIELD_ID},
+};
+
+static int l_hello_index(lua_State *lua)
+{
+    const struct hearing *hearing = hearing_of(lua, "hello");
+    const struct msg *hello = hearing->question->hello;
+
+    switch ((unsigned)field_at(lua)) {
+    case FIELD_REALM:
+        lua_pushstring(lua, realm_name(hearing->mind->realm));
+        break;
+    case FIELD_METHOD:
+        push_slice(lua, login_method(hearing->login));
+        break;
+    case FIELD_TRANSPORT:
+        push_transport(lua, hearing->question->transport);
+        break;
+    case FIELD_HELLO:
+    case FIELD_AGENT:
+        push_entry(lua, hello->codec, hello->dict, name_at(lua, 2), lua_tostring(lua, 2));
+        break;
+    default:
+        return unknown_field(lua, hello_rows, "field of hello");
+    }
+    return 1;
+}
+
+/* ---- request ---- */
+
+static const struct field_row request_rows[] = {
+    {"action", FIELD_ACTION},   {"uri", FIELD_URI},         {"match", FIELD_MATCH},
+    {"session", FIELD_SESSION}, {"options", FIELD_OPTIONS}, {"args", FIELD_ARGS},
+    {"kwargs", FIELD_KWARGS},   {"params", FIELD_PARAMS},   {NULL, FIELD_ID},
+};
+
+/* Nobody but the ends can read it. */
+static bool is_sealed(const struct msg *msg)
+{
+    struct arena arena;
+    struct dict_walk walk;
+    bool is_found = msg->payload.kind == PAYLOAD_RAW;
+
+    arena_init(&arena);
+    dict_walk(&walk, msg->codec, msg->dict, &arena);
+    while (!is_found && dict_next(&walk))
+        is_found = slice_eq(walk.key, SLICE("ppt_scheme")) || slice_eq(walk.key, SLICE("enc_algo"));
+    arena_fini(&arena);
+    return is_found;
+}
+
+static void push_payload(lua_State *lua, const struct msg *msg, bool is_args)
+{
+    struct slice part = is_args ? msg->payload.args : msg->payload.kwargs;
+
+    if (is_sealed(msg))
+        lua_pushnil(lua);
+    else if (part.len == 0)
+        push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
+    else
+        l_values_push(lua, msg->payload.codec, part, is_args ? "args" : "kwargs");
+}
+
+/* For rules: the attributes of a session, as the core sees them. */
+struct attributes {
+    const struct look *look;
+    struct arena *arena;
+};
+
+static struct slice attribute(void *ctx, struct slice name)
+{
+    const struct attributes *attributes = ctx;
+    struct dict_walk walk, item;
+    struct slice found = {0};
+    unsigned count = 0;
+
+    dict_walk(&walk, attributes->look->codec, attributes->look->details, attributes->arena);
+    while (dict_next(&walk)) {
+        if (!slice_eq(walk.key, name))
+            continue;
+        if (walk.token.type == TOKEN_TEXT)
+            return walk.token.text;
+        if (walk.token.type != TOKEN_LIST)
+            continue;
+        list_walk(&item, attributes->look->codec, walk.value, attributes->arena);
+        for (; list_next(&item); count++)
+            found = item.token.type == TOKEN_TEXT ? item.token.text : (struct slice){0};
+    }
+    return count == 1 ? found : (struct slice){0};
+}
+
+/* What the pattern of the rule that asked has captured. */
+static void push_params(lua_State *lua, const struct hearing *hearing)
+{
+    const struct question *question = hearing->question;
+    const struct rules *rules = hearing->mind->policy->rules;
+    struct rules_verdict verdict = {0};
+    struct arena arena;
+    struct look look;
+
+    if (!core_look(realm_core(hearing->mind->realm), question->session, &look))
+        luaL_error(lua, "request is over");
+    arena_init(&arena);
+    struct attributes attributes = {&look, &arena};
+    struct rules_question asked = {.role = rules_find_role(rules, look.authrole),
+                                   .action = question->action,
+                                   .match = question->match,
+                                   .uri = question->msg->text,
+                                   .attribute = attribute,
+                                   .ctx = &attributes};
+    if (asked.role == RULE_NO_ROLE)
+        asked.role = rules_find_role(rules, SLICE("*"));
+    if (asked.role != RULE_NO_ROLE)
+        rules_decide(rules, &asked, &verdict);
+    arena_fini(&arena); /* captures are parts of the URI */
+    push_empty(lua, VALUES_DICT);
+    for (size_t i = 0; i < verdict.capture_count; i++) {
+        const struct rules_capture *capture = &verdict.captures[i];
+
+        if (capture->value.data == NULL)
+            continue;
+        push_slice(lua, capture->name);
+        push_slice(lua, capture->value);
+        lua_rawset(lua, -3);
+    }
+}
+
+static void push_cached(lua_State *lua, struct hearing *hearing, enum field field)
+{
+    const struct msg *msg = hearing->question->msg;
+
+    switch ((unsigned)field) {
+    case FIELD_SESSION:
+        l_views_push_session(lua, hearing);
+        break;
+    case FIELD_OPTIONS:
+        if (msg->dict.len == 0)
+            push_empty(lua, VALUES_DICT);
+        else
+            l_values_push(lua, msg->codec, msg->dict, "options");
+        break;
+    case FIELD_ARGS:
+    case FIELD_KWARGS:
+        push_payload(lua, msg, field == FIELD_ARGS);
+        break;
+    default:
+        push_params(lua, hearing);
+        break;
+    }
+}
+
+static int l_request_index(lua_State *lua)
+{
+    struct hearing *hearing = hearing_of(lua, "request");
+    const struct question *question = hearing->question;
+    enum field field = field_at(lua);
+
+    switch ((unsigned)field) {
+    case FIELD_ACTION:
+        lua_pushstring(lua, rules_action_name(question->action));
+        return 1;
+    case FIELD_URI:
+        push_slice(lua, question->msg->text);
+        return 1;
+    case FIELD_MATCH:
+        lua_pushstring(lua, match_name(question->match));
+        return 1;
+    case 0:
+        return unknown_field(lua, request_rows, "field of a request");
+    default:
+        break;
+    }
+    if (lua_getiuservalue(lua, 1, (int)(field - FIELD_SESSION) + 1) != LUA_TNIL)
+        return 1;
+    push_cached(lua, hearing, field);
+    lua_pushvalue(lua, -1);
+    lua_setiuservalue(lua, 1, (int)(field - FIELD_SESSION) + 1);
+    return 1;
+}
+
+_Static_assert(FIELD_PARAMS - FIELD_SESSION + 1 == CACHED, "user values of a request");
+
+/* ---- making them ---- */
+
+static void push_view(lua_State *lua, struct hearing *hearing, const char *name, int values)
+{
+    struct view *view = lua_newuserdatauv(lua, sizeof(*view), values);
+
+    *view = (struct view){hearing, hearing->generation};
+    luaL_setmetatable(lua, name);
+}
+
+void l_views_push_request(lua_State *lua, struct hearing *hearing)
+{
+    push_view(lua, hearing, "request", CACHED);
+}
+
+void l_views_push_hello(lua_State *lua, struct hearing *hearing)
+{
+    push_view(lua, hearing, "hello", 0);
+}
+
+void l_views_push_session(lua_State *lua, struct hearing *hearing)
+{
+    push_view(lua, hearing, "session", 0);
+}
+
+static int l_read_only(lua_State *lua)
+{
+    return luaL_error(lua, "%s is read-only", lua_tostring(lua, lua_upvalueindex(1)));
+}
+
+static void open_one(lua_State *lua, const char *name, const struct field_row *rows,
+                     lua_CFunction index, lua_CFunction method)
+{
+    luaL_newmetatable(lua, name);
+    lua_newtable(lua);
+    for (; rows->name != NULL; rows++) {
+        lua_pushinteger(lua, rows->field);
+        lua_setfield(lua, -2, rows->name);
+    }
+    if (method == NULL)
+        lua_pushnil(lua);
+    else
+        lua_pushcfunction(lua, method);
+    lua_pushcclosure(lua, index, 2);
+    lua_setfield(lua, -2, "__index");
+    lua_pushstring(lua, name);
+    lua_pushcclosure(lua, l_read_only, 1);
+    lua_setfield(lua, -2, "__newindex");
+    lua_pushboolean(lua, 0);
+    lua_setfield(lua, -2, "__metatable");
+    lua_pop(lua, 1);
+}
+
+void l_views_open(lua_State *lua)
+{
+    open_one(lua, "request", request_rows, l_request_index, NULL);
+    open_one(lua, "hello", hello_rows, l_hello_index, NULL);
+    open_one(lua, "session", session_rows, l_session_index, l_session_has);
+}
