@@ -364,13 +364,13 @@ static void challenge(struct core *core, struct session *session, const struct d
         join_abort(core, session, WAMP_AUTHENTICATION_FAILED, "too many challenges");
         return;
     }
-    forget_answer(joining);
     joining->question.round++;
     joining->is_challenged = true;
     restart_timer(core, session);
     send_reply(
         core, session,
         reply_challenge(session->codec, decision->authmethod, decision->codec, decision->extra));
+    forget_answer(joining); /* only now: the decision may point into it */
 }
 
 /* Identities become numbers, and those have a bound. */
@@ -418,7 +418,8 @@ void join_decide(struct core *core, struct session *session, const struct decisi
         break;
     case VERDICT_ALLOW:
     case VERDICT_DENY:
-        CHECK(!"a verdict for a request");
+        CHECK(decision->verdict < VERDICT_ALLOW); /* that is for requests */
+        break;
     }
 }
 
