@@ -126,6 +126,10 @@ void net_free(struct net *net);
 /* The loop, for whoever has timers or work of its own there; on the worker's thread only. */
 struct uv_loop_s *net_loop(struct net *net);
 
+/* Work of others on the loop is about to touch the worker: the turn has its time now, and on_turn will
+ * come. */
+void net_touch(struct net *net);
+
 /* Calls on_post on the worker's thread soon. The only function for other threads. */
 void net_post(struct net *net);
 
