@@ -52,7 +52,7 @@ return {
     -- realms by name; peers of different realms never meet
     realms = {
         ["realm1"] = {
-            -- who may come in and do what; "open": anybody, everything
+            -- who may come in and do what; "open": anybody, everything; or the path of a policy in Lua, seen from this file
             policy = "open",
             -- other defaults of the options below, as programs know them from another router; see config/moving.md
             -- compat = "none",
@@ -76,6 +76,10 @@ return {
             -- empty_eligible_is_absent = false,
             -- sessions in the realm; 0: no bound
             -- max_sessions = 0,
+            -- with a policy: HELLO to CHALLENGE, to AUTHENTICATE, to WELCOME
+            -- auth_timeout = "10s",
+            -- with a policy: sessions that are being opened at one time
+            -- max_joining = 10000,
             -- subscriptions of one session
             -- max_subscriptions = 100000,
             -- registrations of one session
@@ -165,7 +169,7 @@ return {
 
     -- for realms that nobody named here, made when the first peer asks for one
     -- realm_template = {
-    --     -- who may come in and do what; "open": anybody, everything
+    --     -- who may come in and do what; "open": anybody, everything; or the path of a policy in Lua, seen from this file
     --     policy = "open",
     --     -- other defaults of the options below, as programs know them from another router; see config/moving.md
     --     compat = "none",
@@ -189,6 +193,10 @@ return {
     --     empty_eligible_is_absent = false,
     --     -- sessions in the realm; 0: no bound
     --     max_sessions = 0,
+    --     -- with a policy: HELLO to CHALLENGE, to AUTHENTICATE, to WELCOME
+    --     auth_timeout = "10s",
+    --     -- with a policy: sessions that are being opened at one time
+    --     max_joining = 10000,
     --     -- subscriptions of one session
     --     max_subscriptions = 100000,
     --     -- registrations of one session

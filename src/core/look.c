@@ -20,3 +20,8 @@ bool core_look(const struct core *core, uint64_t session, struct look *look)
                           .trustlevel = found->trustlevel};
     return true;
 }
+
+uint32_t core_auth_timeout(const struct core *core)
+{
+    return core->options.auth_timeout_ms;
+}

@@ -18,4 +18,7 @@ struct look {
 /* False when there is no such session (any more). */
 bool core_look(const struct core *core, uint64_t session, struct look *look);
 
+/* How long a session that is being opened may take for its next step, ms. */
+uint32_t core_auth_timeout(const struct core *core);
+
 #endif

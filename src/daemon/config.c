@@ -129,8 +129,8 @@ static void check_required(struct check *check, const struct config_option *opti
     if (strcmp(option->name, "policy") == 0)
         report_error(check->report, table->line,
                      "%s%spolicy is missing: a realm must say who may come in; "
-                     "ready-made policies: %s",
-                     table->name, dot, option_allowed(option, check->arena));
+                     "ready-made policies: \"open\"",
+                     table->name, dot);
     else
         report_error(check->report, table->line, "%s%s%s is missing; allowed: %s", table->name, dot,
                      option->name, option_allowed(option, check->arena));
@@ -361,7 +361,7 @@ static void build_realms(struct check *check)
         realms[i] = config->realms[i].router;
         realms[i].core.agent = agent;
     }
-    config->router.realms = realms;
+    config->router.realms = config->realm_options = realms;
     config->router.strict_uris = all_are_strict(config);
     config->realm_template.router.core.agent = agent;
     config->router.realm_template = config->has_template ? &config->realm_template.router : NULL;

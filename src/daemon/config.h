@@ -21,18 +21,18 @@ struct listen_config {
     bool is_tls; /* asked for by the address */
 };
 
-enum policy { POLICY_OPEN };
-
 struct realm_config {
     struct realm_options router;
-    unsigned policy; /* enum policy */
-    unsigned compat; /* enum compat */
+    const char *policy;      /* as written: "open", or a path */
+    const char *policy_path; /* from where the program runs; NULL: "open" */
+    unsigned compat;         /* enum compat */
 };
 
 struct config {
     struct router_options router; /* listeners and realms point into the arrays below */
     struct listen_config *listen;
     struct realm_config *realms;
+    struct realm_options *realm_options; /* what router.realms points to */
     struct realm_config realm_template;
     bool has_template;
     const char *agent;

@@ -267,7 +267,7 @@ static void sample_listen(struct printer *p, const struct config_option *option)
 
 static void sample_realm(struct printer *p, const struct config_option *option, const char *name)
 {
-    struct realm_config realm = {0};
+    struct realm_config realm = {.policy = "open"};
     struct arena arena;
 
     arena_init(&arena);

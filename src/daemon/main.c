@@ -5,6 +5,7 @@
 #include "daemon/config.h"
 #include "daemon/exit_code.h"
 #include "daemon/flags.h"
+#include "daemon/policies.h"
 #include "daemon/service.h"
 
 #include <stdio.h>
@@ -67,6 +68,21 @@ static int do_task(enum task task, const struct config *config, const struct rep
     return EXIT_OK;
 }
 
+/* Policies are code: to print a configuration none is run. */
+static int with_policies(enum task task, struct config *config, const struct report *report)
+{
+    struct policies *policies;
+    int code = EXIT_CONFIG;
+
+    if (task == TASK_PRINT)
+        return do_task(task, config, report);
+    policies = policies_load(config);
+    if (policies != NULL)
+        code = do_task(task, config, report);
+    policies_free(policies);
+    return code;
+}
+
 static int with_config(const struct flags *flags, struct arena *arena)
 {
     bool is_file = flags->config != NULL;
@@ -79,7 +95,7 @@ static int with_config(const struct flags *flags, struct arena *arena)
     if (root != NULL) {
         flags_override(flags, root, arena);
         if (config_check(&config, root, &report) == 0)
-            code = do_task(flags->task, &config, &report);
+            code = with_policies(flags->task, &config, &report);
         config_fini(&config);
     }
     print_lines(&report.errors);

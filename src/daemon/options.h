@@ -28,6 +28,7 @@ enum option_type {
     OPTION_SWITCH,      /* bool: the second of two choices */
     OPTION_SET,         /* unsigned: bit set of choices, as a list */
     OPTION_TEXT,        /* const char * */
+    OPTION_POLICY,      /* const char *: "open", or the path of a policy */
     OPTION_FILE,        /* const char *: a file that can be read */
     OPTION_TEXTS,       /* const char *const *, NULL-terminated */
     OPTION_SECTION,     /* a table of options in the same structure */

@@ -16,7 +16,6 @@ static const char *const kill_reason_names[] = {"killed", "normal", NULL};
 static const char *const kill_results_names[] = {"standard", "count", "list", NULL};
 static const char *const match_names[] = {"exact", "prefix", "wildcard", NULL};
 static const char *const history_result_names[] = {"flat", "list", NULL};
-static const char *const policy_names[] = {"open", NULL};
 static const char *const uri_names[] = {"loose", "strict", NULL};
 static const char *const request_id_names[] = {"lenient", "sequential", "strict", NULL};
 static const char *const disclosure_names[] = {"never", "request", "always", NULL};
@@ -28,6 +27,7 @@ static const char *const overflow_names[] = {"drop_newest", "drop_oldest", "conf
 _Static_assert(ROUTER_BROKER == 1 && ROUTER_DEALER == 2, "role_names");
 _Static_assert(KILL_RESULTS_STANDARD == 0 && KILL_RESULTS_LIST == 2, "kill_results_names");
 _Static_assert(MATCH_EXACT == 0 && MATCH_WILDCARD == 2, "match_names");
+_Static_assert(DEFAULT_AUTH_TIMEOUT_MS == 10000, "auth_timeout");
 _Static_assert(DEFAULT_RETAINED_MAX_BYTES == 64 << 20, "retained_max_bytes");
 _Static_assert(sizeof(enum match) == sizeof(unsigned), "choices are written as unsigned");
 _Static_assert(REQUEST_IDS_LENIENT == 0 && REQUEST_IDS_STRICT == 2, "request_id_names");
@@ -109,11 +109,11 @@ static const struct section queue_section = SECTION_OF(queue_rows);
 
 static const struct config_option realm_rows[] = {
     {.name = "policy",
-     .type = OPTION_CHOICE,
+     .type = OPTION_POLICY,
      .is_required = true,
-     .choices = policy_names,
      .offset = offsetof(struct realm_config, policy),
-     .words = "who may come in and do what; \"open\": anybody, everything"},
+     .words = "who may come in and do what; \"open\": anybody, everything; or the path of a policy "
+              "in Lua, seen from this file"},
     {.name = "compat",
      .type = OPTION_CHOICE,
      .fallback = "none",
@@ -177,6 +177,20 @@ static const struct config_option realm_rows[] = {
      .max = 10000000,
      .offset = AT(core.max_sessions),
      .words = "sessions in the realm; 0: no bound"},
+    {.name = "auth_timeout",
+     .type = OPTION_DURATION_MS,
+     .fallback = "10s",
+     .min = 100,
+     .max = 600000,
+     .offset = AT(core.auth_timeout_ms),
+     .words = "with a policy: HELLO to CHALLENGE, to AUTHENTICATE, to WELCOME"},
+    {.name = "max_joining",
+     .type = OPTION_COUNT,
+     .fallback = STRING(DEFAULT_MAX_JOINING),
+     .min = 1,
+     .max = 10000000,
+     .offset = AT(core.max_joining),
+     .words = "with a policy: sessions that are being opened at one time"},
     {.name = "max_subscriptions",
      .type = OPTION_COUNT,
      .fallback = STRING(DEFAULT_MAX_SUBSCRIPTIONS),

@@ -157,11 +157,11 @@ static void log_notes(const struct service *service, const struct report *report
     for (const struct report_line *note = report->notes.first; note != NULL; note = note->next)
         log_line(LOG_WARN, "config-note", note->text, NULL);
     for (size_t i = 0; i < config->router.realm_count; i++) {
-        if (config->realms[i].policy == POLICY_OPEN)
+        if (config->realms[i].policy_path == NULL)
             log_line(LOG_WARN, "open-realm", "policy \"open\": anybody may join and do everything",
                      "realm", config->realms[i].router.core.realm, NULL);
     }
-    if (config->has_template && config->realm_template.policy == POLICY_OPEN)
+    if (config->has_template && config->realm_template.policy_path == NULL)
         log_line(LOG_WARN, "open-template",
                  "policy \"open\": anybody may make a realm and do everything in it", NULL);
 }

@@ -84,6 +84,8 @@ const char *option_allowed(const struct config_option *option, struct arena *are
         return arena_format(arena, "a list of one or more of %s", choice_list(option, arena));
     case OPTION_TEXT:
         return option->min == 0 ? "a string" : "a string that is not empty";
+    case OPTION_POLICY:
+        return "\"open\", or the path of a policy, with a / or .lua in it";
     case OPTION_FILE:
         return "the name of a file that can be read";
     case OPTION_TEXTS:
@@ -235,6 +237,12 @@ static bool read_mode(const struct node *node, unsigned *mode)
     return *mode >= 1 && *mode <= 0777;
 }
 
+/* A word that is no path is more likely a mistake. */
+static bool is_policy(const char *text)
+{
+    return strcmp(text, "open") == 0 || strchr(text, '/') != NULL || strstr(text, ".lua") != NULL;
+}
+
 static bool read_text(const struct config_option *option, const struct node *node,
                       const char **text, struct arena *arena)
 {
@@ -243,6 +251,8 @@ static bool read_text(const struct config_option *option, const struct node *nod
     if (node->type != NODE_TEXT || strlen(node->text) < option->min)
         return false;
     if (is_file ? access(node->text, R_OK) != 0 : !utf8_is_valid(slice_of(node->text)))
+        return false;
+    if (option->type == OPTION_POLICY && !is_policy(node->text))
         return false;
     *text = arena_format(arena, "%s", node->text);
     return true;
@@ -291,6 +301,7 @@ bool option_read(const struct config_option *option, const struct node *node, vo
         *(bool *)field = index != 0;
         return true;
     case OPTION_TEXT:
+    case OPTION_POLICY:
     case OPTION_FILE:
         if (!read_text(option, node, &text, arena))
             return false;
@@ -489,6 +500,7 @@ bool option_print(const struct config_option *option, const void *from, struct w
         print_set(option, number, out);
         return true;
     case OPTION_TEXT:
+    case OPTION_POLICY:
     case OPTION_FILE:
         memcpy(&text, field, sizeof(text));
         if (text != NULL)

@@ -9,7 +9,6 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/hello.h"
-#include "core/limits.h"
 #include "policy/mind.h"
 #include "policy/records.h"
 #include "wire/errors.h"
@@ -20,8 +19,8 @@
 /* Keys that are being derived, or wait for it, in one realm. */
 #define MAX_JOBS 64
 
-/* The core ends a login that takes longer; this is about those whose peer is gone. */
-#define EXPIRY_MS (DEFAULT_AUTH_TIMEOUT_MS + 1000)
+/* The core ends a login that takes longer than auth_timeout; this is about those whose peer is gone. */
+#define EXPIRY_MS 1000
 
 #define AUTHID_LEN 29
 
@@ -135,7 +134,8 @@ static void challenge(struct login *login)
                                 .authmethod = login->offer->name,
                                 .extra = auth_challenge(login->x)};
 
-    mind_set_alarm(login->mind, &login->alarm, mind_now() + EXPIRY_MS);
+    mind_set_alarm(login->mind, &login->alarm,
+                   mind_now() + core_auth_timeout(realm_core(login->mind->realm)) + EXPIRY_MS);
     realm_decide(login->mind->realm, &decision);
 }
 

@@ -1,0 +1,115 @@
+--- Routers with policies, for specs.
+--
+--   local nexusd = policies.start([[ return { api = 1 } ]])
+--   local alice = policies.connect(nexusd)
+--   policies.login_ticket(alice, "alice", "secret")
+-- SPDX-License-Identifier: MIT
+local daemon = require "daemon"
+local wamp = require "wamp"
+
+local policies = {}
+
+local count = 0
+
+--- Writes files of a policy into a folder of their own; returns its path.
+function policies.write(files)
+  if type(files) == "string" then
+    files = { ["policy.lua"] = files }
+  end
+  count = count + 1
+  local folder = ("%s/policy%d/acme"):format(daemon.folder(), count)
+  for name, text in pairs(files) do
+    local path = folder .. "/" .. name
+    assert(os.execute("mkdir -p '" .. path:match("(.*)/") .. "'"))
+    local file = assert(io.open(path, "wb"))
+    file:write(text)
+    assert(file:close())
+  end
+  return folder
+end
+
+--- A configuration with one realm and that policy.
+function policies.config(files, options)
+  local config = {
+    listen = { "127.0.0.1:0" },
+    workers = options and options.workers or 1,
+    realms = { realm1 = { policy = policies.write(files) } },
+  }
+  for name, value in pairs(options and options.realm or {}) do
+    config.realms.realm1[name] = value
+  end
+  return config
+end
+
+function policies.start(files, options)
+  return daemon.start { config = policies.config(files, options) }
+end
+
+function policies.connect(nexusd, serializer)
+  return wamp.connect { transport = "ws", serializer = serializer or "json", port = nexusd:port() }
+end
+
+--- HELLO with these details; the answer is for the caller to expect.
+function policies.hello(client, details, realm)
+  local all = { roles = wamp.roles() }
+  for key, value in pairs(details or {}) do
+    all[key] = value
+  end
+  client:send { wamp.HELLO, realm or "realm1", all }
+end
+
+--- The WELCOME that must come now.
+function policies.expect_welcome(client)
+  local session, welcome = client:expect {
+    wamp.WELCOME, wamp.id, wamp.capture(wamp.including {}) }
+  client.session, client.welcome, client.last_id = session, welcome, 0
+  return welcome
+end
+
+--- CHALLENGE and the answer to it, which `sign` makes out of Extra.
+function policies.answer(client, method, sign)
+  local extra = client:expect { wamp.CHALLENGE, method, wamp.capture(wamp.including {}) }
+  client:send { wamp.AUTHENTICATE, sign(extra), wamp.dict {} }
+end
+
+function policies.try_ticket(client, authid, ticket)
+  policies.hello(client, { authmethods = { "ticket" }, authid = authid })
+  policies.answer(client, "ticket", function() return ticket end)
+end
+
+function policies.login_ticket(client, authid, ticket)
+  policies.try_ticket(client, authid, ticket)
+  return policies.expect_welcome(client)
+end
+
+local function output_of(command)
+  local pipe = assert(io.popen(command))
+  local text = pipe:read("a")
+  assert(pipe:close(), command)
+  return (text:gsub("%s+$", ""))
+end
+
+--- HMAC-SHA256 in base64, as wampcra wants it.
+function policies.sign_cra(secret, text)
+  return output_of(("printf '%%s' '%s' | openssl dgst -sha256 -hmac '%s' -binary | base64 -w0")
+    :format(text, secret))
+end
+
+--- A key pair of Ed25519: the name of the file with the private one, and the public one in hex.
+function policies.make_key()
+  count = count + 1
+  local path = ("%s/key%d.pem"):format(daemon.folder(), count)
+  assert(os.execute(("openssl genpkey -algorithm ed25519 -out '%s' 2>/dev/null"):format(path)))
+  return path, output_of(("openssl pkey -in '%s' -pubout -outform DER | tail -c 32 | xxd -p -c 64")
+    :format(path))
+end
+
+--- The signature of a challenge (hex), followed by the challenge.
+function policies.sign_key(path, challenge)
+  local message = path .. ".challenge"
+  assert(os.execute(("printf '%%s' '%s' | xxd -r -p >'%s'"):format(challenge, message)))
+  return output_of(("openssl pkeyutl -sign -rawin -inkey '%s' -in '%s' | xxd -p -c 200")
+    :format(path, message)) .. challenge
+end
+
+return policies

@@ -1,0 +1,19 @@
+/* policies.h -- the policies that realms name: read and checked before anything is opened.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_DAEMON_POLICIES_H
+#define NEXUS_DAEMON_POLICIES_H
+
+#include "daemon/config.h"
+
+struct policies;
+
+/* Loads each policy once, and puts it into the options of its realms. NULL when one is not sound;
+ * what is wrong was written to standard error. */
+struct policies *policies_load(struct config *config);
+
+/* When no realm is left; NULL is fine. */
+void policies_free(struct policies *policies);
+
+#endif
