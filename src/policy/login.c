@@ -28,6 +28,7 @@ struct login {
     struct mind *mind;
     uint64_t session, serial;
     const struct question *question; /* NULL: none is open */
+    uint64_t question_id;            /* of that one, which may be gone when it is taken back */
     const struct auth_offer *offer;
     size_t method; /* index */
     struct auth_exchange *x;
@@ -69,7 +70,7 @@ static void login_free(struct login *login)
 
     map_remove(&mind->logins, login->session, 0);
     if (login->question != NULL)
-        map_remove(&mind->login_questions, login->question->id, 0);
+        map_remove(&mind->login_questions, login->question_id, 0);
     mind_clear_alarm(mind, &login->alarm);
     auth_free(login->x);
     blob_drop(login->details);
@@ -454,6 +455,7 @@ void login_ask(struct mind *mind, const struct question *question)
         login = login_new(mind, question);
     }
     login->question = question;
+    login->question_id = question->id;
     map_put(&mind->login_questions, question->id, 0, login);
     mind_clear_alarm(mind, &login->alarm);
     if (question->ask == ASK_JOIN)
