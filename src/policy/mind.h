@@ -87,11 +87,23 @@ struct mind {
     unsigned last_error;
 };
 
-/* ---- hearings: mind.c ---- */
+/* ---- what is asked and said: hearing.c ---- */
+
+struct door_budget hearing_budget(enum subject subject);
+const char *hearing_hook(const struct hearing *hearing);
+
+/* For the door: pushes function and arguments; reads what was returned into the hearing. */
+void hearing_push(lua_State *lua, void *ctx);
+void hearing_hear(lua_State *lua, int count, void *ctx);
+
+/* ---- turns: mind.c ---- */
 
 /* Makes one ready; it may be over when this returns. */
 void mind_hear(struct mind *mind, enum subject subject, size_t hook,
                const struct question *question, struct login *login);
+
+/* Nobody waits for it any more; what its question pointed to is gone. */
+void mind_dismiss(struct hearing *hearing);
 
 /* Logs what went wrong in a hook, the same words once a minute. */
 void mind_complain(struct mind *mind, const char *hook, const char *message, const char *trace);

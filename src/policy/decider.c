@@ -1,0 +1,171 @@
+/* decider.c -- the mind of a realm begins, is asked, and ends. See router.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/check.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "policy/mind.h"
+#include "wire/errors.h"
+
+#include <errno.h>
+#include <sys/random.h>
+
+static void fill_random(void *ctx, void *buf, size_t len)
+{
+    char *at = buf;
+
+    (void)ctx;
+    while (len != 0) {
+        ssize_t got = getrandom(at, len, 0);
+
+        CHECK(got > 0 || errno == EINTR);
+        if (got <= 0)
+            continue;
+        at += got;
+        len -= (size_t)got;
+    }
+}
+
+/* Challenges of nobody come from it: the same ones in all realms, whenever they were made. */
+static unsigned char router_key[DIGEST_LEN];
+
+static void make_key(void)
+{
+    fill_random(NULL, router_key, sizeof(router_key));
+}
+
+static void init_settings(struct mind *mind)
+{
+    static uv_once_t once = UV_ONCE_INIT;
+
+    uv_once(&once, make_key);
+    auth_settings_init(&mind->settings, &mind->rng);
+    memcpy(mind->settings.key, router_key, sizeof(router_key));
+}
+
+static void say_again(void *ctx, const char *line)
+{
+    const struct realm *realm = ctx;
+
+    log_line(LOG_ERROR, "policy-unsound", line, "realm", realm_name(realm), NULL);
+}
+
+static int l_open(lua_State *lua)
+{
+    l_views_open(lua);
+    return 0;
+}
+
+static void *open_mind(void *ctx, struct realm *realm)
+{
+    const struct policy *policy = ctx;
+    struct mind *mind = mem_zero(1, sizeof(*mind));
+
+    mind->realm = realm;
+    list_init(&mind->idle);
+    list_init(&mind->ready);
+    list_init(&mind->hearings);
+    deadlines_init(&mind->alarms);
+    rng_init(&mind->rng, fill_random, NULL);
+    map_init(&mind->hearing_questions, rng_u64(&mind->rng));
+    map_init(&mind->logins, rng_u64(&mind->rng));
+    map_init(&mind->login_questions, rng_u64(&mind->rng));
+    init_settings(mind);
+    mind->policy = policy_instance(policy->source, realm_name(realm), say_again, realm);
+    if (mind->policy != NULL && vm_try(mind->policy->vm, l_open, NULL, NULL, 0) != 0) {
+        policy_free(mind->policy);
+        mind->policy = NULL;
+    }
+    return mind;
+}
+
+/* On the thread of the loop, and so not in open_mind. */
+static void open_handles(struct mind *mind)
+{
+    if (mind->has_handles)
+        return;
+    mind->has_handles = true;
+    uv_timer_init(realm_loop(mind->realm), &mind->timer);
+    uv_idle_init(realm_loop(mind->realm), &mind->turn);
+    mind->timer.data = mind->turn.data = mind;
+}
+
+static void stop_mind(void *ctx)
+{
+    struct mind *mind = ctx;
+
+    mind->is_stopped = true;
+    if (!mind->has_handles)
+        return;
+    uv_close((uv_handle_t *)&mind->timer, NULL);
+    uv_close((uv_handle_t *)&mind->turn, NULL);
+}
+
+static void free_hearings(struct mind *mind)
+{
+    list_each (&mind->hearings, node, after) {
+        struct hearing *hearing = container_of(node, struct hearing, of_mind);
+
+        if (hearing->dict.len != 0)
+            explicit_bzero((void *)(uintptr_t)hearing->dict.data, hearing->dict.len);
+        arena_fini(&hearing->arena);
+        list_remove(node);
+        mem_free(hearing);
+    }
+}
+
+static void close_mind(void *ctx)
+{
+    struct mind *mind = ctx;
+
+    login_forget_all(mind);
+    policy_free(mind->policy);
+    free_hearings(mind);
+    deadlines_fini(&mind->alarms);
+    map_fini(&mind->hearing_questions);
+    map_fini(&mind->logins);
+    map_fini(&mind->login_questions);
+    explicit_bzero(&mind->settings, sizeof(mind->settings));
+    mem_free(mind);
+}
+
+/* Fails closed. */
+static void refuse_all(const struct mind *mind, const struct question *question)
+{
+    bool is_request = question->ask == ASK_AUTHORIZE;
+
+    realm_decide(mind->realm,
+                 &(struct decision){.question = question->id,
+                                    .verdict = is_request ? VERDICT_DENY : VERDICT_REFUSE,
+                                    .reason = is_request ? WAMP_AUTHORIZATION_FAILED
+                                                         : WAMP_AUTHENTICATION_FAILED});
+}
+
+static void ask(void *ctx, const struct question *question)
+{
+    struct mind *mind = ctx;
+
+    open_handles(mind);
+    if (mind->policy == NULL || (question->ask == ASK_AUTHORIZE && !mind->policy->has_authorize))
+        refuse_all(mind, question);
+    else if (question->ask == ASK_AUTHORIZE)
+        mind_hear(mind, SUBJECT_REQUEST, HOOK_AUTHORIZE, question, NULL);
+    else
+        login_ask(mind, question);
+}
+
+static void unask(void *ctx, uint64_t question)
+{
+    struct mind *mind = ctx;
+    struct hearing *hearing = map_remove(&mind->hearing_questions, question, 0);
+    struct login *login = map_get(&mind->login_questions, question, 0);
+
+    if (hearing != NULL)
+        mind_dismiss(hearing);
+    if (login != NULL)
+        login_forget(login);
+}
+
+const struct decider policy_decider = {
+    .open = open_mind, .stop = stop_mind, .close = close_mind, .ask = ask, .unask = unask};
