@@ -76,6 +76,23 @@ describe("a policy in the configuration", function()
     nexusd = nil
   end)
 
+  it("is checked by nexusd check", function()
+    local sound, wrong = policies.write "return { api = 1 }", policies.write(broken)
+    for _, try in ipairs {
+      { sound, 0, "", sound .. ": no errors\n" },
+      { wrong .. "/policy.lua " .. sound, 78, "acme/policy.lua:4: policy.authorise: no such key",
+        sound .. ": no errors\n" },
+      { sound .. "/nowhere", 78, "nowhere", "" },
+      { "", 2, "nexusd: check needs the path of a policy", "" },
+    } do
+      nexusd = daemon.spawn { flags = "check " .. try[1] }
+      assert.equal(try[2], nexusd:wait())
+      assert.matches(try[3], nexusd:log(), 1, true)
+      assert.equal(try[4], nexusd:out())
+    end
+    nexusd = nil
+  end)
+
   it("may be a folder with modules, relative to the file that names it", function()
     local folder = policies.write {
       ["policy.lua"] = 'local rules = require "lib.rules"\n'

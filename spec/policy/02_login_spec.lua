@@ -52,6 +52,10 @@ function policy.authenticate.cryptosign(hello)
   return hello.authid == "device" and { authrole = "user", pubkeys = "%s" } or nil
 end
 
+function policy.authenticate.scram(hello)
+  return hello.authid == "sally" and %s or nil
+end
+
 function policy.authenticate.anonymous(hello)
   if hello.transport.ip == "127.0.0.1" then
     return { authrole = "guest" }
@@ -88,7 +92,7 @@ policy.roles.user = { { allow = "*", uri = "com.acme.**" },
                       { allow = "call", uri = "wamp.session.get" } }
 policy.roles.guest = {}
 return policy
-]]):format(pubkey)
+]]):format(pubkey, policies.scram_record("pencil", "saltsalt", 4096))
 
 for _, workers in ipairs { 1, 2 } do
   describe(("a login with %d workers"):format(workers), function()
@@ -218,6 +222,30 @@ for _, workers in ipairs { 1, 2 } do
         return policies.sign_key(key, extra.challenge)
       end)
       assert.equal("cryptosign", policies.expect_welcome(client).authmethod)
+    end)
+
+    it("by SCRAM, under both of its names", function()
+      for _, try in ipairs { { "wamp-scram", "pencil" }, { "wamp-scram", "pen" } } do
+        local method, password = try[1], try[2]
+        local client = connect()
+        local nonce = "cm9wck5HZndFYmVSV2diTkVrcU8="
+        policies.hello(client, { authmethods = { method }, authid = "sally",
+          authextra = { nonce = nonce } })
+        local extra = client:expect { wamp.CHALLENGE, method, wamp.capture(wamp.including {}) }
+        local proof, verifier = policies.sign_scram("sally", password, "saltsalt", nonce, extra)
+        client:send { wamp.AUTHENTICATE, proof, { nonce = extra.nonce } }
+        if password == "pencil" then
+          local welcome = policies.expect_welcome(client)
+          assert.equal(method, welcome.authmethod)
+          assert.equal(verifier, welcome.authextra.verifier)
+        else
+          client:expect { wamp.ABORT, wamp.any, "wamp.error.authentication_denied" }
+        end
+      end
+      local client = connect()
+      policies.hello(client, { authmethods = { "scram" }, authid = "sally",
+        authextra = { nonce = "cm9wck5HZndFYmVSV2diTkVrcU8=" } })
+      client:expect { wamp.CHALLENGE, "scram", wamp.any }
     end)
 
     it("of guests gives them a name", function()

@@ -95,6 +95,60 @@ function policies.sign_cra(secret, text)
     :format(text, secret))
 end
 
+---- SCRAM ----
+
+local function unhex(text)
+  return (text:gsub("%x%x", function(pair) return string.char(tonumber(pair, 16)) end))
+end
+
+local function hex(bytes)
+  return (bytes:gsub(".", function(byte) return ("%02x"):format(byte:byte()) end))
+end
+
+local function openssl(input, arguments)
+  return unhex(output_of(("printf '%%s' '%s' | xxd -r -p | openssl %s -binary | xxd -p -c 200")
+    :format(hex(input), arguments)))
+end
+
+local function hmac(key, text)
+  return openssl(text, "dgst -sha256 -mac HMAC -macopt hexkey:" .. hex(key))
+end
+
+local function sha256(text)
+  return openssl(text, "dgst -sha256")
+end
+
+local function base64(bytes)
+  return output_of(("printf '%%s' '%s' | xxd -r -p | base64 -w0"):format(hex(bytes)))
+end
+
+local function salted(password, salt, iterations)
+  return unhex((output_of(("openssl kdf -keylen 32 -kdfopt digest:SHA256 -kdfopt pass:%s "
+    .. "-kdfopt hexsalt:%s -kdfopt iter:%d PBKDF2"):format(password, hex(salt), iterations))
+    :gsub(":", "")))
+end
+
+--- What a policy keeps of a password, as the text of a table of Lua.
+function policies.scram_record(password, salt, iterations)
+  local key = salted(password, salt, iterations)
+  return ("{ authrole = 'user', kdf = 'pbkdf2', salt = '%s', iterations = %d, stored_key = '%s', "
+    .. "server_key = '%s' }"):format(base64(salt), iterations,
+    base64(sha256(hmac(key, "Client Key"))), base64(hmac(key, "Server Key")))
+end
+
+--- The proof for a CHALLENGE, and the signature by which the router proves itself.
+function policies.sign_scram(authid, password, salt, nonce, extra)
+  local key = salted(password, salt, extra.iterations)
+  local message = ("n=%s,r=%s,r=%s,s=%s,i=%d,c=biws,r=%s"):format(authid, nonce, extra.nonce,
+    extra.salt, extra.iterations, extra.nonce)
+  local client = hmac(key, "Client Key")
+  local signature, proof = hmac(sha256(client), message), {}
+  for i = 1, 32 do
+    proof[i] = string.char(client:byte(i) ~ signature:byte(i))
+  end
+  return base64(table.concat(proof)), base64(hmac(hmac(key, "Server Key"), message))
+end
+
 --- A key pair of Ed25519: the name of the file with the private one, and the public one in hex.
 function policies.make_key()
   count = count + 1

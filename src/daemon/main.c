@@ -9,6 +9,7 @@
 #include "daemon/service.h"
 
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 static int print_all(struct writer *text)
@@ -108,6 +109,8 @@ int main(int argc, char **argv)
     struct arena arena;
     struct flags flags;
 
+    if (argc > 1 && strcmp(argv[1], "check") == 0)
+        return policies_check(argc - 2, argv + 2);
     arena_init(&arena);
     int code = flags_parse(&flags, argc, argv, &arena);
     if (code == EXIT_OK && flags.task == TASK_HELP)

@@ -5,6 +5,7 @@
 #include "daemon/policies.h"
 
 #include "base/mem.h"
+#include "daemon/exit_code.h"
 #include "policy/policy.h"
 
 #include <stdio.h>
@@ -71,6 +72,26 @@ struct policies *policies_load(struct config *config)
         return policies;
     policies_free(policies);
     return NULL;
+}
+
+int policies_check(int count, char **paths)
+{
+    int code = EXIT_OK;
+
+    if (count == 0) {
+        fprintf(stderr, "nexusd: check needs the path of a policy; try nexusd --help\n");
+        return EXIT_USAGE;
+    }
+    for (int i = 0; i < count; i++) {
+        struct policy *policy = policy_load(paths[i], say, NULL);
+
+        if (policy == NULL)
+            code = EXIT_CONFIG;
+        else
+            printf("%s: no errors\n", paths[i]);
+        policy_free(policy);
+    }
+    return code;
 }
 
 void policies_free(struct policies *policies)

@@ -13,6 +13,9 @@ struct policies;
  * what is wrong was written to standard error. */
 struct policies *policies_load(struct config *config);
 
+/* `nexusd check PATH...`: says what is wrong with policies; returns an exit code. */
+int policies_check(int count, char **paths);
+
 /* When no realm is left; NULL is fine. */
 void policies_free(struct policies *policies);
 

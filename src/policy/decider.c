@@ -27,6 +27,9 @@ static void fill_random(void *ctx, void *buf, size_t len)
     }
 }
 
+/* Hooks of one realm that wait at one time. */
+#define MAX_WAITING 10000
+
 /* Challenges of nobody come from it: the same ones in all realms, whenever they were made. */
 static unsigned char router_key[DIGEST_LEN];
 
@@ -142,12 +145,22 @@ static void refuse_all(const struct mind *mind, const struct question *question)
                                                          : WAMP_AUTHENTICATION_FAILED});
 }
 
+static bool is_crowded(struct mind *mind, const struct question *question)
+{
+    if (door_waiting(mind->policy->vm) < MAX_WAITING)
+        return false;
+    mind_complain(mind, question->ask == ASK_AUTHORIZE ? "authorize" : "authenticate",
+                  "as many hooks wait as may (10000)", NULL);
+    return true;
+}
+
 static void ask(void *ctx, const struct question *question)
 {
     struct mind *mind = ctx;
 
     open_handles(mind);
-    if (mind->policy == NULL || (question->ask == ASK_AUTHORIZE && !mind->policy->has_authorize))
+    if (mind->policy == NULL || is_crowded(mind, question) ||
+        (question->ask == ASK_AUTHORIZE && !mind->policy->has_authorize))
         refuse_all(mind, question);
     else if (question->ask == ASK_AUTHORIZE)
         mind_hear(mind, SUBJECT_REQUEST, HOOK_AUTHORIZE, question, NULL);
