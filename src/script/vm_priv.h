@@ -85,6 +85,9 @@ void sandbox_open(lua_State *lua);
  * argument: it takes time that no instruction shows. */
 void sandbox_charge(lua_State *lua, const char *name);
 
+/* Whether the name at the top is one of the allowed globals. */
+bool sandbox_knows(lua_State *lua);
+
 /* Pushes the environment that chunks get. */
 void sandbox_push(lua_State *lua);
 
