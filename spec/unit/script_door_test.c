@@ -135,6 +135,26 @@ static void take_badly(lua_State *lua, int count, void *ctx)
     luaL_error(lua, "%d results cannot be taken", count);
 }
 
+static void take_error(lua_State *lua, int count, void *ctx)
+{
+    (void)ctx;
+    EXPECT(count == 1 && lua_gettop(lua) == 1);
+    lua_getfield(lua, 1, "uri");
+    snprintf(kit.results, sizeof(kit.results), "%s", lua_tostring(lua, -1));
+}
+
+TEST(an_error_that_is_an_object_is_taken)
+{
+    kit_open();
+    kit.call.caught = take_error;
+    EXPECT_FAILS("local x = 1 error({ uri = 'com.example.error' })",
+                 "an error that is no text but a table");
+    EXPECT_STR(kit.results, "com.example.error");
+    EXPECT_FAILS("error()", "attempt to index a nil value");
+    EXPECT_RESULT("return 1", "1");
+    kit_close();
+}
+
 static void push_badly(lua_State *lua, void *ctx)
 {
     (void)ctx;

@@ -452,6 +452,11 @@ static int l_leave(lua_State *lua, int status, lua_KContext ctx)
     if (status != LUA_OK && status != LUA_YIELD) {
         if (run->answer->message[0] == '\0')
             describe(lua, -1, run->answer->message, sizeof(run->answer->message));
+        if (run->call.caught != NULL) {
+            lua_replace(lua, 1);
+            lua_settop(lua, 1);
+            run->call.caught(lua, 1, run->call.ctx);
+        }
         return 0;
     }
     lua_remove(lua, 1);
