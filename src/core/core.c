@@ -52,8 +52,12 @@ static void copy_reserved(struct core *core, const char *const *prefixes)
     while (prefixes[count] != NULL)
         count++;
     core->reserved = mem_zero(count + 1, sizeof *core->reserved);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        unsigned char first = (unsigned char)prefixes[i][0];
+
         core->reserved[i] = slice_of(copy_of(prefixes[i]));
+        core->reserved_first[first / 64] |= UINT64_C(1) << (first % 64);
+    }
     core->reserved_count = count;
 }
 
@@ -123,7 +127,7 @@ struct core *core_new(const struct core_options *options)
     return core;
 }
 
-bool core_reserves(const struct core *core, struct slice uri)
+bool core_looks_up_reserved(const struct core *core, struct slice uri)
 {
     for (size_t i = 0; i < core->reserved_count; i++)
         if (uri_is_within(uri, core->reserved[i]))
