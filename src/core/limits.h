@@ -27,7 +27,8 @@
 #define MAX_FINISHED_CALLS 64
 
 /* Publications that a session leaves behind. */
-#define MAX_TESTAMENTS 64
+#define MAX_TESTAMENTS     64
+#define MAX_TESTAMENTS_LEN 4194304
 
 /* Retained events that one SUBSCRIBE of a pattern brings. */
 #define MAX_RETAINED_AT_ONCE 1000
