@@ -535,6 +535,19 @@ TEST(every_allocation_may_fail)
     EXPECT(starved > 50);
 }
 
+TEST(garbage_is_collected)
+{
+    size_t before;
+
+    kit_open();
+    EXPECT_RESULT("local t = {} for i = 1, 20000 do t[i] = { i } end return #t", "20000");
+    before = vm_memory(kit.vm);
+    vm_collect(kit.vm, false);
+    vm_collect(kit.vm, true);
+    EXPECT(vm_memory(kit.vm) < before / 2);
+    kit_close();
+}
+
 TEST(a_state_needs_some_memory)
 {
     EXPECT(vm_new(&(struct vm_options){.memory = 1000}) == NULL);
