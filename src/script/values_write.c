@@ -406,10 +406,11 @@ static void put_dict(struct writing *writing, int index, bool is_marked)
         keys = lua_newuserdatauv(lua, count * sizeof(*keys), 0);
     frame->is_map = true;
     lua_pushnil(lua);
-    while (lua_next(lua, index) != 0) {
+    while (i < count && lua_next(lua, index) != 0) {
         lua_pop(lua, 1);
         keys[i++] = key_of(writing, is_marked);
     }
+    count = i;
     sort_keys(keys, count);
     encode_map(writing->e, count);
     for (i = 0; i < count; i++) {
