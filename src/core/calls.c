@@ -26,6 +26,7 @@ struct call *call_new(struct core *core, struct session *caller, uint64_t reques
                           .timeout_at = NEVER,
                           .queue_until = NEVER,
                           .grace_until = NEVER};
+    list_init(&call->chunks);
     list_append(&caller->calls, &call->in_caller);
     map_put(&core->dealer.calls, caller->id, request, call);
     caller->call_count++;
@@ -104,6 +105,8 @@ void call_free(struct core *core, struct call *call)
     call->caller->call_count--;
     core->counters.pending_calls--;
     deadlines_cancel(&core->deadlines, &call->timer.deadline);
+    list_each (&call->chunks, node, after)
+        mem_free(container_of(node, struct kept_chunk, in_call));
     mem_free(call->kept);
     mem_free(call->tried);
     mem_free(call);

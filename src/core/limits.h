@@ -49,6 +49,9 @@
 #define DEFAULT_AUTH_TIMEOUT_MS 10000
 #define DEFAULT_MAX_JOINING     10000
 
+/* Chunks of input that a progressive call may have while it waits for a callee. */
+#define MAX_WAITING_CHUNKS 64
+
 #define DEFAULT_MAX_SUBSCRIPTIONS     100000
 #define DEFAULT_MAX_REGISTRATIONS     100000
 #define DEFAULT_MAX_PENDING_CALLS     10000
