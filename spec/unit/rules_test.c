@@ -225,6 +225,8 @@ TEST(attributes)
                                         "allow * un.{session.unknown}",   /* 6 */
                                         "allow * space.**",               /* 7 */
                                         "deny * space.{session.space}",   /* 8: can never match */
+                                        "allow * cut.**",                 /* 9 */
+                                        "deny * cut.{session.org}.x",     /* 10 */
                                         NULL};
     static const struct row rows[] = {
         {"publish org.acme.x", "allow 2"},
@@ -248,6 +250,12 @@ TEST(attributes)
         {"subscribe prefix dots.a.b.", "deny"},
         {"subscribe prefix space.", "allow 7"},
         {"subscribe wildcard empty.", "deny"},
+        {"subscribe prefix cut.", "deny 10"},
+        {"subscribe prefix cut.ac", "deny 10"},
+        {"subscribe prefix cut.acme.y", "allow 9"},
+        {"subscribe prefix cut.b", "allow 9"},
+        {"subscribe wildcard cut..x", "deny 10"},
+        {"subscribe wildcard cut..y", "allow 9"},
     };
 
     EXPECT_ROWS(lines, "user", &session, rows);
@@ -263,6 +271,8 @@ TEST(patterns_are_contained)
                                         "allow subscribe *.two",              /* 6 */
                                         "allow subscribe one.*",              /* 7 */
                                         "deny subscribe one.*.*",             /* 8 */
+                                        "allow subscribe any.**",             /* 9 */
+                                        "deny subscribe any.*.x",             /* 10 */
                                         NULL};
     static const struct row rows[] = {
         /* A prefix must not reach around the rules. */
@@ -292,7 +302,12 @@ TEST(patterns_are_contained)
         {"subscribe wildcard many..x", "deny 4"},
         {"subscribe wildcard many.orders.", "ask 5"},
         {"subscribe wildcard many.x..", "allow 3"},
-        /* A pattern that no rule covers alone. */
+        {"subscribe prefix any.", "deny 10"},
+        {"subscribe prefix any.b.x", "deny 10"},
+        {"subscribe prefix any.b.xy", "allow 9"},
+        {"subscribe wildcard any.b.", "deny 10"},
+        {"subscribe wildcard any.b..", "allow 9"},
+        /* Specific ones that say the same as what is around them. */
         {"subscribe wildcard .two", "allow 6"},
         {"subscribe wildcard one.", "allow 7"},
         {"subscribe wildcard .", "deny"},
