@@ -710,6 +710,9 @@ static void step(struct door_run *run, struct door_answer *answer)
     status = lua_resume(run->co, from, 0, &count);
     yielder = vm->yielding;
     frame_pop(vm, before);
+    /* What an entry within an entry took is the outer one's time as well. */
+    if (from != NULL)
+        lua_sethook(from, door_on_count, LUA_MASKCOUNT, 1);
     settle(run, status, yielder);
 }
 
