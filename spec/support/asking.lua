@@ -89,4 +89,47 @@ function asking.gone(r, question)
   luassert.equal(0, r:counters().sessions)
 end
 
+---- requests ----
+
+--- Options of a router, and more of them: everything is allowed, but what begins with "ask." is
+-- asked about and what begins with "no." is denied.
+function asking.requests(more)
+  local all = { rules = { { name = "anonymous", rules = {
+    { effect = "allow", actions = "*", uri = "**" },
+    { effect = "ask", actions = "*", uri = "ask.**" },
+    { effect = "deny", actions = "*", uri = "no.**" },
+  } } } }
+  for k, v in pairs(more or {}) do
+    all[k] = v
+  end
+  return all
+end
+
+--- Decides that the request is allowed.
+function asking.allow(r, question, grant)
+  return r:decide { question = question, verdict = "allow", grant = grant }
+end
+
+--- Decides that it is denied.
+function asking.deny(r, question, reason, words)
+  return r:decide { question = question, verdict = "deny", reason = reason, words = words }
+end
+
+--- The peer SUBSCRIBEs to what is asked about; returns the question.
+function asking.subscribe(peer, uri, subscribe_options)
+  local actions = peer:send { core.SUBSCRIBE, peer:next_request(), subscribe_options or {},
+    uri or "ask.x" }
+  luassert.actions({ { peer, ask = core.any } }, actions)
+  return core.asked(actions)
+end
+
+--- The messages for this peer as their codes, an ERROR as its URI, in one line.
+function asking.told(peer, actions)
+  local all = {}
+  for i, message in ipairs(peer:messages(actions)) do
+    all[i] = message[1] == core.ERROR and message[5] or message[1]
+  end
+  return table.concat(all, " ")
+end
+
 return asking

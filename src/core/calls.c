@@ -324,6 +324,18 @@ enum call_id calls_judge_id(const struct core *core, const struct session *sessi
     return out_of_turn(session, msg, fault);
 }
 
+bool calls_is_pending(const struct core *core, const struct session *caller, uint64_t request)
+{
+    return map_get(&core->dealer.calls, caller->id, request) != NULL;
+}
+
+void calls_expect_late(const struct core *core, struct session *caller, const struct msg *msg,
+                       bool is_progressive)
+{
+    if (is_progressive)
+        call_remember(core, caller, msg->id, msg->text);
+}
+
 /* ---- checks ---- */
 
 static void check_assigned(const struct core *core, const struct call *call)

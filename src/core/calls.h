@@ -30,6 +30,14 @@ enum call_id {
 enum call_id calls_judge_id(const struct core *core, const struct session *session,
                             const struct msg *msg, struct fault *fault);
 
+/* Whether a call of this session is pending under that id. */
+bool calls_is_pending(const struct core *core, const struct session *caller, uint64_t request);
+
+/* A CALL came to nothing before it was a call: when it was progressive, more input for it is
+ * late. */
+void calls_expect_late(const struct core *core, struct session *caller, const struct msg *msg,
+                       bool is_progressive);
+
 /* CALL (invoke.c): a new call, or the next chunk of one. */
 void calls_call(struct core *core, struct session *caller, const struct msg *msg,
                 const struct options *options);

@@ -92,6 +92,10 @@ static const char *refusal_of(struct core *core, const struct hello *hello, enum
         *words = "HELLO.Details.authrole: the role is not one of an anonymous session";
         return WAMP_NO_SUCH_ROLE;
     }
+    if (permit_role(core, slice_of(core->options.anonymous_role)) == RULE_NO_ROLE) {
+        *words = "the realm has no such role";
+        return WAMP_NO_SUCH_ROLE;
+    }
     return NULL;
 }
 

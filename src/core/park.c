@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/grant.h"
 #include "core/limits.h"
@@ -16,6 +17,7 @@
 struct parked {
     struct list in_session;   /* session->parked */
     struct question question; /* id 0: it just waits */
+    bool is_canceled;         /* a CALL that is answered; it keeps its place for its request id */
     struct msg msg;           /* its slices point into `bytes` */
     char bytes[];
 };
@@ -32,6 +34,7 @@ static struct parked *parked_new(struct session *session, const struct msg *msg)
     struct parked *parked = mem_alloc(sizeof *parked + msg_len(msg));
 
     parked->question.id = 0;
+    parked->is_canceled = false;
     msg_copy(&parked->msg, msg, parked->bytes);
     list_append(&session->parked, &parked->in_session);
     session->parked_count++;
@@ -50,12 +53,14 @@ static void parked_free(struct core *core, struct session *session, struct parke
 /* The socket is read again when half of the room is free. */
 static void look_at_room(struct core *core, struct session *session)
 {
-    bool is_full = session->parked_count >= MAX_PARKED;
+    const struct parked *first = first_of(session);
+    uint32_t waiting = session->parked_count - (first != NULL && first->question.id != 0);
+    bool is_full = waiting >= MAX_PARKED;
 
     if (is_full && !session->is_held) {
         session->is_held = true;
         outbox_hold(core->out, session->peer, true);
-    } else if (session->is_held && session->parked_count <= MAX_PARKED / 2) {
+    } else if (session->is_held && waiting <= MAX_PARKED / 2) {
         session->is_held = false;
         outbox_hold(core->out, session->peer, false);
     }
@@ -95,6 +100,28 @@ bool park_message(struct core *core, struct session *session, const struct msg *
     return true;
 }
 
+static bool is_progressive(struct core *core, const struct msg *msg)
+{
+    struct options options;
+    struct fault fault;
+
+    return options_read(&options, msg, &core->scratch, &fault) == 0 && options.progress;
+}
+
+/* It is the turn of a CALL that was canceled while it waited: nothing is left of it but its id. */
+static void pass_over(struct core *core, struct session *session, const struct msg *msg)
+{
+    struct fault fault;
+    enum call_id id = calls_judge_id(core, session, msg, &fault);
+
+    if (id == CALL_ID_VIOLATION) {
+        session_take(core, session, msg); /* says so */
+    } else if (id == CALL_ID_NEW) {
+        session->watermark = msg->id;
+        calls_expect_late(core, session, msg, is_progressive(core, msg));
+    }
+}
+
 /* Hands out what waits, until something is judged again or the session has ended. */
 static void go_on(struct core *core, struct session *session)
 {
@@ -107,7 +134,10 @@ static void go_on(struct core *core, struct session *session)
     while ((parked = first_of(session)) != NULL && parked->question.id == 0) {
         list_remove(&parked->in_session);
         session->parked_count--;
-        session_take(core, session, &parked->msg);
+        if (parked->is_canceled)
+            pass_over(core, session, &parked->msg);
+        else
+            session_take(core, session, &parked->msg);
         mem_free(parked);
         if (map_get(&core->by_peer, peer, 0) != session)
             return;
@@ -126,8 +156,10 @@ static void deny(struct core *core, struct session *session, const struct msg *m
     if (msg->type == MSG_PUBLISH &&
         (options_read(&options, msg, &core->scratch, &fault) < 0 || !options.acknowledge))
         return;
-    if (msg->type == MSG_CALL)
+    if (msg->type == MSG_CALL) {
         core->counters.errors++;
+        calls_expect_late(core, session, msg, is_progressive(core, msg));
+    }
     send_error(core, session, msg->type, msg->id,
                decision->reason == NULL ? WAMP_NOT_AUTHORIZED : decision->reason, decision->words);
 }
@@ -152,22 +184,43 @@ void park_decide(struct core *core, struct session *session, const struct decisi
         go_on(core, session);
 }
 
-bool park_cancel(struct core *core, struct session *session, uint64_t request)
+/* The CALL with this request id that is judged or waits. One that was canceled is passed over,
+ * unless what follows it with the same id is more of the same call. */
+static struct parked *find_call(struct core *core, const struct session *session, uint64_t request)
 {
     list_each (&session->parked, node, after) {
         struct parked *parked = container_of(node, struct parked, in_session);
 
-        if (parked->msg.type != MSG_CALL || parked->msg.id != request)
-            continue;
-        if (parked->question.id != 0)
-            outbox_unask(core->out, session->peer, parked->question.id);
-        parked_free(core, session, parked);
-        core->counters.errors++;
-        send_error(core, session, MSG_CALL, request, WAMP_CANCELED, NULL);
-        go_on(core, session);
+        if (parked->msg.type == MSG_CALL && parked->msg.id == request &&
+            (!parked->is_canceled || is_progressive(core, &parked->msg)))
+            return parked;
+    }
+    return NULL;
+}
+
+bool park_cancel(struct core *core, struct session *session, uint64_t request)
+{
+    struct parked *parked;
+
+    if (LIKELY(list_is_empty(&session->parked)) || calls_is_pending(core, session, request))
+        return false; /* what waits is more input for it, and will be late */
+    parked = find_call(core, session, request);
+    if (parked == NULL)
+        return false;
+    if (parked->is_canceled)
+        return true;
+    core->counters.errors++;
+    if (parked->question.id == 0) {
+        parked->is_canceled = true;
+        send_error(core, session, MSG_CALL, request, WAMP_CANCELED, "the call was canceled");
         return true;
     }
-    return false;
+    outbox_unask(core->out, session->peer, parked->question.id);
+    send_error(core, session, MSG_CALL, request, WAMP_CANCELED, "the call was canceled");
+    calls_expect_late(core, session, &parked->msg, is_progressive(core, &parked->msg));
+    parked_free(core, session, parked);
+    go_on(core, session);
+    return true;
 }
 
 void park_forget(struct core *core, struct session *session)

@@ -188,6 +188,8 @@ static bool judge(struct core *core, struct session *session, const struct msg *
     case RULE_EFFECT_COUNT:
         break;
     }
+    if (msg->type == MSG_CALL)
+        calls_expect_late(core, session, msg, options->progress);
     if (msg->type != MSG_PUBLISH || options->acknowledge)
         send_error(core, session, msg->type, msg->id, WAMP_NOT_AUTHORIZED,
                    "the role of the session does not allow this");
