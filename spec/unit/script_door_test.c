@@ -575,6 +575,11 @@ static const char *const leaves[] = {
     "(('a'):rep(300)):find(('.-'):rep(9) .. 'b')",
 };
 
+static const char prelude[] =
+    ROUTER "local wait = coroutine.yield\n"
+           "local function ending(f) return setmetatable({}, { __close = f }) end\n"
+           "local function go(co) coroutine.resume(co) return coroutine.close(co) end\n";
+
 /* F is replaced by another one, or by a leaf. */
 static const char *const wrappings[] = {
     "pcall(function() F end)",
@@ -591,11 +596,8 @@ static const char *const wrappings[] = {
     "local v = setmetatable({}, { __index = function() F end }).x",
     "local v = setmetatable({}, { __add = function() F end }) + 1",
     "tostring(setmetatable({}, { __tostring = function() F return '' end }))",
-    "do local co = coroutine.create(function()\n"
-    "local x <close> = setmetatable({}, { __close = function() F end }) coroutine.yield() F end)\n"
-    "coroutine.resume(co) coroutine.close(co) end",
-    "do local co = coroutine.create(function() F end) require('kept').set(co)\n"
-    "coroutine.resume(co) pcall(coroutine.close, co) end",
+    "go(coroutine.create(function() local x <close> = ending(function() F end) wait() F end))",
+    "local co = coroutine.create(function() F end) require('kept').set(co) F",
     "pcall(coroutine.resume, require('kept').get())",
     "pcall(coroutine.close, require('kept').get())",
 };
@@ -648,8 +650,8 @@ TEST(mixtures)
     for (int i = 0; i < MIXTURES / KIT_SLOW; i++) {
         double began;
 
-        memcpy(code, ROUTER, sizeof(ROUTER));
-        mix(&rng, code + sizeof(ROUTER) - 1, sizeof(code) - sizeof(ROUTER), 4);
+        memcpy(code, prelude, sizeof(prelude));
+        mix(&rng, code + sizeof(prelude) - 1, sizeof(code) - sizeof(prelude), 4);
         began = kit_now_ms();
         kit_run(code);
         end_somehow(&rng);
