@@ -479,6 +479,12 @@ static void pass(struct hall *hall, uint64_t ms)
     hall->now = until;
 }
 
+static void authenticate(struct hall *hall, struct guest *guest)
+{
+    guest->state = WAITS;
+    say(hall, guest, "[5,\"secret\",{}]");
+}
+
 static void do_something(struct hall *hall, struct guest *guest)
 {
     unsigned which = choose(hall->c, 24);
@@ -486,7 +492,7 @@ static void do_something(struct hall *hall, struct guest *guest)
     if (which == 0)
         leave(hall, guest);
     else if (guest->state == CHALLENGED && which < 12)
-        guest->state = WAITS, say(hall, guest, "[5,\"secret\",{}]");
+        authenticate(hall, guest);
     else if (guest->state == IN && which < 4)
         answer_or_cancel(hall, guest);
     else if (guest->state == IN && (!guest->is_held || which < 6))
