@@ -138,6 +138,7 @@ bool core_looks_up_reserved(const struct core *core, struct slice uri)
 /* Sessions that are left end without a word to anybody. */
 static void end_sessions(struct core *core)
 {
+    struct ids peers = ids_new(&core->scratch, core->by_peer.count);
     struct outbox out;
     size_t i = 0;
     const struct map_entry *at;
@@ -145,10 +146,10 @@ static void end_sessions(struct core *core)
     outbox_init(&out);
     core->out = &out; /* cppcheck-suppress autoVariables ; core is freed next */
     core->is_quiet = true;
-    while ((at = map_next(&core->by_peer, &i)) != NULL) {
-        session_on_closed(core, at->value);
-        i = 0; /* the map has changed */
-    }
+    while ((at = map_next(&core->by_peer, &i)) != NULL)
+        ids_add(&peers, at->a);
+    for (i = 0; i < peers.count; i++)
+        session_on_closed(core, map_get(&core->by_peer, peers.of[i], 0));
     outbox_fini(&out);
 }
 

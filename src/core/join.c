@@ -293,6 +293,11 @@ static void ask(struct core *core, const struct event *ev)
                "too many sessions are being opened at this time (max_joining)");
         return;
     }
+    if (msg_len(ev->msg) > MAX_JOINING_LEN) {
+        refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
+               "HELLO has more bytes than are kept while a session is being opened");
+        return;
+    }
     session = session_new(core, ev->peer, fresh_session_id(core), ev->transport);
     session->joining = joining_new(ev->msg, ev->transport);
     core->joining_count++;
@@ -342,6 +347,11 @@ int join_receive(struct core *core, struct session *session, const struct msg *m
         return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                          "%s: not expected while the session is being opened", msg_name(msg->type));
     joining->is_challenged = false;
+    if (msg_len(msg) > MAX_JOINING_LEN) {
+        join_abort(core, session, WAMP_AUTHENTICATION_FAILED,
+                   "AUTHENTICATE has more bytes than are kept while a session is being opened");
+        return 0;
+    }
     joining->answer = mem_alloc(sizeof *joining->answer + msg_len(msg));
     msg_copy(&joining->answer->msg, msg, joining->answer->bytes);
     restart_timer(core, session);

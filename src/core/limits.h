@@ -41,7 +41,11 @@
 #define LOSSES_INTERVAL_MS 1000
 
 /* Requests of a session that wait while one is judged; then its socket is not read. */
-#define MAX_PARKED 64
+#define MAX_PARKED     64
+#define MAX_PARKED_LEN 1048576
+
+/* A HELLO, and an AUTHENTICATE, that is kept for those who judge it: anybody may send one. */
+#define MAX_JOINING_LEN 65536
 
 /* CHALLENGEs before a session is open: methods with several rounds. */
 #define MAX_CHALLENGES 4

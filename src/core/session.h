@@ -76,6 +76,7 @@ struct session {
     uint32_t rule_role;             /* index of its role in the rules */
     struct list parked;             /* owned: struct parked; see park.h */
     uint32_t parked_count;
+    size_t parked_len;          /* bytes of their messages */
     bool is_held;               /* its connection is not read */
     bool is_draining;           /* what was parked is being handled */
     struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */
