@@ -190,7 +190,6 @@ struct vm *vm_new(const struct vm_options *options)
     vm->heap.block_max = vm->options.block_max;
     list_init(&vm->idle);
     list_init(&vm->busy);
-    arena_init(&vm->words);
     arena_init(&vm->scratch);
     if (vm->options.memory >= MEMORY_MIN)
         vm->lua = lua_newstate(allocate, vm);
@@ -218,7 +217,6 @@ void vm_free(struct vm *vm)
         lua_close(vm->lua);
     if (vm->is_encoding)
         encode_discard(&vm->encoder);
-    arena_fini(&vm->words);
     arena_fini(&vm->scratch);
     heap_fini(&vm->heap);
     mem_free(vm);

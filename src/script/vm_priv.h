@@ -42,7 +42,6 @@ struct vm {
     struct list idle; /* struct door_run, owned; ready for an entry */
     struct list busy; /* struct door_run, owned; entered, waiting ones included */
     unsigned idle_count;
-    struct arena words; /* messages and tracebacks of the last answer */
 
     /* Values. */
     struct arena scratch;
