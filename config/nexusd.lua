@@ -37,12 +37,20 @@ return {
         --         -- how long browsers keep it
         --         max_age = "7d",
         --     },
-        --     -- certificate and key of a tls:// address
+        --     -- certificate, key and rules of a tls:// address
         --     tls = {
         --         -- certificate and its chain, PEM
         --         cert = nil,
         --         -- private key of the certificate, PEM
         --         key = nil,
+        --         -- the oldest version of TLS that is spoken
+        --         min_version = "1.2",
+        --         -- the newest one
+        --         max_version = "1.3",
+        --         -- ciphers of TLS 1.2, best first, as `openssl ciphers` takes them
+        --         ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20",
+        --         -- cipher suites of TLS 1.3, best first
+        --         ciphersuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
         --         -- serve connections without TLS on the same port as well
         --         optional = false,
         --     },

@@ -8,6 +8,8 @@
 
 static const char *const serializer_names[] = {"json", "msgpack", "cbor", NULL};
 static const char *const protocol_names[] = {"websocket", "rawsocket", NULL};
+static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
+static const char *const tls_max_names[] = {"1.3", "1.2", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"text", "json", NULL};
 
@@ -30,6 +32,30 @@ static const struct config_option tls_rows[] = {
      .is_required = true,
      .offset = AT(net.tls_key),
      .words = "private key of the certificate, PEM"},
+    {.name = "min_version",
+     .type = OPTION_SWITCH,
+     .fallback = "1.2",
+     .choices = tls_min_names,
+     .offset = AT(net.is_tls13_only),
+     .words = "the oldest version of TLS that is spoken"},
+    {.name = "max_version",
+     .type = OPTION_SWITCH,
+     .fallback = "1.3",
+     .choices = tls_max_names,
+     .offset = AT(net.is_tls12_only),
+     .words = "the newest one"},
+    {.name = "ciphers",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .fallback = TLS_CIPHERS,
+     .offset = AT(net.tls_ciphers),
+     .words = "ciphers of TLS 1.2, best first, as `openssl ciphers` takes them"},
+    {.name = "ciphersuites",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .fallback = TLS_CIPHERSUITES,
+     .offset = AT(net.tls_ciphersuites),
+     .words = "cipher suites of TLS 1.3, best first"},
     {.name = "optional",
      .type = OPTION_BOOL,
      .fallback = "false",
@@ -108,7 +134,7 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_SECTION,
      .section = &tls_section,
      .offset = AT(net.tls_cert),
-     .words = "certificate and key of a tls:// address"},
+     .words = "certificate, key and rules of a tls:// address"},
 };
 const struct section listen_section = SECTION_OF(listen_rows);
 #undef AT

@@ -28,6 +28,11 @@ enum tls_mode {
     TLS_AUTO, /* by the first octet: 0x16 is TLS, anything else is not */
 };
 
+/* Forward secrecy and authenticated encryption, in OpenSSL's words. */
+#define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define TLS_CIPHERSUITES \
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 /* One address to listen on. It speaks WebSocket, RawSocket and HTTP. Borrowed strings live
  * as long as the net. */
 struct listener_options {
@@ -37,9 +42,12 @@ struct listener_options {
     unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
     enum tls_mode tls;
     const char *tls_cert, *tls_key; /* PEM files */
-    const char *const *paths;       /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
-    const char *const *origins;     /* allowed Origins, NULL-terminated; NULL: any */
-    const char *cookie_name;        /* the tracking cookie; NULL: none */
+    bool is_tls13_only, is_tls12_only;
+    const char *tls_ciphers;      /* of TLS 1.2; NULL: TLS_CIPHERS */
+    const char *tls_ciphersuites; /* of TLS 1.3; NULL: TLS_CIPHERSUITES */
+    const char *const *paths;     /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
+    const char *const *origins;   /* allowed Origins, NULL-terminated; NULL: any */
+    const char *cookie_name;      /* the tracking cookie; NULL: none */
     uint32_t cookie_max_age_s;
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
@@ -110,6 +118,10 @@ struct net *net_new(unsigned worker, const struct net_limits *limits,
  * later workers pass that port. */
 int net_listen(struct net *net, const struct listener_options *options, char *bound,
                size_t bound_len, char *words, size_t words_len) MUST_CHECK;
+
+/* Whether versions and ciphers of TLS can be had, without a net: 0, or ERR_TLS with words that
+ * begin with the name of the option. */
+int net_check_tls(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
 
 /* Stops accepting; connections stay. */
 void net_stop_listening(struct net *net);
