@@ -34,6 +34,7 @@ struct guest {
     enum codec codec;
     bool is_held;
     uint64_t next_request;
+    size_t cancels;           /* since it last had no question; such a CALL may keep its place */
     struct request *requests; /* owned; in order; all but CALLs */
     size_t request_count, request_cap;
     struct numbers calls, invocations;
@@ -228,12 +229,14 @@ static void check(struct hall *hall)
     for (size_t i = 0; i < hall->over.count; i++)
         CHECK(core_question(hall->core, hall->over.at[i]) == NULL);
     for (unsigned i = 0; i < GUESTS; i++) {
-        const struct guest *guest = &hall->guests[i];
+        struct guest *guest = &hall->guests[i];
         bool must_wait = guest->state == WAITS || guest->request_count != 0 || guest->is_held;
 
         CHECK(guest->state == GONE || !must_wait || has_question(hall, guest));
         CHECK(guest->state != IN || !guest->is_held ||
-              guest->request_count + guest->calls.count > MAX_PARKED / 2);
+              guest->request_count + guest->calls.count + guest->cancels > MAX_PARKED / 2);
+        if (!has_question(hall, guest))
+            guest->cancels = 0;
         hall->totals->waited += guest->request_count > 1;
     }
     check_calls(hall);
@@ -375,6 +378,7 @@ static void answer_or_cancel(struct hall *hall, struct guest *guest)
         (void)numbers_remove(&guest->invocations, id);
         say(hall, guest, "[70,%llu,{}]", id);
     } else if (guest->calls.count != 0) {
+        guest->cancels++;
         say(hall, guest, "[49,%llu,{\"mode\":\"%s\"}]",
             (unsigned long long)guest->calls.at[choose(hall->c, 256) % guest->calls.count],
             choose(hall->c, 2) == 1 ? "skip" : "killnowait");
@@ -504,6 +508,7 @@ static void happen(struct hall *hall)
     unsigned which = choose(hall->c, 20);
     struct guest *guest = &hall->guests[choose(hall->c, GUESTS)];
 
+    pass(hall, 0); /* a session may have come in that is to end at once */
     if (which < hall->haste && (hall->haste > 1 || choose(hall->c, 8) == 0))
         judge(hall);
     else if (which == 18 && choose(hall->c, 8) == 0)
@@ -580,6 +585,7 @@ static void finish(struct hall *hall)
 {
     const struct core_counters *counters = core_counters(hall->core);
 
+    pass(hall, 0);
     for (unsigned i = 0; i < GUESTS; i++) {
         struct guest *guest = &hall->guests[i];
 
