@@ -74,7 +74,7 @@ return {
             -- anonymous_admin = false,
             -- grammar of URIs; strict: a-z, 0-9, _ and dots
             -- uri_check = "loose",
-            -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
+            -- what URIs of the router begin with; "wamp" must be among them
             -- reserved_prefixes = { "wamp", "nexus" },
             -- how exactly request ids of peers must count up
             -- request_id_check = "lenient",
@@ -187,7 +187,7 @@ return {
     --     anonymous_admin = false,
     --     -- grammar of URIs; strict: a-z, 0-9, _ and dots
     --     uri_check = "loose",
-    --     -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
+    --     -- what URIs of the router begin with; "wamp" must be among them
     --     reserved_prefixes = { "wamp", "nexus" },
     --     -- how exactly request ids of peers must count up
     --     request_id_check = "lenient",
