@@ -37,15 +37,22 @@ static bool takes_progress(const struct core *core, const struct session *callee
            (!core->options.progress_requires_cancel || session_can(callee, CALLEE_CALL_CANCELING));
 }
 
-static uint64_t effective_timeout(const struct core *core, const struct options *options)
+/* The upper bound: of the realm, or of the right to call, whichever is shorter. */
+static uint64_t longest_timeout(const struct core *core, const struct options *options)
 {
-    uint64_t max = options->grant.timeout_ms != 0 ? options->grant.timeout_ms
-                                                  : core->options.call_max_timeout_ms;
-    uint64_t timeout =
-        options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
+    uint64_t max = core->options.call_max_timeout_ms, granted = options->grant.timeout_ms;
 
     if (max == 0)
         max = MAX_TIMEOUT_MS;
+    return granted != 0 && granted < max ? granted : max;
+}
+
+static uint64_t effective_timeout(const struct core *core, const struct options *options)
+{
+    uint64_t max = longest_timeout(core, options);
+    uint64_t timeout =
+        options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
+
     if (timeout == 0 && options->grant.timeout_ms != 0)
         return max;
     return timeout > max ? max : timeout;
