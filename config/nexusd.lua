@@ -51,6 +51,10 @@ return {
         --         ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20",
         --         -- cipher suites of TLS 1.3, best first
         --         ciphersuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
+        --         -- whether clients show a certificate; one that is not good is refused
+        --         client_certificate = "none",
+        --         -- certificates of those who sign the clients' ones, PEM; not set: nobody
+        --         client_ca = nil,
         --         -- serve connections without TLS on the same port as well
         --         optional = false,
         --     },

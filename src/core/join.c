@@ -243,6 +243,7 @@ static struct joining *joining_new(const struct msg *hello, const struct transpo
     *joining = (struct joining){.transport = *transport};
     msg_copy(&joining->hello, hello, joining->bytes);
     joining->transport.default_realm = NULL;
+    transport_tls_hold(joining->transport.tls);
     at = keep_text(&joining->transport.protocol, at);
     at = keep_text(&joining->transport.peer, at);
     keep_text(&joining->transport.cookie, at);
@@ -252,6 +253,7 @@ static struct joining *joining_new(const struct msg *hello, const struct transpo
 static void joining_free(struct core *core, struct session *session)
 {
     forget_answer(session->joining);
+    transport_tls_drop(session->joining->transport.tls);
     mem_free(session->joining);
     session->joining = NULL;
     core->joining_count--;

@@ -28,6 +28,9 @@ enum tls_mode {
     TLS_AUTO, /* by the first octet: 0x16 is TLS, anything else is not */
 };
 
+/* Whether clients show certificates: the handshake fails when one is not good by the CA. */
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
 /* Forward secrecy and authenticated encryption, in OpenSSL's words. */
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define TLS_CIPHERSUITES \
@@ -45,6 +48,8 @@ struct listener_options {
     bool is_tls13_only, is_tls12_only;
     const char *tls_ciphers;      /* of TLS 1.2; NULL: TLS_CIPHERS */
     const char *tls_ciphersuites; /* of TLS 1.3; NULL: TLS_CIPHERSUITES */
+    unsigned tls_client;          /* enum tls_client */
+    const char *tls_client_ca;    /* PEM file; needed where clients show certificates */
     const char *const *paths;     /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
     const char *const *origins;   /* allowed Origins, NULL-terminated; NULL: any */
     const char *cookie_name;      /* the tracking cookie; NULL: none */

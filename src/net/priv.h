@@ -266,8 +266,11 @@ const char *codec_protocol(enum codec codec);
 /* tls.c */
 int tls_check(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
 
-/* Gives a context the versions and ciphers; tls_check has said that it can. */
-void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
+/* Gives a context what the options say; false when a file went bad since tls_check. */
+bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
+
+/* tls_facts.c: of a connection whose handshake is complete; held once. */
+struct transport_tls *tls_facts(SSL *ssl);
 void tls_say_goodbye(struct lws *wsi);
 
 /* listener.c */

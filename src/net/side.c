@@ -179,9 +179,7 @@ static struct lws_vhost *make_vhost(struct side *side, const struct listener_opt
         info.ssl_private_key_filepath = options->tls_key;
     }
     vhost = lws_create_vhost(side->context, &info);
-    if (vhost != NULL && is_secure)
-        tls_set_rules(side->ssl_ctx, options);
-    return vhost;
+    return vhost != NULL && is_secure && !tls_set_rules(side->ssl_ctx, options) ? NULL : vhost;
 }
 
 struct side *side_new(struct net *net, const struct listener_options *options, bool is_secure)

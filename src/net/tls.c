@@ -5,6 +5,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/check.h"
+#include "base/log.h"
 #include "net/priv.h"
 
 #include <openssl/err.h>
@@ -85,6 +86,26 @@ static int check_rules(SSL_CTX *ctx, const struct listener_options *options, cha
     return 0;
 }
 
+static int check_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                           size_t words_len)
+{
+    const char *file = options->tls_client_ca;
+
+    if (options->tls_client == TLS_CLIENT_NONE && file == NULL)
+        return 0;
+    if (file == NULL || options->tls_client == TLS_CLIENT_NONE) {
+        snprintf(words, words_len,
+                 file == NULL ? "client_certificate: it needs client_ca"
+                              : "client_ca: it has no use while client_certificate is \"none\"");
+        return ERR_TLS;
+    }
+    if (access(file, R_OK) != 0)
+        return say(words, words_len, "client_ca", file, strerror(errno));
+    if (SSL_CTX_load_verify_file(ctx, file) != 1)
+        return say(words, words_len, "client_ca", file, last_reason());
+    return 0;
+}
+
 static SSL_CTX *new_ctx(char *words, size_t words_len)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
@@ -99,6 +120,8 @@ int net_check_tls(const struct listener_options *options, char *words, size_t wo
     SSL_CTX *ctx = new_ctx(words, words_len);
     int err = ctx == NULL ? ERR_TLS : check_rules(ctx, options, words, words_len);
 
+    if (err == 0)
+        err = check_client_ca(ctx, options, words, words_len);
     SSL_CTX_free(ctx);
     return err;
 }
@@ -123,11 +146,44 @@ int tls_check(const struct listener_options *options, char *words, size_t words_
     err = check_pair(ctx, cert, key, words, words_len);
     if (err == 0)
         err = check_rules(ctx, options, words, words_len);
+    if (err == 0)
+        err = check_client_ca(ctx, options, words, words_len);
     SSL_CTX_free(ctx);
     return err;
 }
 
-void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
+/* Tells why we broke a handshake off, and what is wrong with the client's certificate. Who only
+ * knocks and leaves is not worth a line. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+    long verdict = SSL_get_verify_result(ssl);
+    char peer[128];
+
+    if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT || value >> 8 != SSL3_AL_FATAL ||
+        SSL_get_peer_finished(ssl, NULL, 0) != 0 ||
+        ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return;
+    address_words(SSL_get_fd(ssl), NULL, peer, sizeof peer);
+    log_line(LOG_INFO, "tls-refused", "the TLS handshake failed", "peer", peer, "reason",
+             last_reason(), "certificate",
+             verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(verdict), NULL);
+}
+
+static void set_client_rules(SSL_CTX *ctx, const struct listener_options *options)
+{
+    static const unsigned char id[] = "nexus";
+    int mode = SSL_VERIFY_PEER;
+
+    if (options->tls_client == TLS_CLIENT_NONE)
+        return;
+    if (options->tls_client == TLS_CLIENT_REQUIRED)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, NULL);
+    SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(options->tls_client_ca));
+    CHECK(SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) == 1);
+}
+
+bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
 {
     const char *ciphers = options->tls_ciphers, *suites = options->tls_ciphersuites;
 
@@ -136,6 +192,10 @@ void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
     CHECK(SSL_CTX_set_cipher_list(ctx, ciphers == NULL ? TLS_CIPHERS : ciphers) == 1);
     CHECK(SSL_CTX_set_ciphersuites(ctx, suites == NULL ? TLS_CIPHERSUITES : suites) == 1);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_info_callback(ctx, on_info);
+    set_client_rules(ctx, options);
+    return options->tls_client == TLS_CLIENT_NONE ||
+           SSL_CTX_load_verify_file(ctx, options->tls_client_ca) == 1;
 }
 
 void tls_say_goodbye(struct lws *wsi)

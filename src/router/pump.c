@@ -305,6 +305,7 @@ static struct transport *copy_transport(const struct transport *transport)
 
     *copy = *transport; /* protocol is a literal */
     copy->default_realm = NULL;
+    transport_tls_hold(copy->tls);
     if (peer_len != 0)
         copy->peer = memcpy(at, transport->peer, peer_len);
     if (cookie_len != 0)
@@ -483,6 +484,7 @@ void pump_close(struct peer *peer)
     }
     mem_free((void *)(uintptr_t)peer->transport.peer);
     mem_free((void *)(uintptr_t)peer->transport.cookie);
+    transport_tls_drop(peer->transport.tls);
     mem_free(peer);
     /* At the very end the loops of other workers may be gone already. */
     if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping) &&
