@@ -137,10 +137,8 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
         return;
     switch ((enum action_type)action->type) {
     case ACT_JOINED:
-        if (peer->local == NULL) {
-            net_set_joined(worker->net, peer->id, true);
+        if (peer->local == NULL)
             net_set_queue(worker->net, peer->id, &realm->queue);
-        }
         break;
     case ACT_RELEASE:
         reports_forget(peer);
@@ -374,6 +372,8 @@ static void from_lobby(struct peer *peer, struct slice bytes)
                          is_stopping ? "the router is shutting down" : "no such realm", &out);
     }
     answer_from_lobby(worker, &out);
+    if (peer->realm != NULL && peer->local == NULL)
+        net_set_joined(worker->net, peer->id, true); /* from now on the realm has the clock */
     if (peer->realm == NULL) {
         blob_drop(blob);
     } else if (peer->realm->home == worker) {
