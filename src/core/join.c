@@ -430,7 +430,7 @@ void join_decide(struct core *core, struct session *session, const struct decisi
         break;
     case VERDICT_ALLOW:
     case VERDICT_DENY:
-        CHECK(!"a verdict for a request");
+        UNREACHABLE("a verdict for a request");
     }
 }
 

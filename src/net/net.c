@@ -32,6 +32,12 @@ void net_stir(struct net *net)
     net->is_stirred = true;
 }
 
+void net_enter(struct net *net)
+{
+    net->now = uv_now(&net->loop);
+    net_stir(net);
+}
+
 static void end_conn_turn(struct conn *conn)
 {
     if (conn->is_resumed && conn->state == CONN_OPEN)

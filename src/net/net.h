@@ -146,6 +146,10 @@ struct uv_loop_s *net_loop(struct net *net);
 /* Calls on_post on the worker's thread soon. The only function for other threads. */
 void net_post(struct net *net);
 
+/* Something of the loop that is not net's has a word, a timer for example: the time is read, and
+ * what is done now has its end of turn. */
+void net_enter(struct net *net);
+
 /* Milliseconds of a monotonic clock, read once per loop turn. */
 uint64_t net_now(const struct net *net);
 

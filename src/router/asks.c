@@ -54,5 +54,6 @@ void asks_run(struct realm *realm)
 
 void realm_decide(struct realm *realm, const struct decision *decision)
 {
+    net_enter(realm->home->net);
     pump_step(realm->home, realm, &(struct event){.type = EV_DECISION, .decision = decision});
 }
