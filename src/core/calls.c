@@ -246,10 +246,14 @@ void calls_leave(struct core *core, struct session *session)
     }
 }
 
-void calls_forget(struct core *core, struct session *session)
+void calls_forget(struct core *core, struct session *session, const struct session *staying)
 {
-    list_each (&session->calls, node, after)
-        call_free(core, container_of(node, struct call, in_caller));
+    list_each (&session->calls, node, after) {
+        struct call *call = container_of(node, struct call, in_caller);
+
+        if (call->callee == NULL || call->callee != staying)
+            call_free(core, call);
+    }
 }
 
 /* ---- request ids ---- */

@@ -199,7 +199,7 @@ static void close_realm(struct core *core, const char *reason)
     abort_joining(core, reason);
     core->is_quiet = true;
     while ((at = map_next(&core->by_peer, &i)) != NULL)
-        calls_forget(core, at->value);
+        calls_forget(core, at->value, NULL);
     i = 0;
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         struct session *session = at->value;
