@@ -37,12 +37,24 @@ return {
         --         -- how long browsers keep it
         --         max_age = "7d",
         --     },
-        --     -- certificate and key of a tls:// address
+        --     -- certificate, key and rules of a tls:// address
         --     tls = {
         --         -- certificate and its chain, PEM
         --         cert = nil,
         --         -- private key of the certificate, PEM
         --         key = nil,
+        --         -- the oldest version of TLS that is spoken
+        --         min_version = "1.2",
+        --         -- the newest one
+        --         max_version = "1.3",
+        --         -- ciphers of TLS 1.2, best first, as `openssl ciphers` takes them
+        --         ciphers = "ECDHE+AESGCM:ECDHE+CHACHA20",
+        --         -- cipher suites of TLS 1.3, best first
+        --         ciphersuites = "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256",
+        --         -- whether clients show a certificate; one that is not good is refused
+        --         client_certificate = "none",
+        --         -- certificates of those who sign the clients' ones, PEM; not set: nobody
+        --         client_ca = nil,
         --         -- serve connections without TLS on the same port as well
         --         optional = false,
         --     },
@@ -66,7 +78,7 @@ return {
             -- anonymous_admin = false,
             -- grammar of URIs; strict: a-z, 0-9, _ and dots
             -- uri_check = "loose",
-            -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
+            -- what URIs of the router begin with; "wamp" must be among them
             -- reserved_prefixes = { "wamp", "nexus" },
             -- how exactly request ids of peers must count up
             -- request_id_check = "lenient",
@@ -183,7 +195,7 @@ return {
     --     anonymous_admin = false,
     --     -- grammar of URIs; strict: a-z, 0-9, _ and dots
     --     uri_check = "loose",
-    --     -- URIs that begin so are the router's: peers cannot publish or register them; "wamp" must be among them
+    --     -- what URIs of the router begin with; "wamp" must be among them
     --     reserved_prefixes = { "wamp", "nexus" },
     --     -- how exactly request ids of peers must count up
     --     request_id_check = "lenient",

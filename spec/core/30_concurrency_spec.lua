@@ -98,6 +98,31 @@ core.describe("Concurrency", function(router)
     assert.is_nil(r:wakes_in())
   end)
 
+  it("keeps the input of a call that waits, in order, and 64 chunks of it at most", function()
+    local more = { progress = true }
+    local r = router(queue)
+    local alice, bob = r:join { roles = core.all_roles }, r:join(core.streamer)
+    local carol = r:join(core.streamer)
+    local id = alice:register("com.x", { concurrency = 1 })
+    bob:call "com.x"
+    assert.actions({}, carol:call("com.x", { 0 }, nil, more))
+    assert.actions({}, carol:chunk(1, "com.x", { 1 }, more))
+    assert.actions({}, carol:chunk(1, "com.x", { 2 }))
+    assert.actions({ { bob, { RESULT, 1, {} } },
+      { alice, { INVOCATION, 2, id, { progress = true }, { 0 } } },
+      { alice, { INVOCATION, 2, id, { progress = true }, { 1 } } },
+      { alice, { INVOCATION, 2, id, {}, { 2 } } } }, alice:yield(1))
+    assert.actions({}, carol:call("com.x", { 0 }, nil, more))
+    for i = 1, 64 do
+      assert.actions({}, carol:chunk(2, "com.x", { i }, more))
+    end
+    assert.actions({ { carol, core.failure(CALL, 2, none) } },
+      carol:chunk(2, "com.x", { 65 }, more))
+    assert.actions({}, carol:chunk(2, "com.x", { 66 }))
+    assert.actions({ { carol, { RESULT, 1, {} } } }, alice:yield(2))
+    assert.equal(0, r:counters().pending_calls)
+  end)
+
   it("lets them wait no longer than call_queue_timeout, or than their own timeout", function()
     local r, _, bob = scene(queue)
     bob:call "com.x"

@@ -693,6 +693,20 @@ core.describe("wamp.session.kill_all", function(router)
     assert.same({ core.RESULT, 3, {}, { 1 } }, messages[3])
     assert.equal(0, r:counters().pending_calls)
   end)
+
+  it("ends the calls between victims without a word", function()
+    for _ = 1, 8 do -- they go in the order of their ids, and those are random
+      local r = router(admin)
+      local alice, bob, carol = r:join(), r:join(core.callee "call_canceling"), r:join()
+      bob:register "com.x"
+      carol:call "com.x"
+      local actions = alice:call "wamp.session.kill_all"
+      for _, victim in ipairs { bob, carol } do
+        assert.same({ { GOODBYE, {}, "wamp.close.killed" } }, victim:messages(actions))
+      end
+      assert.equal(0, r:counters().pending_calls)
+    end
+  end)
 end)
 
 core.describe("The end of a session", function(router)

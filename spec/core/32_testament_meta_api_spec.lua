@@ -310,6 +310,18 @@ core.describe("wamp.session.add_testament", function(router)
     assert.equal(shards[1], actions[1][1])
   end)
 
+  it("takes 4 MiB of them", function()
+    local _, alice = scene()
+    local mebibyte = { ("x"):rep(1024 * 1024 - 64) }
+    for _ = 1, 4 do
+      meta.done(alice, add, { "com.a", mebibyte })
+    end
+    assert.matches("4194304", meta.refused(alice, meta.invalid_argument, add,
+      { "com.a", mebibyte }))
+    meta.done(alice, flush)
+    meta.done(alice, add, { "com.a", mebibyte })
+  end)
+
   it("takes 64 of them, counted over both scopes", function()
     local watcher, alice = scene()
     for i = 1, 32 do

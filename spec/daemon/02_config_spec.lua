@@ -210,6 +210,30 @@ return config
     refused('{ address = "tls://127.0.0.1:0", tls = { cert = "nowhere.pem", key = "'
       .. cert.key .. '" } }',
       '.tls.cert: cannot read "nowhere.pem": No such file or directory')
+    local function tls_refused(more, words)
+      refused(('{ address = "tls://127.0.0.1:0", tls = { cert = %q, key = %q, %s } }'):format(
+        cert.cert, cert.key, more), ".tls." .. words)
+    end
+    tls_refused('min_version = "1.1"',
+      'min_version: found the string "1.1"; allowed: "1.2", "1.3"')
+    tls_refused('max_version = 1.3', 'max_version: found the number 1.3; allowed: "1.3", "1.2"')
+    tls_refused('min_version = "1.3", max_version = "1.2"',
+      "min_version: it is above max_version")
+    tls_refused('ciphers = ""', 'ciphers: found the string ""; allowed: a string that is not empty')
+    tls_refused('ciphers = "ECDHE+AESGCM:AES512:!RC4"',
+      'ciphers: OpenSSL has no cipher of TLS 1.2 for "AES512"')
+    tls_refused('ciphers = "!ALL"', 'ciphers: OpenSSL has no cipher of TLS 1.2 for "!ALL"')
+    tls_refused('ciphers = "TLS_AES_128_GCM_SHA256"',
+      'ciphers: OpenSSL has no cipher of TLS 1.2 for "TLS_AES_128_GCM_SHA256"')
+    tls_refused('client_certificate = "maybe"',
+      'client_certificate: found the string "maybe"; allowed: "none", "optional", "required"')
+    tls_refused('client_certificate = "optional"', "client_certificate: it needs client_ca")
+    tls_refused(("client_ca = %q"):format(cert.cert),
+      'client_ca: it has no use while client_certificate is "none"')
+    tls_refused(("client_certificate = 'required', client_ca = %q"):format(cert.key),
+      ("client_ca %s: no certificate or crl found"):format(cert.key))
+    tls_refused('ciphersuites = "TLS_AES_128_GCM_SHA256:AES256"',
+      'ciphersuites: OpenSSL has no cipher suite of TLS 1.3 named "AES256"')
     assert_refused('return { realms = { realm1 = { policy = "open" } },\nlisten = { '
       .. '"127.0.0.1:80", "127.0.0.1:80" } }', {
       '2: listen[2]: "127.0.0.1:80" is in the list twice' })
@@ -322,7 +346,10 @@ describe("printing a configuration", function()
       return {
         listen = {
           "127.0.0.1:0",
-          { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true },
+          { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true,
+            min_version = "1.3", ciphers = "ECDHE+AES256:!SHA1",
+            ciphersuites = "TLS_AES_256_GCM_SHA384",
+            client_certificate = "optional", client_ca = %q },
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
             serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
             default_realm = "realm1", rawsocket_min_length = "1KiB" },
@@ -338,7 +365,7 @@ describe("printing a configuration", function()
         max_realms = 9, workers = 2, agent = "", shutdown_grace = "90s",
         log = { level = "debug", format = "json", file = "/tmp/x.log" },
         limits = { max_connections = 10, max_connections_per_address = 3 },
-      }]]):format(cert.cert, cert.key))
+      }]]):format(cert.cert, cert.key, cert.cert))
     local code, second, log = run("--print-config", first)
     assert.same({ 0, "" }, { code, log })
     assert.equal(first, second)

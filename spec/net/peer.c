@@ -44,12 +44,24 @@ static int connect_tcp(const char *host, const char *port)
     return fd;
 }
 
+static SSL_CTX *tls_ctx;
+static SSL_SESSION *tls_session;
+
+void peer_tls_with(SSL_CTX *ctx, SSL_SESSION *session)
+{
+    tls_ctx = ctx;
+    tls_session = session;
+}
+
 static bool start_tls(struct peer *peer)
 {
-    SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
+    SSL_CTX *ctx = tls_ctx != NULL ? tls_ctx : SSL_CTX_new(TLS_client_method());
 
     peer->ssl = SSL_new(ctx);
-    SSL_CTX_free(ctx);
+    if (ctx != tls_ctx)
+        SSL_CTX_free(ctx);
+    if (tls_session != NULL)
+        SSL_set_session(peer->ssl, tls_session);
     SSL_set_fd(peer->ssl, peer->fd);
     return SSL_connect(peer->ssl) == 1;
 }

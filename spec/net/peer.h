@@ -28,6 +28,10 @@ struct frame {
 
 /* False when it cannot connect. The host "unix" takes the port for a path. */
 bool peer_open(struct peer *peer, const char *host, const char *port, bool use_tls);
+
+/* What connections over TLS are made with from now on, both borrowed; NULL: OpenSSL's defaults,
+ * and no session to resume. */
+void peer_tls_with(SSL_CTX *ctx, SSL_SESSION *session);
 void peer_close(struct peer *peer);
 
 /* False when the connection is broken. */

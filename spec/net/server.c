@@ -37,6 +37,8 @@ static void *on_open(void *ctx, uint64_t id, const struct transport *transport)
     snprintf(server->last_realm, sizeof server->last_realm, "%s",
              transport->default_realm == NULL ? "" : transport->default_realm);
     server->is_secure = transport->is_secure;
+    transport_tls_drop(server->last_tls);
+    server->last_tls = transport_tls_hold(transport->tls);
     server->last_id = id;
     server->opens++;
     return session;
@@ -166,6 +168,7 @@ void server_stop(struct server *server)
         pthread_join(server->thread, NULL);
     }
     net_free(server->net);
+    transport_tls_drop(server->last_tls);
     CHECK(server->opens == server->closes);
     pthread_mutex_destroy(&server->lock);
     pthread_cond_destroy(&server->done);

@@ -43,6 +43,7 @@ struct server {
     atomic_ullong last_id; /* of the newest connection */
     char last_peer[128], last_protocol[32], last_cookie[64], last_realm[32];
     atomic_bool is_secure;
+    struct transport_tls *last_tls;                 /* held; NULL: none */
     struct drop_report reports[SERVER_REPORTS_MAX]; /* the first ones */
     atomic_uint report_count;
 

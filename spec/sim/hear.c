@@ -150,8 +150,13 @@ static void on_invocation(const struct world *world, struct peer *peer, const st
         return;
     }
     CHECK(held_find(&peer->registrations, msg->second) != NULL);
+    if (peer->streaming != 0 && msg->id == peer->streaming) { /* input that had to wait, too */
+        peer->streaming = options->progress ? msg->id : 0;
+        return;
+    }
     CHECK(msg->id == peer->last_invocation + 1);
     peer->last_invocation = msg->id;
+    peer->streaming = options->progress ? msg->id : 0;
     numbers_add(&peer->invocations, msg->id);
 }
 

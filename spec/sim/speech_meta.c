@@ -151,7 +151,7 @@ static void put_container(struct speech *s, bool is_map)
         encode_list(&s->e, COUNT_UNKNOWN);
     for (unsigned i = choose(s->c, 3); i != 0; i--) {
         if (is_map)
-            encode_text(&s->e, slice_make("abc" + i, 1));
+            encode_text(&s->e, slice_make(&"abc"[i], 1));
         speech_put_value(s, 1);
     }
     encode_end(&s->e);

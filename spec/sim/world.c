@@ -70,8 +70,7 @@ static void carry_out(struct world *world)
         case ACT_ASK: /* its realms are open to all */
         case ACT_UNASK:
         case ACT_HOLD:
-            CHECK(!"nothing is asked");
-            break;
+            UNREACHABLE("nothing is asked in a realm that is open to all");
         case ACT_NOTE:
             break;
         }
@@ -122,8 +121,10 @@ static bool are_losses_due(const struct world *world, unsigned realm)
 
 static void end_step(struct world *world)
 {
-    for (unsigned i = 0; i < world->peer_count; i++)
+    for (unsigned i = 0; i < world->peer_count; i++) {
         world->peers[i].is_given_retained = false;
+        world->peers[i].streaming = 0;
+    }
     world->asked = (struct asked){0};
     world->is_quiet = false;
     outbox_clear(&world->out);

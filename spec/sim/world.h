@@ -85,6 +85,7 @@ struct peer {
     struct numbers invocations; /* that it may answer; some are over */
     struct numbers killed;      /* those among them that were interrupted in mode kill */
     struct open_request question;
+    uint64_t streaming;     /* INVOCATION of the step at hand that says more input follows; or 0 */
     bool is_given_retained; /* the step at hand brings it retained events */
 };
 

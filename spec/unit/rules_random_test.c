@@ -88,12 +88,12 @@ static void add_uris(struct model_uri *uri)
     if (uri->count == LONGEST)
         return;
     longer.count++;
-    for (unsigned char i = 0; i < ARRAY_LEN(alphabet); i++) {
+    for (size_t i = 0; i < ARRAY_LEN(alphabet); i++) {
         int len = snprintf(longer.text, sizeof(longer.text), "%s%s%s", uri->text,
                            uri->count == 0 ? "" : ".", alphabet[i]);
 
         CHECK(len > 0 && len < (int)sizeof(longer.text));
-        longer.at[uri->count] = i;
+        longer.at[uri->count] = (unsigned char)i;
         add_uris(&longer);
     }
 }
@@ -209,12 +209,15 @@ static enum rule_effect model_contains(struct slice pattern, enum match match)
 
 /* What is made up. */
 
+/* Attributes often have the same value: then different ones are equally specific. */
 static void make_session(void)
 {
+    const char *shared = one_in(2) ? PICK(words) : NULL;
+
     session = (struct kit_session){.names = {NULL}};
     for (size_t i = 0; i < ARRAY_LEN(attributes); i++) {
         session.names[i] = attributes[i];
-        session.values[i] = PICK(values);
+        session.values[i] = shared != NULL && !one_in(4) ? shared : PICK(values);
     }
 }
 
@@ -398,7 +401,7 @@ static void play_round(void)
 
 TEST(as_the_model)
 {
-    size_t rounds = number_in_environment("RULES_ROUNDS", 600);
+    size_t rounds = number_in_environment("RULES_ROUNDS", 1500);
 
     rng_state = number_in_environment("RULES_SEED", 1);
     rng_init(&rng, rng_fill_seeded, &rng_state);
@@ -407,7 +410,7 @@ TEST(as_the_model)
         play_round();
     for (unsigned i = 0; i < RULE_EFFECT_COUNT; i++) {
         printf("%s: %zu patterns\n", rules_effect_name((enum rule_effect)i), seen[i]);
-        EXPECT(seen[i] >= rounds);
+        EXPECT(seen[i] >= rounds || rounds < 100);
     }
     mem_free(uris);
     mem_free(effects);

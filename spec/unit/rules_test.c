@@ -1,8 +1,7 @@
-/* rules_test.c -- each sentence about rules as a table; what is refused when rules are written.
+/* rules_test.c -- each sentence about rules as a table of questions and who decides them.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/err.h"
 #include "rules_kit.h"
 
 /* A question of the role "user", and what comes of it. */
@@ -226,6 +225,8 @@ TEST(attributes)
                                         "allow * un.{session.unknown}",   /* 6 */
                                         "allow * space.**",               /* 7 */
                                         "deny * space.{session.space}",   /* 8: can never match */
+                                        "allow * cut.**",                 /* 9 */
+                                        "deny * cut.{session.org}.x",     /* 10 */
                                         NULL};
     static const struct row rows[] = {
         {"publish org.acme.x", "allow 2"},
@@ -249,6 +250,12 @@ TEST(attributes)
         {"subscribe prefix dots.a.b.", "deny"},
         {"subscribe prefix space.", "allow 7"},
         {"subscribe wildcard empty.", "deny"},
+        {"subscribe prefix cut.", "deny 10"},
+        {"subscribe prefix cut.ac", "deny 10"},
+        {"subscribe prefix cut.acme.y", "allow 9"},
+        {"subscribe prefix cut.b", "allow 9"},
+        {"subscribe wildcard cut..x", "deny 10"},
+        {"subscribe wildcard cut..y", "allow 9"},
     };
 
     EXPECT_ROWS(lines, "user", &session, rows);
@@ -264,6 +271,8 @@ TEST(patterns_are_contained)
                                         "allow subscribe *.two",              /* 6 */
                                         "allow subscribe one.*",              /* 7 */
                                         "deny subscribe one.*.*",             /* 8 */
+                                        "allow subscribe any.**",             /* 9 */
+                                        "deny subscribe any.*.x",             /* 10 */
                                         NULL};
     static const struct row rows[] = {
         /* A prefix must not reach around the rules. */
@@ -293,7 +302,12 @@ TEST(patterns_are_contained)
         {"subscribe wildcard many..x", "deny 4"},
         {"subscribe wildcard many.orders.", "ask 5"},
         {"subscribe wildcard many.x..", "allow 3"},
-        /* A pattern that no rule covers alone. */
+        {"subscribe prefix any.", "deny 10"},
+        {"subscribe prefix any.b.x", "deny 10"},
+        {"subscribe prefix any.b.xy", "allow 9"},
+        {"subscribe wildcard any.b.", "deny 10"},
+        {"subscribe wildcard any.b..", "allow 9"},
+        /* Specific ones that say the same as what is around them. */
         {"subscribe wildcard .two", "allow 6"},
         {"subscribe wildcard one.", "allow 7"},
         {"subscribe wildcard .", "deny"},
@@ -399,174 +413,6 @@ TEST(captures)
     rules_free(rules);
 }
 
-TEST(what_rules_carry)
-{
-    struct rules *rules = rules_new();
-    struct rules_error error;
-    struct rules_verdict verdict;
-    struct rule extra = {
-        .disclose = RULE_DISCLOSE_ALWAYS, .trustlevel = 3, .timeout_ms = 1500, .data = 42};
-    struct rules_question question;
-    uint32_t role;
-
-    EXPECT_EQ(kit_add(rules, "user", &role, 1, NULL, &error), 0);
-    EXPECT_EQ(kit_add(rules, "allow call a.*", &role, 2, &extra, &error), 0);
-    EXPECT_EQ(kit_add(rules, "allow publish a.*", &role, 3, NULL, &error), 0);
-    EXPECT_EQ(rules_freeze(rules, &error), 0);
-    EXPECT_EQ(rules_count(rules), 2);
-    question = kit_question(rules, "user", &nobody, "call a.b");
-    EXPECT_EQ(rules_decide(rules, &question, &verdict), RULE_ALLOW);
-    EXPECT(verdict.rule == rules_at(rules, 0));
-    EXPECT_EQ(verdict.rule->disclose, RULE_DISCLOSE_ALWAYS);
-    EXPECT_EQ(verdict.rule->trustlevel, 3);
-    EXPECT_EQ(verdict.rule->timeout_ms, 1500);
-    EXPECT_EQ(verdict.rule->data, 42);
-    EXPECT_SLICE(rules_role_name(rules, verdict.rule->role), SLICE("user"));
-    question = kit_question(rules, "user", &nobody, "publish a.b");
-    EXPECT_EQ(rules_decide(rules, &question, &verdict), RULE_ALLOW);
-    EXPECT_EQ(verdict.rule->disclose, RULE_DISCLOSE_AS_ASKED);
-    EXPECT_EQ(verdict.rule->trustlevel, -1);
-    rules_free(rules);
-}
-
-TEST(which_of_two_counts)
-{
-    static const struct {
-        const char *first, *second;
-        bool is_clear;
-    } rows[] = {
-        {"allow call a.*", "allow call a.*", false},
-        {"allow call a.*", "allow publish a.*", true},
-        {"allow call a.*", "allow * a.{x}", false},
-        {"allow call a.*", "allow call a.b", true},
-        {"allow call a.**", "allow call a.*.**", true},
-        {"allow call {session.a}", "allow call {session.b}", true},
-    };
-    struct rule extra = {.trustlevel = 5};
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct rules *rules = rules_new();
-        struct rules_error error = {.at = 0};
-        uint32_t role;
-
-        EXPECT_EQ(kit_add(rules, "user", &role, 1, NULL, &error), 0);
-        EXPECT_EQ(kit_add(rules, rows[i].first, &role, 2, NULL, &error), 0);
-        EXPECT_EQ(kit_add(rules, rows[i].second, &role, 3, &extra, &error), 0);
-        EXPECT_EQ(rules_freeze(rules, &error), rows[i].is_clear ? 0 : ERR_CONFIG);
-        if (!rows[i].is_clear)
-            EXPECT_STR(error.words,
-                       "3: this rule and that of 2 are for the same URIs and actions, and differ "
-                       "in their captures or in what they carry; which one counts?");
-        rules_free(rules);
-    }
-}
-
-TEST(wrong_rules)
-{
-    static const struct {
-        const char *lines[4];
-        const char *words;
-    } rows[] = {
-        {{"user", "user"}, "2: role \"user\" is there twice; the other is at 1"},
-        {{"user < usr", "guest"}, "1: role \"user\" inherits from \"usr\", which is no role"},
-        {{"a < a"}, "1: role \"a\" inherits from itself, by way of \"a\""},
-        {{"a < b", "b < c", "c < b"}, "2: role \"b\" inherits from itself, by way of \"c\""},
-        {{"user", "allow cal a.b"},
-         "\"cal\" is no action; there are call, register, publish, subscribe and *"},
-        {{"user", "allow call a..b"},
-         "2: uri, at character 3: component 2 is empty; write * for any component"},
-        {{"user", "ask call a.{x}", "ask publish call a.{y}"},
-         "3: this rule and that of 2 are for the same URIs and actions, and differ in their "
-         "captures or in what they carry; which one counts?"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct rules_error error = {.at = 0};
-        const char *lines[ARRAY_LEN(rows[i].lines) + 1] = {NULL};
-
-        memcpy(lines, rows[i].lines, sizeof(rows[i].lines));
-        EXPECT(kit_try(lines, &error) == NULL);
-        EXPECT_STR(error.words, rows[i].words);
-    }
-}
-
-TEST(only_allow_carries)
-{
-    static const struct {
-        struct rule rule;
-        const char *words;
-    } rows[] = {
-        {{.effect = RULE_DENY, .actions = 1, .trustlevel = 0},
-         "p.lua:3: deny rules carry nothing; disclose, trustlevel, timeout, filter and options "
-         "are for allow"},
-        {{.effect = RULE_ASK, .actions = 1, .trustlevel = -1, .timeout_ms = 1},
-         "p.lua:3: ask rules carry nothing; disclose, trustlevel, timeout, filter and options are "
-         "for allow"},
-        {{.effect = RULE_ALLOW, .trustlevel = -1},
-         "p.lua:3: a rule names no action; there are call, register, publish, subscribe and *"},
-        {{.effect = RULE_ALLOW, .actions = 1, .trustlevel = -2},
-         "p.lua:3: trustlevel is -2; it is at least 0"},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct rules *rules = rules_new();
-        struct rules_error error = {.at = 0};
-        struct rule rule = rows[i].rule;
-        uint32_t role;
-
-        rule.uri = SLICE("a");
-        rule.where = SLICE("p.lua:3");
-        EXPECT_EQ(rules_add_role(rules, SLICE("r"), SLICE(""), SLICE(""), &role, &error), 0);
-        EXPECT_EQ(rules_add(rules, role, &rule, &error), ERR_CONFIG);
-        EXPECT_STR(error.words, rows[i].words);
-        rules_free(rules);
-    }
-}
-
-TEST(actions)
-{
-    static const struct {
-        const char *text;
-        int err;
-        unsigned actions;
-    } rows[] = {
-        {"call", 0, RULE_BIT(RULE_CALL)},
-        {"call subscribe", 0, RULE_BIT(RULE_CALL) | RULE_BIT(RULE_SUBSCRIBE)},
-        {"  register\tpublish ", 0, RULE_BIT(RULE_REGISTER) | RULE_BIT(RULE_PUBLISH)},
-        {"*", 0, RULE_ALL_ACTIONS},
-        {"call call", 0, RULE_BIT(RULE_CALL)},
-        {"", ERR_CONFIG, 0},
-        {"  ", ERR_CONFIG, 0},
-        {"Call", ERR_CONFIG, 0},
-        {"call,publish", ERR_CONFIG, 0},
-        {"**", ERR_CONFIG, 0},
-    };
-
-    for (size_t i = 0; i < ARRAY_LEN(rows); i++) {
-        struct rules_error error;
-        unsigned actions = 0;
-
-        if (rules_parse_actions(slice_of(rows[i].text), &actions, &error) != rows[i].err ||
-            actions != rows[i].actions)
-            UNIT_FAIL("\"%s\": %#x", rows[i].text, actions);
-    }
-}
-
-TEST(names)
-{
-    static const char *const lines[] = {"user", "allow call {session.org}.{session.team}",
-                                        "allow call x.{session.org}", NULL};
-    struct rules *rules = kit_rules(lines);
-
-    EXPECT_SLICE(rules_attribute_name(rules, 0), SLICE("org"));
-    EXPECT_SLICE(rules_attribute_name(rules, 1), SLICE("team"));
-    EXPECT(rules_attribute_name(rules, 2).data == NULL);
-    EXPECT_EQ(rules_find_role(rules, SLICE("user")), 0);
-    EXPECT_EQ(rules_find_role(rules, SLICE("usr")), RULE_NO_ROLE);
-    EXPECT_EQ(rules_find_role(rules, SLICE("")), RULE_NO_ROLE);
-    rules_free(rules);
-}
-
 TEST(explained)
 {
     static const char *const lines[] = {"user < guest",
@@ -617,7 +463,7 @@ TEST(limits)
     struct rules *rules = rules_new();
     struct rules_error error;
     char uri[4 * MAX_URI_COMPONENTS];
-    uint32_t role;
+    uint32_t role = 0;
     struct rule rule = {.effect = RULE_ALLOW, .actions = RULE_ALL_ACTIONS, .trustlevel = -1};
     size_t len = 0;
 
@@ -661,7 +507,7 @@ TEST(many_literals)
 {
     struct rules *rules = rules_new();
     struct rules_error error;
-    uint32_t role;
+    uint32_t role = 0;
     char line[64];
 
     EXPECT_EQ(kit_add(rules, "user", &role, 0, NULL, &error), 0);

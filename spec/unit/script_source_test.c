@@ -222,6 +222,46 @@ TEST(errors_name_file_and_line)
     close_root();
 }
 
+static void expect_compiles(const char *text, const char *expected)
+{
+    struct source *source = source_of_text("policy.lua", slice_of(text));
+
+    words[0] = '\0';
+    EXPECT(source_compiles(source, words) == (expected[0] == '\0'));
+    if (strcmp(words, expected) != 0)
+        UNIT_FAIL("%s\n  \"%s\", expected \"%s\"", text, words, expected);
+    source_free(source);
+}
+
+/* Nothing of it is run. */
+TEST(undeclared_globals_are_found)
+{
+    static char text[8000];
+    size_t at = 0;
+
+    expect_compiles("local function never() return undefined end",
+                    "policy.lua:1: there is no global \"undefined\"; declare it with local");
+    expect_compiles("local t = {}\n\nfunction t.f()\n  return function()\n x = 1 end end",
+                    "policy.lua:5: cannot set the global \"x\"; declare it with local");
+    expect_compiles("print = nil", "policy.lua:1: cannot set the global \"print\"; declare it with "
+                                   "local");
+    expect_compiles("return pritn('x')",
+                    "policy.lua:1: there is no global \"pritn\"; declare it with local");
+    expect_compiles("local a <const>, b = 1, 2.5 return print, string.rep, _G, a, b, nil, 'x', "
+                    "function(...) for k in pairs(_ENV) do tostring(k) end return ... end",
+                    "");
+    expect_compiles("local _ENV = {} x = 1 return function() return y end", "");
+    expect_compiles("local function f(_ENV) return x, function() return y end end return f", "");
+    expect_compiles("", "");
+    /* Lines far apart, and many of them. */
+    for (int i = 0; i < 400; i++)
+        at += (size_t)snprintf(text + at, sizeof(text) - at, "print(%d)\n", i);
+    memset(text + at, '\n', 300);
+    snprintf(text + at + 300, sizeof(text) - at - 300, "undefined()");
+    expect_compiles(text,
+                    "policy.lua:701: there is no global \"undefined\"; declare it with local");
+}
+
 /* ---- running it ---- */
 
 static void push_entry(lua_State *lua, void *ctx)

@@ -185,6 +185,7 @@ TEST(random_values_change_serializers)
             struct text was = canon_of(to, blob_slice(wanted));
             struct text is = canon_of(to, blob_slice(there));
 
+            CHECK(was.data != NULL && is.data != NULL);
             if (strcmp(was.data, is.data) != 0)
                 UNIT_FAIL("seed %d, %s to %s: %.200s is %.200s", (int)seed, codec_name(from),
                           codec_name(to), was.data, is.data);

@@ -35,6 +35,28 @@ local function specs(peer)
     bob:expect_nothing()
   end)
 
+  it("progressive_call_results wait for a caller that pauses: none lost, all in order", function()
+    local alice, bob, procedure, id = pair()
+    local carol, block = peer.join(), ("x"):rep(4000)
+    local request = bob:call(procedure, nil, nil, { receive_progress = true })
+    local invocation = alice:expect_invocation(id, nil, nil,
+      wamp.including { receive_progress = true })
+    bob.stream.is_deaf = true
+    for i = 1, 1000 do
+      alice:yield(invocation, { i, block }, nil, { progress = true })
+      if i % 250 == 0 then
+        local other = carol:call(procedure)
+        alice:yield(alice:expect_invocation(id, nil, nil, wamp.any), { "other" })
+        carol:expect_result(other, { "other" })
+      end
+    end
+    alice:yield(invocation, { "end" })
+    for i = 1, 1000 do
+      bob:expect_result(request, { i, block }, nil, { progress = true })
+    end
+    bob:expect_result(request, { "end" })
+  end)
+
   it("progressive_call_invocations", function()
     local alice, bob, procedure, id = pair()
     local request = bob:call(procedure, { 1 }, nil, { progress = true })

@@ -104,7 +104,8 @@ static struct subscription *subscription_new(struct core *core, enum match match
     strmap_init(&sub->shards, core->broker.index.seed[0], core->broker.index.seed[1]);
     match_insert(&core->broker.index, &sub->entry);
     map_put(&core->broker.by_id, sub->id, 0, sub);
-    core->broker.meta_listeners += may_hear_meta(core, &sub->entry);
+    sub->hears_meta = may_hear_meta(core, &sub->entry);
+    core->broker.meta_listeners += sub->hears_meta;
     core->counters.subscriptions++;
     return sub;
 }
@@ -113,7 +114,7 @@ static void subscription_free(struct core *core, struct subscription *sub)
 {
     match_remove(&core->broker.index, &sub->entry);
     map_remove(&core->broker.by_id, sub->id, 0);
-    core->broker.meta_listeners -= may_hear_meta(core, &sub->entry);
+    core->broker.meta_listeners -= sub->hears_meta;
     core->counters.subscriptions--;
     strmap_fini(&sub->shards);
     mem_free(sub->members);
@@ -332,7 +333,8 @@ void broker_check(const struct core *core)
         CHECK(sub->member_count > 0 || sub->log != NULL);
         members += sub->member_count;
         logs += sub->log != NULL;
-        listeners += may_hear_meta(core, &sub->entry);
+        listeners += sub->hears_meta;
+        CHECK(sub->hears_meta == may_hear_meta(core, &sub->entry));
         check_shards(sub);
         for (size_t m = 0; m < sub->member_count; m++) {
             const struct member *member = sub->members[m];

@@ -43,6 +43,7 @@ struct subscription {
     struct member **members; /* array owned; the members belong to broker->members */
     size_t member_count, member_cap;
     struct strmap shards;  /* nkey -> shard, owned */
+    bool hears_meta;       /* a reserved topic may match it */
     struct store_log *log; /* borrowed from the store; NULL: no history */
     char uri[];
 };

@@ -26,6 +26,7 @@ struct call *call_new(struct core *core, struct session *caller, uint64_t reques
                           .timeout_at = NEVER,
                           .queue_until = NEVER,
                           .grace_until = NEVER};
+    list_init(&call->chunks);
     list_append(&caller->calls, &call->in_caller);
     map_put(&core->dealer.calls, caller->id, request, call);
     caller->call_count++;
@@ -104,6 +105,8 @@ void call_free(struct core *core, struct call *call)
     call->caller->call_count--;
     core->counters.pending_calls--;
     deadlines_cancel(&core->deadlines, &call->timer.deadline);
+    list_each (&call->chunks, node, after)
+        mem_free(container_of(node, struct kept_chunk, in_call));
     mem_free(call->kept);
     mem_free(call->tried);
     mem_free(call);
@@ -243,10 +246,14 @@ void calls_leave(struct core *core, struct session *session)
     }
 }
 
-void calls_forget(struct core *core, struct session *session)
+void calls_forget(struct core *core, struct session *session, const struct session *staying)
 {
-    list_each (&session->calls, node, after)
-        call_free(core, container_of(node, struct call, in_caller));
+    list_each (&session->calls, node, after) {
+        struct call *call = container_of(node, struct call, in_caller);
+
+        if (call->callee == NULL || call->callee != staying)
+            call_free(core, call);
+    }
 }
 
 /* ---- request ids ---- */

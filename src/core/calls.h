@@ -75,9 +75,9 @@ void calls_withdraw(struct core *core, struct session *session);
  * interrupted where they can be. */
 void calls_leave(struct core *core, struct session *session);
 
-/* The realm closes: callers and callees go in the same instant, so the calls that the session
- * waits for end without a word to anybody. */
-void calls_forget(struct core *core, struct session *session);
+/* Callers and callees go in the same instant, all but `staying` (NULL: nobody stays). So the calls
+ * that the session waits for end without a word to anybody, unless `staying` works on them. */
+void calls_forget(struct core *core, struct session *session, const struct session *staying);
 
 /* CHECKs all calls; returns how many deadlines they have set. */
 size_t calls_check(const struct core *core);

@@ -14,6 +14,14 @@ struct kept_call {
     char bytes[];
 };
 
+/* More input of a progressive call, for the callee that it waits for. */
+struct kept_chunk {
+    struct list in_call; /* call->chunks */
+    bool more_follows;
+    struct msg msg; /* its slices point into `bytes` */
+    char bytes[];
+};
+
 struct call {
     struct session *caller;   /* borrowed */
     struct session *callee;   /* borrowed; NULL: waiting */
@@ -24,7 +32,9 @@ struct call {
     struct list in_caller;    /* caller->calls */
     struct list in_callee;    /* callee->invocations */
     struct list in_waiting;   /* registration->waiting */
-    struct timer timer;       /* the earliest of the three instants */
+    struct list chunks;       /* owned: struct kept_chunk, while it waits */
+    uint32_t chunk_count;
+    struct timer timer;                            /* the earliest of the three instants */
     uint64_t timeout_at, queue_until, grace_until; /* NEVER: none */
     uint64_t timeout_ms;                           /* 0: none; what restarts the clock */
     bool is_pattern;                               /* the registration is no exact one */

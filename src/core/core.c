@@ -52,8 +52,12 @@ static void copy_reserved(struct core *core, const char *const *prefixes)
     while (prefixes[count] != NULL)
         count++;
     core->reserved = mem_zero(count + 1, sizeof *core->reserved);
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
+        unsigned char first = (unsigned char)prefixes[i][0];
+
         core->reserved[i] = slice_of(copy_of(prefixes[i]));
+        core->reserved_first[first / 64] |= UINT64_C(1) << (first % 64);
+    }
     core->reserved_count = count;
 }
 
@@ -123,7 +127,7 @@ struct core *core_new(const struct core_options *options)
     return core;
 }
 
-bool core_reserves(const struct core *core, struct slice uri)
+bool core_looks_up_reserved(const struct core *core, struct slice uri)
 {
     for (size_t i = 0; i < core->reserved_count; i++)
         if (uri_is_within(uri, core->reserved[i]))
@@ -134,6 +138,7 @@ bool core_reserves(const struct core *core, struct slice uri)
 /* Sessions that are left end without a word to anybody. */
 static void end_sessions(struct core *core)
 {
+    struct ids peers = ids_new(&core->scratch, core->by_peer.count);
     struct outbox out;
     size_t i = 0;
     const struct map_entry *at;
@@ -141,10 +146,10 @@ static void end_sessions(struct core *core)
     outbox_init(&out);
     core->out = &out; /* cppcheck-suppress autoVariables ; core is freed next */
     core->is_quiet = true;
-    while ((at = map_next(&core->by_peer, &i)) != NULL) {
-        session_on_closed(core, at->value);
-        i = 0; /* the map has changed */
-    }
+    while ((at = map_next(&core->by_peer, &i)) != NULL)
+        ids_add(&peers, at->a);
+    for (i = 0; i < peers.count; i++)
+        session_on_closed(core, map_get(&core->by_peer, peers.of[i], 0));
     outbox_fini(&out);
 }
 
@@ -194,7 +199,7 @@ static void close_realm(struct core *core, const char *reason)
     abort_joining(core, reason);
     core->is_quiet = true;
     while ((at = map_next(&core->by_peer, &i)) != NULL)
-        calls_forget(core, at->value);
+        calls_forget(core, at->value, NULL);
     i = 0;
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         struct session *session = at->value;

@@ -28,6 +28,7 @@ struct core {
     struct losses losses;
     struct slice *reserved; /* owned array; the strings are those of options */
     size_t reserved_count;
+    uint64_t reserved_first[4]; /* bit set of the octets that they begin with */
     bool is_role_checked;       /* some messages are not for this realm, or not for every session */
     struct deadlines deadlines; /* borrowed nodes: session->deadline */
     struct map questions;       /* question id -> session, borrowed */
@@ -46,7 +47,15 @@ struct core {
 
 /* True for what only the router itself may publish or register: "wamp", "wamp.x", and the same for
  * the other prefixes of the configuration. A pattern counts by its own literal beginning. */
-bool core_reserves(const struct core *core, struct slice uri);
+bool core_looks_up_reserved(const struct core *core, struct slice uri);
+
+static inline bool core_reserves(const struct core *core, struct slice uri)
+{
+    unsigned char first = uri.len == 0 ? 0 : (unsigned char)uri.data[0];
+
+    return UNLIKELY((core->reserved_first[first / 64] >> (first % 64) & 1) != 0) &&
+           core_looks_up_reserved(core, uri);
+}
 
 /* Text, or its beginning, that a note may keep until the next step. */
 const char *core_remember(struct core *core, struct slice text);

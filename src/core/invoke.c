@@ -37,15 +37,22 @@ static bool takes_progress(const struct core *core, const struct session *callee
            (!core->options.progress_requires_cancel || session_can(callee, CALLEE_CALL_CANCELING));
 }
 
-static uint64_t effective_timeout(const struct core *core, const struct options *options)
+/* The upper bound: of the realm, or of the right to call, whichever is shorter. */
+static uint64_t longest_timeout(const struct core *core, const struct options *options)
 {
-    uint64_t max = options->grant.timeout_ms != 0 ? options->grant.timeout_ms
-                                                  : core->options.call_max_timeout_ms;
-    uint64_t timeout =
-        options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
+    uint64_t max = core->options.call_max_timeout_ms, granted = options->grant.timeout_ms;
 
     if (max == 0)
         max = MAX_TIMEOUT_MS;
+    return granted != 0 && granted < max ? granted : max;
+}
+
+static uint64_t effective_timeout(const struct core *core, const struct options *options)
+{
+    uint64_t max = longest_timeout(core, options);
+    uint64_t timeout =
+        options->timeout != 0 ? options->timeout : core->options.call_default_timeout_ms;
+
     if (timeout == 0 && options->grant.timeout_ms != 0)
         return max;
     return timeout > max ? max : timeout;
@@ -185,14 +192,80 @@ static struct slice rkey_of(const struct options *options)
     return options->runmode.data == NULL ? none : options->rkey;
 }
 
+/* The call has a callee: the next of its input goes there. It may end the call. */
+static void send_chunk(struct core *core, struct call *call, const struct msg *msg,
+                       bool more_follows)
+{
+    struct msg chunk = call->kept->msg;
+    struct options first;
+    struct blob *blob;
+
+    read_kept(core, call, &first);
+    chunk.payload = msg->payload;
+    call->has_more_chunks = true;
+    blob = encode_invocation(core, call, &chunk, &first, more_follows);
+    if (UNLIKELY(blob->len > call->callee->send_max)) {
+        blob_drop(blob);
+        core->counters.oversized++;
+        call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
+        call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
+                            "the INVOCATION is longer than the callee accepts");
+        return;
+    }
+    outbox_send(core->out, call->callee->peer, blob, SEND_INVOCATION, call->invocation);
+    call_restart_clock(core, call);
+}
+
+/* The call waits for a callee: so does its input. */
+static void keep_chunk(struct core *core, struct call *call, const struct msg *msg,
+                       bool more_follows)
+{
+    struct kept_chunk *chunk;
+
+    if (call->chunk_count == MAX_WAITING_CHUNKS) {
+        call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE,
+                            "too much input came while the call waited for a callee");
+        return;
+    }
+    chunk = mem_alloc(sizeof *chunk + msg_len(msg));
+    chunk->more_follows = more_follows;
+    msg_copy(&chunk->msg, msg, chunk->bytes);
+    list_append(&call->chunks, &chunk->in_call);
+    call->chunk_count++;
+    call_restart_clock(core, call);
+}
+
+/* What was kept of its input follows the first INVOCATION, unless the call has ended. */
+static void send_kept_chunks(struct core *core, const struct session *caller, uint64_t request)
+{
+    struct call *call;
+    struct list *node;
+
+    while ((call = map_get(&core->dealer.calls, caller->id, request)) != NULL &&
+           (node = list_first(&call->chunks)) != NULL) {
+        struct kept_chunk *chunk = container_of(node, struct kept_chunk, in_call);
+
+        list_remove(node);
+        call->chunk_count--;
+        send_chunk(core, call, &chunk->msg, chunk->more_follows);
+        mem_free(chunk);
+    }
+}
+
 static void dispatch_waiting(struct core *core, struct registration *reg, struct call *call,
                              struct callee *callee, const struct options *options)
 {
+    const struct session *caller;
+    uint64_t request;
+
     list_remove(&call->in_waiting);
     reg->waiting_count--;
     call->queue_until = NEVER;
     call_set_deadline(core, call);
+    caller = call->caller;
+    request = call->request;
     dispatch(core, call, &call->kept->msg, options, callee);
+    send_kept_chunks(core, caller, request);
 }
 
 void calls_serve_waiting(struct core *core, struct registration *reg)
@@ -289,32 +362,14 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
                  const struct options *options)
 {
     struct call *call = map_get(&core->dealer.calls, caller->id, msg->id);
-    struct options first;
-    struct msg chunk = call->kept->msg;
-    struct blob *blob;
 
     call->inputs_done = !options->progress;
     if (call->is_cancelled)
         return;
-    if (call->callee == NULL) {
-        call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE,
-                            "a further chunk came while the call waited for a callee");
-        return;
-    }
-    read_kept(core, call, &first);
-    chunk.payload = msg->payload;
-    call->has_more_chunks = true;
-    blob = encode_invocation(core, call, &chunk, &first, options->progress);
-    if (UNLIKELY(blob->len > call->callee->send_max)) {
-        blob_drop(blob);
-        core->counters.oversized++;
-        call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
-        call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
-                            "the INVOCATION is longer than the callee accepts");
-        return;
-    }
-    outbox_send(core->out, call->callee->peer, blob, SEND_INVOCATION, call->invocation);
-    call_restart_clock(core, call);
+    if (call->callee != NULL)
+        send_chunk(core, call, msg, options->progress);
+    else
+        keep_chunk(core, call, msg, options->progress);
 }
 
 /* ---- re-routing ---- */

@@ -243,6 +243,7 @@ static struct joining *joining_new(const struct msg *hello, const struct transpo
     *joining = (struct joining){.transport = *transport};
     msg_copy(&joining->hello, hello, joining->bytes);
     joining->transport.default_realm = NULL;
+    transport_tls_hold(joining->transport.tls);
     at = keep_text(&joining->transport.protocol, at);
     at = keep_text(&joining->transport.peer, at);
     keep_text(&joining->transport.cookie, at);
@@ -252,6 +253,7 @@ static struct joining *joining_new(const struct msg *hello, const struct transpo
 static void joining_free(struct core *core, struct session *session)
 {
     forget_answer(session->joining);
+    transport_tls_drop(session->joining->transport.tls);
     mem_free(session->joining);
     session->joining = NULL;
     core->joining_count--;
@@ -291,6 +293,11 @@ static void ask(struct core *core, const struct event *ev)
     if (core->joining_count >= core->options.max_joining) {
         refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
                "too many sessions are being opened at this time (max_joining)");
+        return;
+    }
+    if (msg_len(ev->msg) > MAX_JOINING_LEN) {
+        refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
+               "HELLO has more bytes than are kept while a session is being opened");
         return;
     }
     session = session_new(core, ev->peer, fresh_session_id(core), ev->transport);
@@ -342,6 +349,11 @@ int join_receive(struct core *core, struct session *session, const struct msg *m
         return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                          "%s: not expected while the session is being opened", msg_name(msg->type));
     joining->is_challenged = false;
+    if (msg_len(msg) > MAX_JOINING_LEN) {
+        join_abort(core, session, WAMP_AUTHENTICATION_FAILED,
+                   "AUTHENTICATE has more bytes than are kept while a session is being opened");
+        return 0;
+    }
     joining->answer = mem_alloc(sizeof *joining->answer + msg_len(msg));
     msg_copy(&joining->answer->msg, msg, joining->answer->bytes);
     restart_timer(core, session);
@@ -364,13 +376,13 @@ static void challenge(struct core *core, struct session *session, const struct d
         join_abort(core, session, WAMP_AUTHENTICATION_FAILED, "too many challenges");
         return;
     }
+    forget_answer(joining);
     joining->question.round++;
     joining->is_challenged = true;
     restart_timer(core, session);
     send_reply(
         core, session,
         reply_challenge(session->codec, decision->authmethod, decision->codec, decision->extra));
-    forget_answer(joining); /* only now: the decision may point into it */
 }
 
 /* Identities become numbers, and those have a bound. */
@@ -418,8 +430,7 @@ void join_decide(struct core *core, struct session *session, const struct decisi
         break;
     case VERDICT_ALLOW:
     case VERDICT_DENY:
-        CHECK(decision->verdict < VERDICT_ALLOW); /* that is for requests */
-        break;
+        UNREACHABLE("a verdict for a request");
     }
 }
 

@@ -27,7 +27,8 @@
 #define MAX_FINISHED_CALLS 64
 
 /* Publications that a session leaves behind. */
-#define MAX_TESTAMENTS 64
+#define MAX_TESTAMENTS     64
+#define MAX_TESTAMENTS_LEN 4194304
 
 /* Retained events that one SUBSCRIBE of a pattern brings. */
 #define MAX_RETAINED_AT_ONCE 1000
@@ -40,13 +41,20 @@
 #define LOSSES_INTERVAL_MS 1000
 
 /* Requests of a session that wait while one is judged; then its socket is not read. */
-#define MAX_PARKED 64
+#define MAX_PARKED     64
+#define MAX_PARKED_LEN 1048576
+
+/* A HELLO, and an AUTHENTICATE, that is kept for those who judge it: anybody may send one. */
+#define MAX_JOINING_LEN 65536
 
 /* CHALLENGEs before a session is open: methods with several rounds. */
 #define MAX_CHALLENGES 4
 
 #define DEFAULT_AUTH_TIMEOUT_MS 10000
 #define DEFAULT_MAX_JOINING     10000
+
+/* Chunks of input that a progressive call may have while it waits for a callee. */
+#define MAX_WAITING_CHUNKS 64
 
 #define DEFAULT_MAX_SUBSCRIPTIONS     100000
 #define DEFAULT_MAX_REGISTRATIONS     100000

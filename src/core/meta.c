@@ -294,21 +294,21 @@ static void fail(struct meta_call *call, const char *uri, const char *words)
 /* Runs the handler and answers; the caller is still there, since nobody may kill itself. */
 static void answer(struct meta_call *call, meta_handler_fn *handler)
 {
-    struct encoder results, kwresults;
+    struct arena *arena = &call->core->scratch;
     struct blob *args, *kwargs, *result = NULL;
     const char *error;
 
-    call->results = &results;
-    call->kwresults = &kwresults;
-    encode_start(&results, call->codec, 256);
-    encode_list(&results, COUNT_UNKNOWN);
-    encode_start(&kwresults, call->codec, 32);
-    encode_map(&kwresults, COUNT_UNKNOWN);
+    call->results = arena_alloc(arena, sizeof *call->results);
+    call->kwresults = arena_alloc(arena, sizeof *call->kwresults);
+    encode_start(call->results, call->codec, 256);
+    encode_list(call->results, COUNT_UNKNOWN);
+    encode_start(call->kwresults, call->codec, 32);
+    encode_map(call->kwresults, COUNT_UNKNOWN);
     error = handler(call);
-    encode_end(&results);
-    encode_end(&kwresults);
-    args = encode_finish(&results);
-    kwargs = encode_finish(&kwresults);
+    encode_end(call->results);
+    encode_end(call->kwresults);
+    args = encode_finish(call->results);
+    kwargs = encode_finish(call->kwresults);
     if (error == NULL)
         result = make_result(call, blob_slice(args), blob_slice(kwargs));
     blob_drop(args);

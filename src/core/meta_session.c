@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "core/calls.h"
 #include "core/details.h"
 #include "core/meta_priv.h"
 #include "wire/errors.h"
@@ -243,6 +244,8 @@ const char *meta_session_kill_all(struct meta_call *call)
             ids_add(&ids, at->a);
     ids_sort(&ids);
     core->is_quiet = true;
+    for (i = 0; i < ids.count; i++)
+        calls_forget(core, map_get(&core->by_id, ids.of[i], 0), call->caller);
     for (i = 0; i < ids.count; i++)
         session_shut_down(core, map_get(&core->by_id, ids.of[i], 0), farewell.reason,
                           farewell.message);

@@ -33,6 +33,12 @@ const char *meta_subscription_lookup(struct meta_call *call)
     return NULL;
 }
 
+static void count_one(void *ctx, struct match_entry *entry)
+{
+    (void)entry;
+    ++*(size_t *)ctx;
+}
+
 static void add_id(void *ctx, struct match_entry *entry)
 {
     ids_add(ctx, id_of(entry));
@@ -42,17 +48,21 @@ const char *meta_subscription_match(struct meta_call *call)
 {
     const struct core *core = call->core;
     struct slice uri;
-    struct ids ids = ids_new(&call->core->scratch, core->broker.by_id.count);
+    struct ids ids;
+    size_t count = 0;
     const char *error = meta_need_text(call, 0, "topic", &uri);
 
     if (error != NULL)
         return error;
     if (uri_is_valid(uri, MATCH_EXACT, core->options.strict_uris))
-        match_all(&core->broker.index, uri, add_id, &ids);
-    if (ids.count == 0)
+        match_all(&core->broker.index, uri, count_one, &count);
+    if (count == 0) {
         meta_put_found(call, 0);
-    else
-        meta_put_ids(call, &ids);
+        return NULL;
+    }
+    ids = ids_new(&call->core->scratch, count);
+    match_all(&core->broker.index, uri, add_id, &ids);
+    meta_put_ids(call, &ids);
     return NULL;
 }
 

@@ -38,29 +38,39 @@ static struct parked *parked_new(struct session *session, const struct msg *msg)
     msg_copy(&parked->msg, msg, parked->bytes);
     list_append(&session->parked, &parked->in_session);
     session->parked_count++;
+    session->parked_len += msg_len(msg);
     return parked;
+}
+
+/* It is not among those of the session any more. */
+static void unlink_parked(struct session *session, struct parked *parked)
+{
+    list_remove(&parked->in_session);
+    session->parked_count--;
+    session->parked_len -= msg_len(&parked->msg);
 }
 
 static void parked_free(struct core *core, struct session *session, struct parked *parked)
 {
     if (parked->question.id != 0)
         map_remove(&core->questions, parked->question.id, 0);
-    list_remove(&parked->in_session);
-    session->parked_count--;
+    unlink_parked(session, parked);
     mem_free(parked);
 }
 
-/* The socket is read again when half of the room is free. */
+/* The socket is read again when half of the room is free. What is judged takes none of it. */
 static void look_at_room(struct core *core, struct session *session)
 {
     const struct parked *first = first_of(session);
-    uint32_t waiting = session->parked_count - (first != NULL && first->question.id != 0);
-    bool is_full = waiting >= MAX_PARKED;
+    bool is_judged = first != NULL && first->question.id != 0;
+    uint32_t waiting = session->parked_count - (is_judged ? 1 : 0);
+    size_t len = session->parked_len - (is_judged ? msg_len(&first->msg) : 0);
+    bool is_full = waiting >= MAX_PARKED || len >= MAX_PARKED_LEN;
 
     if (is_full && !session->is_held) {
         session->is_held = true;
         outbox_hold(core->out, session->peer, true);
-    } else if (session->is_held && waiting <= MAX_PARKED / 2) {
+    } else if (session->is_held && waiting <= MAX_PARKED / 2 && len <= MAX_PARKED_LEN / 2) {
         session->is_held = false;
         outbox_hold(core->out, session->peer, false);
     }
@@ -132,8 +142,7 @@ static void go_on(struct core *core, struct session *session)
         return;
     session->is_draining = true;
     while ((parked = first_of(session)) != NULL && parked->question.id == 0) {
-        list_remove(&parked->in_session);
-        session->parked_count--;
+        unlink_parked(session, parked);
         if (parked->is_canceled)
             pass_over(core, session, &parked->msg);
         else
@@ -173,8 +182,7 @@ void park_decide(struct core *core, struct session *session, const struct decisi
     CHECK(decision->verdict == VERDICT_ALLOW || decision->verdict == VERDICT_DENY);
     map_remove(&core->questions, parked->question.id, 0);
     parked->question.id = 0;
-    list_remove(&parked->in_session);
-    session->parked_count--;
+    unlink_parked(session, parked);
     if (decision->verdict == VERDICT_ALLOW)
         session_perform(core, session, &parked->msg, &decision->grant);
     else
@@ -247,6 +255,7 @@ const struct question *park_question(const struct session *session)
 void park_check(const struct core *core, const struct session *session)
 {
     uint32_t count = 0;
+    size_t len = 0;
 
     list_each (&session->parked, node, after) {
         const struct parked *parked = container_of(node, struct parked, in_session);
@@ -255,7 +264,8 @@ void park_check(const struct core *core, const struct session *session)
         CHECK(parked->question.id == 0 ||
               map_get(&core->questions, parked->question.id, 0) == session);
         count++;
+        len += msg_len(&parked->msg);
     }
-    CHECK(count == session->parked_count);
+    CHECK(count == session->parked_count && len == session->parked_len);
     CHECK(!session->is_draining);
 }

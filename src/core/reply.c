@@ -197,7 +197,7 @@ struct blob *reply_challenge(enum codec codec, struct slice method, enum codec f
     return finish(&e);
 }
 
-void reply_encode_details(struct encoder *e, const struct forward *f)
+static inline void encode_details(struct encoder *e, const struct forward *f)
 {
     unsigned passed = options_passed_count(f->options);
     size_t count = passed + (f->uri_key != NULL) + f->progress + f->receive_progress +
@@ -226,6 +226,11 @@ void reply_encode_details(struct encoder *e, const struct forward *f)
     encode_end(e);
 }
 
+void reply_encode_details(struct encoder *e, const struct forward *f)
+{
+    encode_details(e, f);
+}
+
 void reply_encode_arguments(struct encoder *e, const struct payload *payload)
 {
     if (payload->args.len != 0) {
@@ -251,7 +256,7 @@ static struct blob *forward(const struct forward *f, enum msg_type type, bool ha
     encode_uint(&e, f->id);
     if (has_second)
         encode_uint(&e, f->second);
-    reply_encode_details(&e, f);
+    encode_details(&e, f);
     encode_payload(&e, f->payload, f->wrap_raw);
     return finish(&e);
 }

@@ -149,6 +149,16 @@ static void note_attributes(struct rules *rules, const struct rules_pattern *pat
     }
 }
 
+/* The number of the character at an octet, for people: from 1. */
+static size_t character_at(struct slice text, size_t at)
+{
+    size_t count = 1;
+
+    for (size_t i = 0; i < at && i < text.len; i++)
+        count += ((unsigned char)text.data[i] & 0xc0) != 0x80;
+    return count;
+}
+
 int rules_add(struct rules *rules, uint32_t role, const struct rule *rule,
               struct rules_error *error)
 {
@@ -166,7 +176,8 @@ int rules_add(struct rules *rules, uint32_t role, const struct rule *rule,
     item->rule.where = arena_copy(&rules->arena, rule->where);
     err = rules_pattern_parse(&item->pattern, &rules->arena, item->rule.uri, &wrong);
     if (err != 0) {
-        (void)rules_fail(error, rule->where, "uri, at character %zu: %.*s", wrong.at + 1,
+        (void)rules_fail(error, rule->where, "uri, at character %zu: %.*s",
+                         character_at(rule->uri, wrong.at),
                          (int)strnlen(wrong.words, sizeof(wrong.words)), wrong.words);
         error->at = wrong.at;
         return err;

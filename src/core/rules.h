@@ -8,7 +8,7 @@
  * SUBSCRIBE and REGISTER may have a pattern of their own, and are judged by containment: by
  * every URI that the pattern could ever match. One that is denied, or that no rule matches,
  * denies it; else one that is asked about makes it a question. A prefix is one of text: "com.acme"
- * is also for com.acmex, "com.acme." is not.
+ * is also for com.acmex, "com.acme." is not. Reserved URIs (wamp.*) are judged as all others.
  *
  * Rules are added in any order, then compiled: a tree of components for each role, with the
  * inherited rules in it. After that nothing changes, so threads may share them. A decision is
@@ -67,7 +67,8 @@ int rules_add(struct rules *rules, uint32_t role, const struct rule *rule,
 
 /* Compiles, once. Returns 0, or ERR_CONFIG with the error filled in: a role inherits from one
  * that is not there, or from itself; or of two rules it cannot be told which one counts, since
- * they are for the same URIs and differ in no more than what they carry. */
+ * they are for the same URIs and differ in no more than what they carry. After an error nothing
+ * but rules_free is allowed. */
 int rules_freeze(struct rules *rules, struct rules_error *error) MUST_CHECK;
 
 /* Reads "call subscribe" or "*" into a set of actions. Returns 0, or ERR_CONFIG. */

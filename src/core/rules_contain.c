@@ -7,10 +7,10 @@
  * nowhere at this length; and if it does, it decides about at least one URI. Hence one decision
  * for each rule that cuts in and each length tells all that can happen.
  *
- * Rules that allow need no look: where one of those does not decide, the one that does is looked
- * at by itself. What no rule matches is found the same way, by the newest URIs of the question's
- * pattern alone. Lengths matter for prefixes only, up to one more than any rule has components:
- * beyond, every length is like that one.
+ * Rules that are no stricter than what was found need no look: where one of those does not
+ * decide, the one that does is looked at by itself. What no rule matches is found the same way, by
+ * the newest URIs of the question's pattern alone. Lengths matter for prefixes only, up to one
+ * more than any rule has components: beyond, every length is like that one.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -105,9 +105,10 @@ static bool judge_lengths(struct sweep *sweep, size_t depth)
     return false;
 }
 
-static bool is_strict(const struct rules_entry *entry)
+/* True when the rule could change what was found. */
+static bool is_stricter(const struct sweep *sweep, const struct rules_entry *entry)
 {
-    return entry != NULL && entry->item->rule.effect != RULE_ALLOW;
+    return entry != NULL && entry->item->rule.effect < sweep->effect;
 }
 
 static bool walk(struct sweep *sweep, const struct rules_node *node, size_t depth);
@@ -164,10 +165,10 @@ static bool walk(struct sweep *sweep, const struct rules_node *node, size_t dept
 {
     const struct region *region = sweep->region;
 
-    if (is_strict(node->end.best[sweep->search.action]) && depth >= region->min &&
+    if (is_stricter(sweep, node->end.best[sweep->search.action]) && depth >= region->min &&
         depth <= region->given.count && judge(sweep, depth))
         return true;
-    if (is_strict(node->rest.best[sweep->search.action]) && judge_lengths(sweep, depth))
+    if (is_stricter(sweep, node->rest.best[sweep->search.action]) && judge_lengths(sweep, depth))
         return true;
     if (depth == region->given.count)
         return false;

@@ -280,7 +280,9 @@ bool rules_point_split(struct rules_point *point, struct slice uri)
             return false;
 
         struct slice component = uri_component(&uri, &more);
-        point->at[point->count++] = component.len == 0 ? (struct slice){0} : component;
+        if (component.len == 0)
+            component.data = NULL;
+        point->at[point->count++] = component;
     }
     return true;
 }

@@ -166,8 +166,8 @@ static int check_request_id(struct core *core, struct session *session, const st
 
 /* Whether the rules let it pass now. If not it has been answered, or is judged by somebody else. What
  * the operation refuses anyway is no question of rights. */
-static bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
-                         struct options *options)
+static bool judge(struct core *core, struct session *session, const struct msg *msg,
+                  struct options *options)
 {
     enum rule_action action = msg->type == MSG_CALL        ? RULE_CALL
                               : msg->type == MSG_PUBLISH   ? RULE_PUBLISH
@@ -175,8 +175,7 @@ static bool is_permitted(struct core *core, struct session *session, const struc
                                                            : RULE_REGISTER;
     bool may_be_reserved = action == RULE_CALL || action == RULE_SUBSCRIBE;
 
-    if (LIKELY(core->options.rules == NULL) ||
-        !uri_is_valid(msg->text, options->match, core->options.strict_uris) ||
+    if (!uri_is_valid(msg->text, options->match, core->options.strict_uris) ||
         (!may_be_reserved && core_reserves(core, msg->text)))
         return true;
     switch (permit_judge(core, session, action, options->match, msg->text, &options->grant)) {
@@ -197,8 +196,14 @@ static bool is_permitted(struct core *core, struct session *session, const struc
     return false;
 }
 
-static void perform(struct core *core, struct session *session, const struct msg *msg,
-                    const struct options *options)
+static inline bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
+                                struct options *options)
+{
+    return LIKELY(core->options.rules == NULL) || judge(core, session, msg, options);
+}
+
+static inline void perform(struct core *core, struct session *session, const struct msg *msg,
+                           const struct options *options)
 {
     switch ((unsigned)msg->type) {
     case MSG_PUBLISH:

@@ -67,6 +67,7 @@ struct session {
     uint32_t subscription_count, registration_count, call_count, invocation_count;
     struct list testaments; /* owned: struct testament */
     uint32_t testament_count;
+    size_t testaments_len;          /* bytes of their messages */
     size_t loss;                    /* its entry in core->losses, if that is its own */
     int64_t trustlevel;             /* negative: none */
     uint64_t reinterrupted_at;      /* last INTERRUPT for a call that was over */
@@ -75,6 +76,7 @@ struct session {
     uint32_t rule_role;             /* index of its role in the rules */
     struct list parked;             /* owned: struct parked; see park.h */
     uint32_t parked_count;
+    size_t parked_len;          /* bytes of their messages */
     bool is_held;               /* its connection is not read */
     bool is_draining;           /* what was parked is being handled */
     struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */

@@ -22,6 +22,7 @@ static void drop(struct session *session, struct testament *testament)
 {
     list_remove(&testament->in_session);
     session->testament_count--;
+    session->testaments_len -= msg_len(&testament->msg);
     mem_free(testament);
 }
 
@@ -143,11 +144,15 @@ const char *meta_add_testament(struct meta_call *call)
     if (session->testament_count == MAX_TESTAMENTS)
         return meta_error(call, WAMP_INVALID_ARGUMENT, "a session has at most %d testaments",
                           MAX_TESTAMENTS);
+    if (session->testaments_len + msg_len(&msg) > MAX_TESTAMENTS_LEN)
+        return meta_error(call, WAMP_INVALID_ARGUMENT,
+                          "the testaments of a session have at most %d bytes", MAX_TESTAMENTS_LEN);
     testament = mem_alloc(sizeof *testament + msg_len(&msg));
     testament->scope = scope;
     msg_copy(&testament->msg, &msg, testament->bytes);
     list_append(&session->testaments, &testament->in_session);
     session->testament_count++;
+    session->testaments_len += msg_len(&msg);
     return NULL;
 }
 

@@ -236,6 +236,17 @@ static void check_texts(struct check *check, const struct node *node,
                      node->name, net->default_realm);
 }
 
+/* What OpenSSL thinks of the words that are for it. */
+static void check_tls(struct check *check, const struct node *node,
+                      const struct listen_config *listen)
+{
+    const struct node *tls = node_find(node, "tls");
+    char words[256];
+
+    if (tls != NULL && net_check_tls(&listen->net, words, sizeof(words)) != 0)
+        report_error(check->report, tls->line, "%s.%s", tls->name, words);
+}
+
 static void check_twins(struct check *check, const struct node *node, size_t index)
 {
     const struct listen_config *all = check->config->listen, *one = &all[index];
@@ -273,6 +284,7 @@ static void check_one_listen(struct check *check, const struct config_option *op
     resolve_address(check, node, listen);
     check_together(check, node, listen);
     check_texts(check, node, listen);
+    check_tls(check, node, listen);
     check_twins(check, node, index);
 }
 

@@ -8,10 +8,14 @@
 
 static const char *const serializer_names[] = {"json", "msgpack", "cbor", NULL};
 static const char *const protocol_names[] = {"websocket", "rawsocket", NULL};
+static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
+static const char *const tls_max_names[] = {"1.3", "1.2", NULL};
+static const char *const tls_client_names[] = {"none", "optional", "required", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"text", "json", NULL};
 
 _Static_assert(CODEC_JSON == 0 && CODEC_MSGPACK == 1 && CODEC_CBOR == 2, "serializer_names");
+_Static_assert(TLS_CLIENT_NONE == 0 && TLS_CLIENT_REQUIRED == 2, "tls_client_names");
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "level_names");
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "counts are written as uint32_t");
 
@@ -30,6 +34,40 @@ static const struct config_option tls_rows[] = {
      .is_required = true,
      .offset = AT(net.tls_key),
      .words = "private key of the certificate, PEM"},
+    {.name = "min_version",
+     .type = OPTION_SWITCH,
+     .fallback = "1.2",
+     .choices = tls_min_names,
+     .offset = AT(net.is_tls13_only),
+     .words = "the oldest version of TLS that is spoken"},
+    {.name = "max_version",
+     .type = OPTION_SWITCH,
+     .fallback = "1.3",
+     .choices = tls_max_names,
+     .offset = AT(net.is_tls12_only),
+     .words = "the newest one"},
+    {.name = "ciphers",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .fallback = TLS_CIPHERS,
+     .offset = AT(net.tls_ciphers),
+     .words = "ciphers of TLS 1.2, best first, as `openssl ciphers` takes them"},
+    {.name = "ciphersuites",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .fallback = TLS_CIPHERSUITES,
+     .offset = AT(net.tls_ciphersuites),
+     .words = "cipher suites of TLS 1.3, best first"},
+    {.name = "client_certificate",
+     .type = OPTION_CHOICE,
+     .fallback = "none",
+     .choices = tls_client_names,
+     .offset = AT(net.tls_client),
+     .words = "whether clients show a certificate; one that is not good is refused"},
+    {.name = "client_ca",
+     .type = OPTION_FILE,
+     .offset = AT(net.tls_client_ca),
+     .words = "certificates of those who sign the clients' ones, PEM; not set: nobody"},
     {.name = "optional",
      .type = OPTION_BOOL,
      .fallback = "false",
@@ -108,7 +146,7 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_SECTION,
      .section = &tls_section,
      .offset = AT(net.tls_cert),
-     .words = "certificate and key of a tls:// address"},
+     .words = "certificate, key and rules of a tls:// address"},
 };
 const struct section listen_section = SECTION_OF(listen_rows);
 #undef AT

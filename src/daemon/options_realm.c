@@ -153,8 +153,7 @@ static const struct config_option realm_rows[] = {
      .type = OPTION_TEXTS,
      .fallback = "wamp,nexus",
      .offset = AT(core.reserved_prefixes),
-     .words = "URIs that begin so are the router's: peers cannot publish or register them; "
-              "\"wamp\" must be among them"},
+     .words = "what URIs of the router begin with; \"wamp\" must be among them"},
     {.name = "request_id_check",
      .type = OPTION_CHOICE,
      .fallback = "lenient",

@@ -136,7 +136,11 @@ void conn_open(struct conn *conn, struct transport *transport)
     conn->has_handshake = true;
     conn_set_state(conn, CONN_OPEN);
     net_stir(conn->net);
+    if (conn->is_secure)
+        transport->tls = tls_facts(lws_get_ssl(conn->wsi));
     conn->user = conn->net->handler.on_open(conn->net->ctx, conn->id, transport);
+    transport_tls_drop(transport->tls);
+    transport->tls = NULL;
 }
 
 void conn_detach(struct conn *conn)

@@ -355,7 +355,7 @@ static int open_listener(struct listener *listener, char *words, size_t words_le
     if (options->unix_path == NULL && options->port == NULL)
         return fail(ERR_INVALID, words, words_len, "listener", "neither a port nor a unix path");
     if (options->tls != TLS_OFF) {
-        err = tls_check(options->tls_cert, options->tls_key, words, words_len);
+        err = tls_check(options, words, words_len);
         if (err != 0)
             return err;
     }

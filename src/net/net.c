@@ -32,7 +32,7 @@ void net_stir(struct net *net)
     net->is_stirred = true;
 }
 
-void net_touch(struct net *net)
+void net_enter(struct net *net)
 {
     net->now = uv_now(&net->loop);
     net_stir(net);

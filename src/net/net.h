@@ -28,6 +28,14 @@ enum tls_mode {
     TLS_AUTO, /* by the first octet: 0x16 is TLS, anything else is not */
 };
 
+/* Whether clients show certificates: the handshake fails when one is not good by the CA. */
+enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
+
+/* Forward secrecy and authenticated encryption, in OpenSSL's words. */
+#define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
+#define TLS_CIPHERSUITES \
+    "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
+
 /* One address to listen on. It speaks WebSocket, RawSocket and HTTP. Borrowed strings live
  * as long as the net. */
 struct listener_options {
@@ -37,9 +45,14 @@ struct listener_options {
     unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
     enum tls_mode tls;
     const char *tls_cert, *tls_key; /* PEM files */
-    const char *const *paths;       /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
-    const char *const *origins;     /* allowed Origins, NULL-terminated; NULL: any */
-    const char *cookie_name;        /* the tracking cookie; NULL: none */
+    bool is_tls13_only, is_tls12_only;
+    const char *tls_ciphers;      /* of TLS 1.2; NULL: TLS_CIPHERS */
+    const char *tls_ciphersuites; /* of TLS 1.3; NULL: TLS_CIPHERSUITES */
+    unsigned tls_client;          /* enum tls_client */
+    const char *tls_client_ca;    /* PEM file; needed where clients show certificates */
+    const char *const *paths;     /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
+    const char *const *origins;   /* allowed Origins, NULL-terminated; NULL: any */
+    const char *cookie_name;      /* the tracking cookie; NULL: none */
     uint32_t cookie_max_age_s;
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
@@ -111,6 +124,10 @@ struct net *net_new(unsigned worker, const struct net_limits *limits,
 int net_listen(struct net *net, const struct listener_options *options, char *bound,
                size_t bound_len, char *words, size_t words_len) MUST_CHECK;
 
+/* Whether versions and ciphers of TLS can be had, without a net: 0, or ERR_TLS with words that
+ * begin with the name of the option. */
+int net_check_tls(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
+
 /* Stops accepting; connections stay. */
 void net_stop_listening(struct net *net);
 
@@ -126,12 +143,13 @@ void net_free(struct net *net);
 /* The loop, for whoever has timers or work of its own there; on the worker's thread only. */
 struct uv_loop_s *net_loop(struct net *net);
 
-/* Work of others on the loop is about to touch the worker: the turn has its time now, and on_turn will
- * come. */
-void net_touch(struct net *net);
 
 /* Calls on_post on the worker's thread soon. The only function for other threads. */
 void net_post(struct net *net);
+
+/* Something of the loop that is not net's has a word, a timer for example: the time is read, and
+ * what is done now has its end of turn. */
+void net_enter(struct net *net);
 
 /* Milliseconds of a monotonic clock, read once per loop turn. */
 uint64_t net_now(const struct net *net);

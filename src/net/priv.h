@@ -23,6 +23,7 @@
 #include "wire/rawsocket.h"
 
 #include <libwebsockets.h>
+#include <openssl/ssl.h>
 #include <uv.h>
 
 #include <netinet/in.h>
@@ -116,6 +117,7 @@ struct side {
     struct net *net; /* borrowed */
     struct lws_context *context;
     struct lws_vhost *vhost;
+    SSL_CTX *ssl_ctx; /* borrowed from the vhost; NULL when plain */
     struct lws_protocols protocols[CODEC_COUNT + 3];
 };
 
@@ -262,7 +264,13 @@ enum codec codec_of_protocol(struct slice name);
 const char *codec_protocol(enum codec codec);
 
 /* tls.c */
-int tls_check(const char *cert, const char *key, char *words, size_t words_len) MUST_CHECK;
+int tls_check(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
+
+/* Gives a context what the options say; false when a file went bad since tls_check. */
+bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
+
+/* tls_facts.c: of a connection whose handshake is complete; held once. */
+struct transport_tls *tls_facts(SSL *ssl);
 void tls_say_goodbye(struct lws *wsi);
 
 /* listener.c */

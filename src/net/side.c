@@ -95,7 +95,12 @@ static int on_lws(struct lws *wsi, enum lws_callback_reasons reason, void *user,
 {
     struct conn *conn = wsi == NULL ? NULL : lws_get_opaque_user_data(wsi);
 
-    (void)user;
+    if (reason == LWS_CALLBACK_OPENSSL_LOAD_EXTRA_SERVER_VERIFY_CERTS) {
+        struct side *side = lws_vhost_user(in);
+
+        side->ssl_ctx = user;
+        return 0;
+    }
     return conn == NULL ? 0 : on_conn(conn, wsi, (int)reason, in, len);
 }
 
@@ -164,14 +169,17 @@ static struct lws_vhost *make_vhost(struct side *side, const struct listener_opt
         .timeout_secs = side->net->limits.handshake_timeout_ms / 1000 + 2,
         .keepalive_timeout = (int)(side->net->limits.handshake_timeout_ms / 1000) + 2,
         .alpn = "http/1.1",
+        .user = side,
     };
+    struct lws_vhost *vhost;
 
     if (is_secure) {
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = options->tls_cert;
         info.ssl_private_key_filepath = options->tls_key;
     }
-    return lws_create_vhost(side->context, &info);
+    vhost = lws_create_vhost(side->context, &info);
+    return vhost != NULL && is_secure && !tls_set_rules(side->ssl_ctx, options) ? NULL : vhost;
 }
 
 struct side *side_new(struct net *net, const struct listener_options *options, bool is_secure)

@@ -4,10 +4,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
+#include "base/log.h"
 #include "net/priv.h"
 
 #include <openssl/err.h>
-#include <openssl/ssl.h>
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,8 +44,91 @@ static int check_pair(SSL_CTX *ctx, const char *cert, const char *key, char *wor
     return 0;
 }
 
-int tls_check(const char *cert, const char *key, char *words, size_t words_len)
+/* OpenSSL passes over names in a list that it does not know, as long as it knows one. So each is
+ * asked for alone, but for those that only take away or put back. */
+static bool has_each(const char *list, int (*set)(SSL_CTX *ctx, const char *text), SSL_CTX *ctx,
+                     char *name, size_t name_len)
 {
+    for (const char *at = list; *at != '\0';) {
+        size_t len = strcspn(at, ":, ");
+
+        snprintf(name, name_len, "%.*s", (int)len, at);
+        if (len != 0 && strchr("!-+@", *at) == NULL && set(ctx, name) != 1)
+            return false;
+        at += len + (at[len] != '\0');
+    }
+    snprintf(name, name_len, "%s", list);
+    return set(ctx, list) == 1; /* at last: this is what stays */
+}
+
+static int check_rules(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                       size_t words_len)
+{
+    char name[128];
+
+    if (options->is_tls12_only && options->is_tls13_only) {
+        snprintf(words, words_len, "min_version: it is above max_version");
+        return ERR_TLS;
+    }
+    if (options->tls_ciphers != NULL &&
+        !has_each(options->tls_ciphers, SSL_CTX_set_cipher_list, ctx, name, sizeof name)) {
+        ERR_clear_error();
+        snprintf(words, words_len, "ciphers: OpenSSL has no cipher of TLS 1.2 for \"%s\"", name);
+        return ERR_TLS;
+    }
+    if (options->tls_ciphersuites != NULL &&
+        !has_each(options->tls_ciphersuites, SSL_CTX_set_ciphersuites, ctx, name, sizeof name)) {
+        ERR_clear_error();
+        snprintf(words, words_len,
+                 "ciphersuites: OpenSSL has no cipher suite of TLS 1.3 named \"%s\"", name);
+        return ERR_TLS;
+    }
+    return 0;
+}
+
+static int check_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                           size_t words_len)
+{
+    const char *file = options->tls_client_ca;
+
+    if (options->tls_client == TLS_CLIENT_NONE && file == NULL)
+        return 0;
+    if (file == NULL || options->tls_client == TLS_CLIENT_NONE) {
+        snprintf(words, words_len,
+                 file == NULL ? "client_certificate: it needs client_ca"
+                              : "client_ca: it has no use while client_certificate is \"none\"");
+        return ERR_TLS;
+    }
+    if (access(file, R_OK) != 0)
+        return say(words, words_len, "client_ca", file, strerror(errno));
+    if (SSL_CTX_load_verify_file(ctx, file) != 1)
+        return say(words, words_len, "client_ca", file, last_reason());
+    return 0;
+}
+
+static SSL_CTX *new_ctx(char *words, size_t words_len)
+{
+    SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
+
+    if (ctx == NULL)
+        snprintf(words, words_len, "OpenSSL gives no context");
+    return ctx;
+}
+
+int net_check_tls(const struct listener_options *options, char *words, size_t words_len)
+{
+    SSL_CTX *ctx = new_ctx(words, words_len);
+    int err = ctx == NULL ? ERR_TLS : check_rules(ctx, options, words, words_len);
+
+    if (err == 0)
+        err = check_client_ca(ctx, options, words, words_len);
+    SSL_CTX_free(ctx);
+    return err;
+}
+
+int tls_check(const struct listener_options *options, char *words, size_t words_len)
+{
+    const char *cert = options->tls_cert, *key = options->tls_key;
     SSL_CTX *ctx;
     int err;
 
@@ -56,14 +140,62 @@ int tls_check(const char *cert, const char *key, char *words, size_t words_len)
         return say(words, words_len, "certificate", cert, strerror(errno));
     if (access(key, R_OK) != 0)
         return say(words, words_len, "private key", key, strerror(errno));
-    ctx = SSL_CTX_new(TLS_server_method());
-    if (ctx == NULL) {
-        snprintf(words, words_len, "OpenSSL gives no context");
+    ctx = new_ctx(words, words_len);
+    if (ctx == NULL)
         return ERR_TLS;
-    }
     err = check_pair(ctx, cert, key, words, words_len);
+    if (err == 0)
+        err = check_rules(ctx, options, words, words_len);
+    if (err == 0)
+        err = check_client_ca(ctx, options, words, words_len);
     SSL_CTX_free(ctx);
     return err;
+}
+
+/* Tells why we broke a handshake off, and what is wrong with the client's certificate. Who only
+ * knocks and leaves is not worth a line. */
+static void on_info(const SSL *ssl, int where, int value)
+{
+    long verdict = SSL_get_verify_result(ssl);
+    char peer[128];
+
+    if ((where & SSL_CB_WRITE_ALERT) != SSL_CB_WRITE_ALERT || value >> 8 != SSL3_AL_FATAL ||
+        SSL_get_peer_finished(ssl, NULL, 0) != 0 ||
+        ERR_GET_REASON(ERR_peek_last_error()) == SSL_R_UNEXPECTED_EOF_WHILE_READING)
+        return;
+    address_words(SSL_get_fd(ssl), NULL, peer, sizeof peer);
+    log_line(LOG_INFO, "tls-refused", "the TLS handshake failed", "peer", peer, "reason",
+             last_reason(), "certificate",
+             verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(verdict), NULL);
+}
+
+static void set_client_rules(SSL_CTX *ctx, const struct listener_options *options)
+{
+    static const unsigned char id[] = "nexus";
+    int mode = SSL_VERIFY_PEER;
+
+    if (options->tls_client == TLS_CLIENT_NONE)
+        return;
+    if (options->tls_client == TLS_CLIENT_REQUIRED)
+        mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
+    SSL_CTX_set_verify(ctx, mode, NULL);
+    SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(options->tls_client_ca));
+    CHECK(SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) == 1);
+}
+
+bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
+{
+    const char *ciphers = options->tls_ciphers, *suites = options->tls_ciphersuites;
+
+    SSL_CTX_set_min_proto_version(ctx, options->is_tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
+    SSL_CTX_set_max_proto_version(ctx, options->is_tls12_only ? TLS1_2_VERSION : TLS1_3_VERSION);
+    CHECK(SSL_CTX_set_cipher_list(ctx, ciphers == NULL ? TLS_CIPHERS : ciphers) == 1);
+    CHECK(SSL_CTX_set_ciphersuites(ctx, suites == NULL ? TLS_CIPHERSUITES : suites) == 1);
+    SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
+    SSL_CTX_set_info_callback(ctx, on_info);
+    set_client_rules(ctx, options);
+    return options->tls_client == TLS_CLIENT_NONE ||
+           SSL_CTX_load_verify_file(ctx, options->tls_client_ca) == 1;
 }
 
 void tls_say_goodbye(struct lws *wsi)

@@ -54,6 +54,6 @@ void asks_run(struct realm *realm)
 
 void realm_decide(struct realm *realm, const struct decision *decision)
 {
-    net_touch(realm->home->net);
+    net_enter(realm->home->net);
     pump_step(realm->home, realm, &(struct event){.type = EV_DECISION, .decision = decision});
 }

@@ -64,9 +64,8 @@ void local_send(struct local_peer *local, struct slice message)
 {
     if (local->peer == NULL)
         return;
+    net_enter(local->peer->worker->net); /* mail leaves at the end of a turn: so there is one */
     pump_message(local->peer, message);
-    if (local->router->worker_count > 1)
-        net_post(local->peer->worker->net); /* mail leaves at the end of a turn: so there is one */
 }
 
 void local_receive(struct peer *peer, struct blob *blob)

@@ -137,10 +137,8 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
         return;
     switch ((enum action_type)action->type) {
     case ACT_JOINED:
-        if (peer->local == NULL) {
-            net_set_joined(worker->net, peer->id, true);
+        if (peer->local == NULL)
             net_set_queue(worker->net, peer->id, &realm->queue);
-        }
         break;
     case ACT_RELEASE:
         reports_forget(peer);
@@ -305,6 +303,7 @@ static struct transport *copy_transport(const struct transport *transport)
 
     *copy = *transport; /* protocol is a literal */
     copy->default_realm = NULL;
+    transport_tls_hold(copy->tls);
     if (peer_len != 0)
         copy->peer = memcpy(at, transport->peer, peer_len);
     if (cookie_len != 0)
@@ -373,6 +372,8 @@ static void from_lobby(struct peer *peer, struct slice bytes)
                          is_stopping ? "the router is shutting down" : "no such realm", &out);
     }
     answer_from_lobby(worker, &out);
+    if (peer->realm != NULL && peer->local == NULL)
+        net_set_joined(worker->net, peer->id, true); /* from now on the realm has the clock */
     if (peer->realm == NULL) {
         blob_drop(blob);
     } else if (peer->realm->home == worker) {
@@ -483,6 +484,7 @@ void pump_close(struct peer *peer)
     }
     mem_free((void *)(uintptr_t)peer->transport.peer);
     mem_free((void *)(uintptr_t)peer->transport.cookie);
+    transport_tls_drop(peer->transport.tls);
     mem_free(peer);
     /* At the very end the loops of other workers may be gone already. */
     if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping) &&

@@ -18,6 +18,7 @@ static void *on_open(void *ctx, uint64_t conn, const struct transport *transport
     peer->transport.peer = mem_copy(transport->peer, strlen(transport->peer));
     if (transport->cookie != NULL)
         peer->transport.cookie = mem_copy(transport->cookie, strlen(transport->cookie));
+    transport_tls_hold(transport->tls);
     peer->waiting_end = &peer->waiting;
     pump_open(worker, peer);
     return peer;

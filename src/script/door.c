@@ -12,80 +12,22 @@
  * at each instruction, until something can. Coroutines of the policy pass both on
  * to whom resumed them (lib_coroutine.c).
  *
- * Clocks. The first look at the clock is at the first hook, so short runs never
- * pay for it. Time is measured by the wall and believed only when the CPU time
- * of the thread agrees: a busy machine kills nobody.
- *
  * SPDX-License-Identifier: MIT
  */
 #include "script/door.h"
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "script/vm_priv.h"
+#include "script/door_priv.h"
 
 #include <lauxlib.h>
 
-#include <inttypes.h>
 #include <stdio.h>
-#include <time.h>
 
-#define POOL_MAX          64 /* idle coroutines kept */
-#define NESTING_MAX       16 /* entries within entries: C stack */
-#define TRACE_LEVELS      20
-#define GRACE_NS          ((uint64_t)5000000) /* for <close> variables of a killed run */
-#define GRACE_MEMORY      ((size_t)256 * 1024)
-#define NS_PER_MS         1000000.0
-#define CPU_ASKED_AT(max) ((max) / 8) /* when the CPU clock is asked for the first time */
-
-struct door_run {
-    struct list link; /* vm->idle or vm->busy */
-    struct vm *vm;
-    lua_State *co; /* counted by ref; NULL: none yet */
-    int ref;
-    struct door_call call;
-    struct door_answer *answer; /* borrowed while it runs */
-    door_push_fn wake;
-    void *wake_ctx;
-    struct door_wait wait;
-    const char *cancel_words;
-    enum door_limit canceled; /* asked for by door_cancel */
-    enum door_limit fired;    /* the budget that ran out */
-    bool is_waiting, is_sliced;
-    bool is_closing; /* only its <close> variables run */
-    bool has_returned;
-    bool is_out_of_memory;
-
-    /* Since when, and what was used before. 0: the clock was not looked at yet. */
-    uint64_t began_at, segment_at, segment_cpu_at;
-    uint64_t stretch_ns; /* earlier segments of this stretch */
-    uint64_t cpu_ns;     /* earlier stretches */
-    uint64_t instructions;
-    char refused_at[80]; /* where memory ran out */
-};
-
-const char *door_limit_name(enum door_limit limit)
-{
-    static const char *const names[] = {
-        [DOOR_NO_LIMIT] = "none",
-        [DOOR_STRETCH] = "stretch",
-        [DOOR_CPU] = "cpu",
-        [DOOR_WALL] = "wall",
-        [DOOR_INSTRUCTIONS] = "instructions",
-        [DOOR_MEMORY] = "memory",
-        [DOOR_CANCELED] = "canceled",
-    };
-
-    return names[limit];
-}
-
-static uint64_t clock_ns(clockid_t id)
-{
-    struct timespec now;
-
-    clock_gettime(id, &now);
-    return (uint64_t)now.tv_sec * 1000000000 + (uint64_t)now.tv_nsec;
-}
+#define POOL_MAX     64 /* idle coroutines kept */
+#define NESTING_MAX  16 /* entries within entries: C stack */
+#define TRACE_LEVELS 20
+#define GRACE_MEMORY ((size_t)256 * 1024)
 
 /* ---- places ---- */
 
@@ -146,90 +88,6 @@ static int step_len(const struct vm *vm)
     return vm->heap.large != 0 ? VM_STEP_LARGE : VM_STEP;
 }
 
-/* What of `elapsed` was CPU time; asked late, since it takes a system call. */
-static uint64_t cpu_of(struct door_run *run, uint64_t elapsed, uint64_t max)
-{
-    uint64_t cpu;
-
-    if (elapsed < CPU_ASKED_AT(max))
-        return 0;
-    cpu = clock_ns(CLOCK_THREAD_CPUTIME_ID);
-    if (run->segment_cpu_at == 0) {
-        /* Unknown is what it was until now; half of the limit is the most that is assumed. */
-        uint64_t assumed = elapsed < max / 2 ? elapsed : max / 2;
-
-        run->segment_cpu_at = assumed < cpu ? cpu - assumed : 1;
-    }
-    return elapsed < max ? 0 : cpu - run->segment_cpu_at;
-}
-
-static bool is_used_up(struct door_run *run, uint64_t before, uint64_t elapsed, uint64_t max)
-{
-    uint64_t left = before >= max ? 0 : max - before;
-
-    return max != 0 && (left == 0 || cpu_of(run, elapsed, left) >= left);
-}
-
-static enum door_limit limit_of(struct door_run *run, uint64_t now)
-{
-    const struct door_budget *budget = &run->call.budget;
-    uint64_t elapsed = now - run->segment_at;
-
-    if (run->is_out_of_memory)
-        return DOOR_MEMORY;
-    if (run->is_closing)
-        return is_used_up(run, 0, elapsed, GRACE_NS) ? DOOR_STRETCH : DOOR_NO_LIMIT;
-    if (budget->instructions != 0 && run->instructions >= budget->instructions)
-        return DOOR_INSTRUCTIONS;
-    if (is_used_up(run, run->stretch_ns, elapsed, budget->stretch_ns))
-        return DOOR_STRETCH;
-    if (is_used_up(run, run->cpu_ns + run->stretch_ns, elapsed, budget->cpu_ns))
-        return DOOR_CPU;
-    if (budget->wall_ns != 0 && now - run->began_at >= budget->wall_ns)
-        return DOOR_WALL;
-    return DOOR_NO_LIMIT;
-}
-
-static void look_at_clock(struct door_run *run, uint64_t now)
-{
-    if (run->began_at == 0)
-        run->began_at = now;
-    if (run->segment_at == 0)
-        run->segment_at = now;
-}
-
-static void limit_words(const struct door_run *run, enum door_limit limit, char *out, size_t len)
-{
-    const struct door_budget *budget = &run->call.budget;
-
-    switch (limit) {
-    case DOOR_STRETCH:
-        snprintf(out, len, "%g ms without waiting; call nexus.breathe() in long loops",
-                 (double)budget->stretch_ns / NS_PER_MS);
-        break;
-    case DOOR_CPU:
-        snprintf(out, len, "%g ms of CPU in all", (double)budget->cpu_ns / NS_PER_MS);
-        break;
-    case DOOR_WALL:
-        snprintf(out, len, "not done after %g s", (double)budget->wall_ns / NS_PER_MS / 1000);
-        break;
-    case DOOR_INSTRUCTIONS:
-        snprintf(out, len, "more than %" PRIu64 " instructions", budget->instructions);
-        break;
-    case DOOR_MEMORY:
-        snprintf(out, len,
-                 "not enough memory: it may grow by %zu KiB without waiting, to %zu KiB in all, "
-                 "%zu KiB of them in one string or table",
-                 (budget->growth != 0 ? budget->growth : run->vm->options.memory) / 1024,
-                 run->vm->options.memory / 1024, run->vm->options.block_max / 1024);
-        break;
-    case DOOR_CANCELED:
-    case DOOR_NO_LIMIT:
-        snprintf(out, len, "canceled");
-        break;
-    }
-}
-
 /* A budget has run out: says where, once. */
 static void fire(struct door_run *run, lua_State *lua, enum door_limit limit)
 {
@@ -248,7 +106,7 @@ static void fire(struct door_run *run, lua_State *lua, enum door_limit limit)
     else if (lua == NULL)
         at[0] = '\0';
     snprintf(answer->message, sizeof(answer->message), "%s", at);
-    limit_words(run, limit, answer->message + strlen(at), sizeof(answer->message) - strlen(at));
+    budget_words(run, limit, answer->message + strlen(at), sizeof(answer->message) - strlen(at));
 }
 
 /* ---- the hook ---- */
@@ -282,7 +140,7 @@ static bool is_over(struct door_run *run, lua_State *lua, uint64_t now)
 
     if (run->fired != DOOR_NO_LIMIT)
         return true;
-    limit = limit_of(run, now);
+    limit = budget_limit(run, now);
     if (limit == DOOR_NO_LIMIT)
         return false;
     fire(run, lua, limit);
@@ -306,8 +164,8 @@ void door_on_count(lua_State *lua, lua_Debug *debug)
     (void)debug;
     if (run == NULL)
         return;
-    now = clock_ns(CLOCK_MONOTONIC);
-    look_at_clock(run, now);
+    now = budget_now();
+    budget_look(run, now);
     run->instructions += (uint64_t)lua_gethookcount(lua);
     if (is_over(run, lua, now)) {
         lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
@@ -329,8 +187,8 @@ void door_check(lua_State *lua)
 
     if (vm->run == NULL)
         return;
-    now = clock_ns(CLOCK_MONOTONIC);
-    look_at_clock(vm->run, now);
+    now = budget_now();
+    budget_look(vm->run, now);
     if (is_over(vm->run, lua, now)) {
         lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
         raise_end(lua);
@@ -452,6 +310,11 @@ static int l_leave(lua_State *lua, int status, lua_KContext ctx)
     if (status != LUA_OK && status != LUA_YIELD) {
         if (run->answer->message[0] == '\0')
             describe(lua, -1, run->answer->message, sizeof(run->answer->message));
+        if (run->call.caught != NULL) {
+            lua_replace(lua, 1);
+            lua_settop(lua, 1);
+            run->call.caught(lua, 1, run->call.ctx);
+        }
         return 0;
     }
     lua_remove(lua, 1);
@@ -599,17 +462,6 @@ static size_t memory_limit(const struct door_run *run)
     return vm->heap.held + growth;
 }
 
-static void segment_end(struct door_run *run, bool is_stretch_end)
-{
-    if (run->segment_at != 0)
-        run->stretch_ns += clock_ns(CLOCK_MONOTONIC) - run->segment_at;
-    run->segment_at = run->segment_cpu_at = 0;
-    if (is_stretch_end) {
-        run->cpu_ns += run->stretch_ns;
-        run->stretch_ns = 0;
-    }
-}
-
 /* Lets <close> variables of a coroutine that is never resumed do what they want, a little. */
 static void close_killed(struct door_run *run)
 {
@@ -663,7 +515,7 @@ static void suspend(struct door_run *run, enum yielder yielder)
     run->is_waiting = yielder == YIELD_WAIT;
     run->is_sliced = yielder == YIELD_SLICE;
     if (run->began_at == 0 && run->call.budget.wall_ns != 0)
-        run->began_at = clock_ns(CLOCK_MONOTONIC);
+        run->began_at = budget_now();
     answer->outcome = run->is_waiting ? DOOR_WAITING : DOOR_SLICED;
     answer->run = run;
     answer->wait = run->wait;
@@ -674,7 +526,7 @@ static void settle(struct door_run *run, int status, enum yielder yielder)
 {
     bool has_yielded = status == LUA_YIELD;
 
-    segment_end(run, !has_yielded || yielder == YIELD_WAIT);
+    budget_end(run, !has_yielded || yielder == YIELD_WAIT);
     if (run->fired != DOOR_NO_LIMIT)
         end_killed(run, run->fired, has_yielded);
     else if (has_yielded && yielder != YIELD_POLICY && yielder != YIELD_KILL)
@@ -705,6 +557,9 @@ static void step(struct door_run *run, struct door_answer *answer)
     status = lua_resume(run->co, from, 0, &count);
     yielder = vm->yielding;
     frame_pop(vm, before);
+    /* What an entry within an entry took is the outer one's time as well. */
+    if (from != NULL)
+        lua_sethook(from, door_on_count, LUA_MASKCOUNT, 1);
     settle(run, status, yielder);
 }
 

@@ -58,9 +58,10 @@ typedef void (*door_push_fn)(lua_State *lua, void *ctx);
 typedef void (*door_take_fn)(lua_State *lua, int count, void *ctx);
 
 struct door_call {
-    door_push_fn push; /* the function, then its arguments */
-    door_take_fn take; /* may be NULL */
-    void *ctx;         /* borrowed until the run has ended */
+    door_push_fn push;   /* the function, then its arguments */
+    door_take_fn take;   /* may be NULL */
+    door_take_fn caught; /* the same for an error of the policy: its value is at 1; may be NULL */
+    void *ctx;           /* borrowed until the run has ended */
     struct door_budget budget;
     const char *no_wait; /* what a function that waits raises; NULL: waiting is fine. Static */
 };

@@ -15,7 +15,9 @@
 #include <lauxlib.h>
 #include <lualib.h>
 
-static const char env_key = 0; /* its address names the environment in the registry */
+/* Their addresses are keys in the registry. */
+static const char env_key = 0;     /* the environment */
+static const char allowed_key = 0; /* the names behind it */
 
 /* ---- read-only tables ---- */
 
@@ -346,6 +348,8 @@ void sandbox_open(lua_State *lua)
     lua_setmetatable(lua, -2);
 
     lua_pushvalue(lua, -1);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &allowed_key);
+    lua_pushvalue(lua, -1);
     hide(lua, l_undeclared_write, "the environment");
     lua_pushvalue(lua, -1);
     lua_setfield(lua, -3, "_G");
@@ -356,4 +360,15 @@ void sandbox_open(lua_State *lua)
 void sandbox_push(lua_State *lua)
 {
     lua_rawgetp(lua, LUA_REGISTRYINDEX, &env_key);
+}
+
+bool sandbox_knows(lua_State *lua)
+{
+    bool is_known;
+
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &allowed_key);
+    lua_pushvalue(lua, -2);
+    is_known = lua_rawget(lua, -2) != LUA_TNIL;
+    lua_pop(lua, 2);
+    return is_known;
 }

@@ -7,7 +7,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/mem.h"
-#include "script/vm.h"
+#include "script/globals.h"
 
 #include <lauxlib.h>
 #include <openssl/evp.h>
@@ -374,6 +374,8 @@ static int l_compile_all(lua_State *lua)
 
     for (size_t i = 0; i < source->count; i++) {
         if (!vm_load(lua, source->files[i].text, source->files[i].label))
+            return lua_error(lua);
+        if (!l_globals_check(lua, source->files[i].label))
             return lua_error(lua);
         lua_pop(lua, 1);
     }

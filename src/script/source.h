@@ -58,7 +58,7 @@ const char *source_folder(const struct source *source);
 /* SHA-256 over names and contents. */
 const char *source_version(const struct source *source);
 
-/* True when every file compiles; else words are the first error: "file:line: ...". */
+/* True when every file compiles and names no global that is not there; else words are the first error: "file:line: ...". */
 bool source_compiles(const struct source *source, char words[SOURCE_WORDS_LEN]) MUST_CHECK;
 
 #endif

@@ -16,7 +16,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define INSERTION_MAX  16   /* so many keys are sorted by insertion */
+#define INSERTION_MAX  16   /* so many keys are sorted by insertion, on the C stack */
 #define BIG_DIGITS_MAX 1000 /* of an integer in CBOR: turning digits to octets is quadratic */
 
 struct frame {
@@ -398,14 +398,19 @@ static void put_dict(struct writing *writing, int index, bool is_marked)
     lua_State *lua = writing->lua;
     struct frame *frame = frame_of(writing);
     size_t count = count_keys(lua, index), i = 0;
-    struct key *keys = arena_alloc(&writing->vm->scratch, (count + 1) * sizeof(*keys));
+    struct key few[INSERTION_MAX], *keys = few;
+    int top = lua_gettop(lua);
 
+    /* Many keys are kept in memory of the state, where they count. */
+    if (count > INSERTION_MAX)
+        keys = lua_newuserdatauv(lua, count * sizeof(*keys), 0);
     frame->is_map = true;
     lua_pushnil(lua);
-    while (lua_next(lua, index) != 0) {
+    while (i < count && lua_next(lua, index) != 0) {
         lua_pop(lua, 1);
         keys[i++] = key_of(writing, is_marked);
     }
+    count = i;
     sort_keys(keys, count);
     encode_map(writing->e, count);
     for (i = 0; i < count; i++) {
@@ -417,6 +422,7 @@ static void put_dict(struct writing *writing, int index, bool is_marked)
         put(writing, lua_gettop(lua), VALUES_ANY);
         lua_pop(lua, 1);
     }
+    lua_settop(lua, top);
     encode_end(writing->e);
 }
 

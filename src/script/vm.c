@@ -116,6 +116,22 @@ int vm_try(struct vm *vm, lua_CFunction fn, void *ctx, char *words, size_t words
     return status == LUA_ERRMEM ? ERR_FULL : ERR_INVALID;
 }
 
+static int l_collect(lua_State *lua)
+{
+    const bool *all = lua_touserdata(lua, 1);
+
+    lua_gc(lua, *all ? LUA_GCCOLLECT : LUA_GCSTEP, 0);
+    return 0;
+}
+
+void vm_collect(struct vm *vm, bool all)
+{
+    /* Collecting may itself want memory; what it does not get it does without. */
+    int err = vm_try(vm, l_collect, &all, NULL, 0);
+
+    (void)err;
+}
+
 /* ---- states ---- */
 
 /* Lua makes these messages outside of its protected parts, in coroutines that do not run; were
@@ -174,7 +190,6 @@ struct vm *vm_new(const struct vm_options *options)
     vm->heap.block_max = vm->options.block_max;
     list_init(&vm->idle);
     list_init(&vm->busy);
-    arena_init(&vm->words);
     arena_init(&vm->scratch);
     if (vm->options.memory >= MEMORY_MIN)
         vm->lua = lua_newstate(allocate, vm);
@@ -202,7 +217,6 @@ void vm_free(struct vm *vm)
         lua_close(vm->lua);
     if (vm->is_encoding)
         encode_discard(&vm->encoder);
-    arena_fini(&vm->words);
     arena_fini(&vm->scratch);
     heap_fini(&vm->heap);
     mem_free(vm);

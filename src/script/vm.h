@@ -47,6 +47,9 @@ struct vm *vm_of(lua_State *lua);
 size_t vm_memory(const struct vm *vm);
 size_t vm_memory_max(const struct vm *vm);
 
+/* Collects garbage: all of it, or a little, for when there is nothing else to do. */
+void vm_collect(struct vm *vm, bool all);
+
 /* Runs a C function protected, outside of policies: fn gets ctx as light userdata. What it leaves
  * on the stack is dropped. Returns 0 or ERR_FULL (no memory), ERR_INVALID; then words say why. */
 int vm_try(struct vm *vm, lua_CFunction fn, void *ctx, char *words, size_t words_len) MUST_CHECK;

@@ -42,7 +42,6 @@ struct vm {
     struct list idle; /* struct door_run, owned; ready for an entry */
     struct list busy; /* struct door_run, owned; entered, waiting ones included */
     unsigned idle_count;
-    struct arena words; /* messages and tracebacks of the last answer */
 
     /* Values. */
     struct arena scratch;
@@ -84,6 +83,9 @@ void sandbox_open(lua_State *lua);
 /* Makes the C function of that name in the table at the top be charged for the length of its first
  * argument: it takes time that no instruction shows. */
 void sandbox_charge(lua_State *lua, const char *name);
+
+/* Whether the name at the top is one of the allowed globals. */
+bool sandbox_knows(lua_State *lua);
 
 /* Pushes the environment that chunks get. */
 void sandbox_push(lua_State *lua);

@@ -10,7 +10,34 @@
 
 #include "wire/codec.h"
 
+#include <stdatomic.h>
+
 enum transport_type { TRANSPORT_WEBSOCKET, TRANSPORT_RAWSOCKET, TRANSPORT_LOCAL };
+
+/* Octets that only the two ends of one TLS connection have; len 0: not to be had here. */
+struct binding {
+    uint8_t len;
+    unsigned char octets[64];
+};
+
+/* What TLS knows of a connection. Counted, and never changed once it is shown. */
+struct transport_tls {
+    atomic_uint refs;
+    const char *version;      /* "TLSv1.3"; a literal */
+    const char *cipher;       /* a literal */
+    struct slice certificate; /* of the client, DER; empty: it showed none */
+    const char *common_name;  /* of its subject; NULL: none, or more than one */
+    bool is_verified;         /* the certificate is good by the CA of the address */
+    struct binding unique, server_end_point, exporter; /* "tls-unique" and so on */
+    char bytes[];
+};
+
+/* Held once by the caller. The slices are copied; an empty one is none. */
+struct transport_tls *transport_tls_new(struct slice certificate, struct slice common_name);
+
+/* NULL is fine for both. */
+struct transport_tls *transport_tls_hold(struct transport_tls *tls);
+void transport_tls_drop(struct transport_tls *tls);
 
 /* Everything known about a connection when its first message arrives. Strings are borrowed
  * for the time of the call; whoever needs them longer copies them. */
@@ -22,6 +49,7 @@ struct transport {
     const char *protocol;      /* "wamp.2.json"; a literal */
     const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
     const char *cookie;        /* value of the tracking cookie, or NULL */
+    struct transport_tls *tls; /* NULL: no TLS; whoever needs it longer holds it */
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
 };
 

@@ -1,4 +1,4 @@
-// The program of a JavaScript client: client.mjs autobahn|wampy suite|mates
+// The program of a JavaScript client: client.mjs autobahn|wampy [mates REALM]
 // SPDX-License-Identifier: MIT
 import autobahn from './autobahn.mjs';
 import wampy from './wampy.mjs';
@@ -11,7 +11,7 @@ const clients = { autobahn, wampy };
 const client = clients[process.argv[2]];
 
 if (process.argv[3] === 'mates') {
-    await mates(client);
+    await mates(client, process.argv[4]);
 } else {
     for (const way of client.kinds) {
         await suite(client, way);

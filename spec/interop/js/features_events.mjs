@@ -8,13 +8,13 @@ import { numbers } from './values.mjs';
 const surely = { acknowledge: true };
 
 /** An event that stays: by PUBLISH, or by the testament of a session that ends. */
-async function retain(t, peer, topic, args) {
+async function retain(t, peer, topic, args, options) {
     if (t.can.anyOption) {
-        return peer.publish(topic, args, {}, { ...surely, retain: true });
+        return peer.publish(topic, args, {}, { ...surely, retain: true, ...options });
     }
     const mortal = await t.join();
     await mortal.call('wamp.session.add_testament', [topic, args, {}],
-        { publish_options: { retain: true } });
+        { publish_options: { retain: true, ...options } });
     return t.leaves(mortal);
 }
 
@@ -41,6 +41,21 @@ export const events = {
         const [now] = await live.take();
         same(now.args, ['live']);
         assert.ok(!now.details.retained);
+    } },
+
+    'event_retention: filters hold': { run: async (t) => {
+        const [a, b, c] = await t.joins(3);
+        const name = t.uri();
+        await retain(t, a, name, ['for all']);
+        await retain(t, a, name, ['for b'], { eligible_authid: [b.details.authid] });
+        await retain(t, a, name, ['not for b'], { exclude: [b.id, c.id] });
+        const one = await t.listen(b, name, { get_retained: true });
+        const other = await t.listen(c, name, { get_retained: true });
+        same((await one.take())[0].args, ['for b']);
+        same((await other.take())[0].args, ['for all']);
+        await t.settled(b);
+        await t.settled(c);
+        same([one.items.length, other.items.length], [0, 0]);
     } },
 
     'event_retention: no payload deletes': { needs: (can) => can.anyOption, run: async (t) => {
@@ -100,6 +115,24 @@ export const events = {
             { uri: 'wamp.error.history_unavailable' });
         await assert.rejects(t.ask(b, 'wamp.subscription.get_events', Number.MAX_SAFE_INTEGER),
             { uri: 'wamp.error.no_such_subscription' });
+    } },
+
+    'event_history: filters hold': { run: async (t) => {
+        const [a, b, c] = await t.joins(3);
+        const topic = `history.${t.uri()}`;
+        for (const [word, options] of [
+            ['for b', { eligible_authid: [b.details.authid] }],
+            ['not for b', { exclude_authid: [b.details.authid] }],
+            ['for nobody', { exclude_authrole: ['anonymous'] }],
+            ['now only', { eligible: [b.id, c.id] }],
+        ]) {
+            await a.publish(topic, [word], {}, { ...surely, ...options });
+        }
+        const [id] = await t.ask(b, 'wamp.subscription.lookup', 'history', { match: 'prefix' });
+        const known = async (peer) => numbers((await peer.call('wamp.subscription.get_events', [id],
+            { topic })).args).map(({ args }) => args[0]);
+        same(await known(b), ['for b']);
+        same(await known(c), ['not for b']);
     } },
 
     'compat = "crossbar": the history is one list': { run: async (t) => {

@@ -73,6 +73,9 @@ export const meta = {
         assert.equal(details.transport.protocol, `wamp.2.${t.way.serializer}`);
         assert.equal(details.transport.type,
             t.way.kind === 'websocket' ? 'websocket' : 'rawsocket');
+        assert.match(details.transport.peer,
+            t.way.kind === 'unix' ? /^unix:/ : /^tcp4:127\.0\.0\.1:\d+$/);
+        assert.equal(details.transport.secure, false);
         await refused(t.ask(a, 'wamp.session.get', 1), none);
         await refused(t.ask(a, 'wamp.session.get'), 'wamp.error.invalid_argument');
         await refused(t.ask(a, 'wamp.session.get', 'seven'), 'wamp.error.invalid_argument');

@@ -40,9 +40,9 @@ async function outcome(begun) {
     }
 }
 
-async function mate(client, way) {
+async function mate(client, way, realm) {
     const name = `mate.${client.name}_${way.kind}_${way.serializer}`;
-    const joining = () => client.join({ ...way, realm: 'features', hello: { _mate: client.name } });
+    const joining = () => client.join({ ...way, realm, hello: { _mate: client.name } });
     const peer = await joining();
     const events = [];
     const heard = [];
@@ -101,9 +101,9 @@ async function mate(client, way) {
 }
 
 /** Joins over every way the client has, says so, and stays until standard input ends. */
-export async function mates(client) {
+export async function mates(client, realm) {
     for (const way of client.kinds) {
-        process.stdout.write(`${await mate(client, way)}\n`);
+        process.stdout.write(`${await mate(client, way, realm)}\n`);
     }
     process.stdout.write('ready\n');
     process.stdin.resume();

@@ -1,4 +1,4 @@
-"""The program of Autobahn|Python: client.py [mates]
+"""The program of Autobahn|Python: client.py [mates REALM]
 
 SPDX-License-Identifier: MIT
 """
@@ -31,8 +31,8 @@ async def suite():
         await test(f"autobahn-python {way[0]} {way[1]}: the router ends", said_goodbye(peer))
 
 
-if sys.argv[1:] == ["mates"]:
-    asyncio.run(mates.serve())
+if sys.argv[1:2] == ["mates"]:
+    asyncio.run(mates.serve(sys.argv[2]))
 else:
     asyncio.run(suite())
     finish()

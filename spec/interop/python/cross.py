@@ -13,7 +13,7 @@ SPDX-License-Identifier: MIT
 import asyncio
 import sys
 
-from cross_features import Crossing, alike
+from cross_features import alike, crossbar, features
 from peer import join
 from tap import finish, test, within
 
@@ -28,10 +28,10 @@ MATES = [
 ]
 
 
-async def start(command):
+async def start(command, realm):
     """The program, and the names of its sessions."""
     process = await asyncio.create_subprocess_exec(
-        *command, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
+        *command, realm, stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE)
     names = []
     while True:
         line = (await within(process.stdout.readline(), f"{command} to be ready", 30)).decode()
@@ -56,10 +56,7 @@ async def events(controller, names, publisher, options, receivers):
         alike(got, [[ARGS, KWARGS]] if name in receivers else [])
 
 
-async def run():
-    controller = await join(("websocket", "cbor"), realm="features")
-    started = [await start(command) for command in MATES]
-    names = [name for _, some in started for name in some]
+async def basics(controller, names):
     wampys = [name for name in names if "wampy" in name]
     others = [name for name in names if "wampy" not in name]
     for one in names:
@@ -75,11 +72,24 @@ async def run():
         await test(f"{one} publishes to those without an attribute", events(
             controller, names, one, {"exclude__mate": ["wampy"]},
             [name for name in others if name != one]))
-    await Crossing(controller, names).run()
+
+
+async def in_realm(realm, *parts):
+    """Gathers the sessions of all clients in that realm for these parts."""
+    controller = await join(("websocket", "cbor"), realm=realm)
+    started = [await start(command, realm) for command in MATES]
+    names = [name for _, some in started for name in some]
+    for part in parts:
+        await part(controller, names)
     await controller.end()
     for process, _ in started:
         process.stdin.close()
         await within(process.wait(), "the end of a program")
+
+
+async def run():
+    await in_realm("features", basics, features)
+    await in_realm("crossbar", crossbar)
 
 
 asyncio.run(run())

@@ -53,7 +53,7 @@ class Crossing:
     async def heard(self, name):
         return (await self.ask(name, "heard"))[0]
 
-    async def run(self):
+    async def features(self):
         for one in self.those("autobahn", "python"):
             await test(f"{one} retains, all others ask for it", self.retained(one))
         for one in self.names:
@@ -120,9 +120,18 @@ class Crossing:
         got = [await self.controller.call(procedure) for _ in range(2 * len(self.names))]
         same(got, 2 * self.names)
 
-    async def partial(self, caller, callee, procedure):
-        # autobahn of npm is not asked for partial results, since it cannot be interrupted.
-        pieces = [] if "autobahn" in callee else [[[n], {"of": 3}] for n in (1, 2, 3)]
+    async def crossbar(self):
+        for callee in self.names:
+            counter = await self.served(callee, "count")
+            for caller in self.names:
+                await test(f'compat = "crossbar": {callee} gives partial results to {caller}',
+                           self.partial(caller, callee, counter, asked=True))
+
+    async def partial(self, caller, callee, procedure, asked=False):
+        # autobahn of npm is not asked for partial results, since it cannot be interrupted; with
+        # the preset it is.
+        asked = asked or "autobahn" not in callee
+        pieces = [[[n], {"of": 3}] for n in (1, 2, 3)] if asked else []
         same(await self.ask(caller, "call_with", procedure, {}, 3),
              ["result", ["counted", 3], {}, pieces])
 
@@ -165,3 +174,12 @@ class Crossing:
             same([args, kwargs], [[octets], {}])
         for name in self.those("autobahn"):
             await self.heard(name)
+
+
+async def features(controller, names):
+    await Crossing(controller, names).features()
+
+
+async def crossbar(controller, names):
+    """What that preset changes for pairs."""
+    await Crossing(controller, names).crossbar()

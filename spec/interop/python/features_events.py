@@ -91,6 +91,20 @@ class Events(Bench):
         await refused(self.ask(b, EVENTS, plain.subscription.id), "wamp.error.history_unavailable")
         await refused(self.ask(b, EVENTS, (1 << 53) - 1), "wamp.error.no_such_subscription")
 
+    async def t_history_filters(self):
+        """event_history: filters hold"""
+        a, b, c = await self.joins(3)
+        topic = f"history.{self.uri()}"
+        authid = [b.details.authid]
+        await a.publish(topic, "for b", options=surely(eligible_authid=authid))
+        await a.publish(topic, "not for b", options=surely(exclude_authid=authid))
+        await a.publish(topic, "for nobody", options=surely(exclude_authrole=["anonymous"]))
+        await a.publish(topic, "now only", options=surely(eligible=[b.details.session]))
+        [ident] = await self.ask(b, "wamp.subscription.lookup", "history", {"match": "prefix"})
+        for peer, expected in ((b, ["for b"]), (c, ["not for b"])):
+            events = await self.ask(peer, EVENTS, ident, topic=topic)
+            same([event["args"][0] for event in events], expected)
+
     async def t_history_crossbar(self):
         """compat = "crossbar": the history is one list"""
         a = await self.join("crossbar")

@@ -52,6 +52,9 @@ class Meta(Bench):
         same(details["transport"]["protocol"], f"wamp.2.{self.way[1]}")
         same(details["transport"]["type"],
              "websocket" if self.way[0] == "websocket" else "rawsocket")
+        assert details["transport"]["peer"].startswith(
+            "unix:" if self.way[0] == "unix" else "tcp4:127.0.0.1:")
+        assert details["transport"]["secure"] is False
         await refused(self.ask(a, "wamp.session.get", 1), NONE)
         await refused(self.ask(a, "wamp.session.get"), INVALID)
         await refused(self.ask(a, "wamp.session.get", "seven"), INVALID)

@@ -119,14 +119,14 @@ class Mate:
             return CallResult("wamp.error.canceled", [], {})
 
     async def testament(self, topic, *args, **kwargs):
-        mortal = await join(self.way, realm="features")
+        mortal = await join(self.way, realm=self.peer.details.realm)
         await mortal.call("wamp.session.add_testament", topic, list(args), kwargs)
         await mortal.end()
 
 
-async def serve():
+async def serve(realm):
     """Joins over every way, says so, and stays until standard input ends."""
     for way in WAYS:
-        print(await Mate(way, await join(way, realm="features")).begin())
+        print(await Mate(way, await join(way, realm=realm)).begin())
     print("ready", flush=True)
     await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)

@@ -1,0 +1,172 @@
+/* asks_test.c -- realms that ask who comes in: the clocks of connections while somebody decides.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "base/mem.h"
+#include "peer.h"
+#include "router/router.h"
+#include "unit.h"
+
+#include <uv.h>
+
+#include <pthread.h>
+#include <unistd.h>
+
+#define HELLO_TIMEOUT_MS 100
+#define SLOW_MS          300
+
+static struct router *router;
+static pthread_t thread;
+static struct frame frame;
+static char port[16];
+
+/* Decides a while after it was asked: HELLO is challenged, AUTHENTICATE accepted. */
+struct mind {
+    struct realm *realm;
+    uv_timer_t timer;
+    uint64_t question;
+    enum ask ask;
+};
+
+static void *open_mind(void *ctx, struct realm *realm)
+{
+    struct mind *mind = mem_zero(1, sizeof *mind);
+
+    (void)ctx;
+    mind->realm = realm;
+    mind->timer.data = mind;
+    uv_timer_init(realm_loop(realm), &mind->timer);
+    return mind;
+}
+
+static void stop_mind(void *ctx)
+{
+    struct mind *mind = ctx;
+
+    uv_close((uv_handle_t *)&mind->timer, NULL);
+}
+
+static void on_time(uv_timer_t *timer)
+{
+    const struct mind *mind = timer->data;
+    bool is_join = mind->ask == ASK_JOIN;
+
+    realm_decide(mind->realm,
+                 &(struct decision){.question = mind->question,
+                                    .verdict = is_join ? VERDICT_CHALLENGE : VERDICT_ACCEPT,
+                                    .codec = CODEC_JSON,
+                                    .authmethod = SLICE("ticket"),
+                                    .authid = SLICE("alice"),
+                                    .authrole = SLICE("user"),
+                                    .authprovider = SLICE("static"),
+                                    .trustlevel = -1});
+}
+
+static void ask(void *ctx, const struct question *question)
+{
+    struct mind *mind = ctx;
+
+    mind->question = question->id;
+    mind->ask = question->ask;
+    uv_timer_start(&mind->timer, on_time, SLOW_MS, 0);
+}
+
+static void unask(void *ctx, uint64_t question)
+{
+    (void)ctx;
+    (void)question;
+}
+
+static void *run(void *arg)
+{
+    (void)arg;
+    (void)router_run(router);
+    return NULL;
+}
+
+static void start(void)
+{
+    static const struct decider decider = {
+        .open = open_mind, .stop = stop_mind, .close = mem_free, .ask = ask, .unask = unask};
+    static const struct listener_options listener = {
+        .host = "127.0.0.1", .port = "0", .codecs = 1u << CODEC_JSON, .websocket = true};
+    struct realm_options realm = {.decider = &decider};
+    char words[200] = "";
+    struct router_options options = {.workers = 1,
+                                     .listeners = &listener,
+                                     .listener_count = 1,
+                                     .realms = &realm,
+                                     .realm_count = 1,
+                                     .limits = {.max_connections = 100,
+                                                .max_message_len = 1 << 20,
+                                                .handshake_timeout_ms = 10000,
+                                                .hello_timeout_ms = HELLO_TIMEOUT_MS,
+                                                .rejoin_timeout_ms = HELLO_TIMEOUT_MS,
+                                                .close_timeout_ms = 100,
+                                                .queue = {50, 1 << 20, 4 << 20, 0}},
+                                     .shutdown_grace_ms = 2000};
+
+    core_defaults(&realm.core);
+    realm.core.realm = "com.realm";
+    realm.core.asks_join = true;
+    realm.queue = options.limits.queue;
+    router = router_new(&options, words, sizeof words);
+    EXPECT_STR(words, "");
+    (void)snprintf(port, sizeof port, "%s", strrchr(router_address(router, 0), ':') + 1);
+    EXPECT_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+}
+
+static void stop(void)
+{
+    router_stop(router);
+    pthread_join(thread, NULL);
+    router_free(router);
+}
+
+static void say(struct peer *peer, const char *message)
+{
+    EXPECT(ws_send(peer, 1, true, slice_of(message)));
+}
+
+static void hear(struct peer *peer, const char *begin)
+{
+    EXPECT(ws_read(peer, &frame));
+    EXPECT_SLICE(slice_make(frame.data, strlen(begin)), slice_of(begin));
+}
+
+/* The clock of HELLO stops with HELLO: from then on those who decide, and the peer, have the time
+ * that the realm gives them. */
+static void join_slowly(struct peer *peer)
+{
+    say(peer, "[1,\"com.realm\",{\"roles\":{\"caller\":{}},\"authmethods\":[\"ticket\"]}]");
+    hear(peer, "[4,\"ticket\",");
+    usleep(SLOW_MS * 1000);
+    say(peer, "[5,\"secret\",{}]");
+    hear(peer, "[2,");
+}
+
+TEST(a_slow_decision_costs_no_connection)
+{
+    struct peer peer;
+
+    start();
+    EXPECT(peer_open_ws(&peer, "127.0.0.1", port, false, "wamp.2.json"));
+    join_slowly(&peer);
+    say(&peer, "[6,{},\"wamp.close.close_realm\"]");
+    hear(&peer, "[6,");
+    join_slowly(&peer); /* nor does the clock of the next session go on */
+    peer_close(&peer);
+    stop();
+}
+
+TEST(without_hello_a_connection_ends)
+{
+    struct peer peer;
+
+    start();
+    EXPECT(peer_open_ws(&peer, "127.0.0.1", port, false, "wamp.2.json"));
+    EXPECT(ws_read(&peer, &frame));
+    EXPECT_EQ(frame.opcode, 8);
+    peer_close(&peer);
+    stop();
+}

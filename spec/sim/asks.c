@@ -1,0 +1,618 @@
+/* asks.c -- see asks.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "asks.h"
+
+#include "base/mem.h"
+#include "core/core.h"
+#include "core/limits.h"
+#include "lists.h"
+#include "wire/errors.h"
+
+#include <stdarg.h>
+
+#define GUESTS 8
+
+enum state {
+    GONE,
+    WAITS,      /* for an answer to HELLO or AUTHENTICATE */
+    CHALLENGED, /* AUTHENTICATE is what it has to say */
+    IN,
+    LEAVING, /* told GOODBYE */
+};
+
+/* A request that was sent and not answered. */
+struct request {
+    unsigned type;
+    uint64_t id;
+};
+
+struct guest {
+    uint64_t peer; /* new with every connection */
+    enum state state;
+    enum codec codec;
+    bool is_held;
+    uint64_t next_request;
+    size_t cancels;           /* since it last had no question; such a CALL may keep its place */
+    struct request *requests; /* owned; in order; all but CALLs */
+    size_t request_count, request_cap;
+    struct numbers calls, invocations;
+};
+
+struct hall {
+    struct core *core; /* owned */
+    struct rules *rules;
+    struct choices *c;
+    struct guest guests[GUESTS];
+    struct numbers open, over; /* questions; those of the step at hand that are none any more */
+    struct outbox out;
+    struct arena arena;
+    uint64_t now, seed, last_peer;
+    unsigned haste; /* of the judge: so many of 20 steps are its */
+    struct asks_totals *totals;
+};
+
+/* ---- what the core does ---- */
+
+static struct guest *find_guest(struct hall *hall, uint64_t peer)
+{
+    for (unsigned i = 0; i < GUESTS; i++)
+        if (hall->guests[i].state != GONE && hall->guests[i].peer == peer)
+            return &hall->guests[i];
+    return NULL;
+}
+
+static void forget(struct guest *guest, enum state state)
+{
+    guest->request_count = guest->calls.count = guest->invocations.count = 0;
+    guest->state = state;
+}
+
+static void on_answer(struct guest *guest, unsigned type, uint64_t id)
+{
+    if (type == MSG_CALL) {
+        CHECK(numbers_remove(&guest->calls, id));
+        return;
+    }
+    CHECK(guest->request_count != 0);
+    CHECK(guest->requests[0].type == type && guest->requests[0].id == id);
+    guest->request_count--;
+    memmove(guest->requests, guest->requests + 1, guest->request_count * sizeof(*guest->requests));
+}
+
+static void on_send(struct hall *hall, struct guest *guest, const struct action *action)
+{
+    const struct msg_limits limits = {.raw_payload = true};
+    struct fault fault;
+    struct msg msg;
+
+    CHECK(msg_decode(&msg, guest->codec, blob_slice(action->blob), &limits, &hall->arena, &fault) ==
+          0);
+    switch ((unsigned)msg.type) {
+    case MSG_CHALLENGE:
+        CHECK(guest->state == WAITS);
+        guest->state = CHALLENGED;
+        break;
+    case MSG_GOODBYE:
+        CHECK(guest->state == IN);
+        forget(guest, LEAVING);
+        break;
+    case MSG_PUBLISHED:
+    case MSG_SUBSCRIBED:
+    case MSG_UNSUBSCRIBED:
+    case MSG_REGISTERED:
+    case MSG_UNREGISTERED:
+        if (msg.id != 0) /* not revoked */
+            on_answer(guest, (unsigned)msg.type - 1, msg.id);
+        break;
+    case MSG_RESULT:
+        on_answer(guest, MSG_CALL, msg.id);
+        break;
+    case MSG_ERROR:
+        on_answer(guest, (unsigned)msg.request_type, msg.id);
+        break;
+    case MSG_INVOCATION:
+        numbers_add(&guest->invocations, msg.id);
+        break;
+    case MSG_INTERRUPT:
+        (void)numbers_remove(&guest->invocations, msg.id);
+        break;
+    default:
+        CHECK(msg.type == MSG_EVENT || msg.type == MSG_WELCOME || msg.type == MSG_ABORT);
+        break;
+    }
+}
+
+static void on_ask(struct hall *hall, const struct guest *guest, uint64_t id)
+{
+    CHECK(!numbers_have(&hall->open, id) && !numbers_have(&hall->over, id));
+    CHECK(guest->state == WAITS || guest->state == IN);
+    numbers_add(&hall->open, id);
+    hall->totals->questions++;
+}
+
+static void on_unask(struct hall *hall, uint64_t id)
+{
+    CHECK(numbers_remove(&hall->open, id));
+    numbers_add(&hall->over, id);
+    hall->totals->taken_back++;
+}
+
+static void carry_out_one(struct hall *hall, const struct action *action)
+{
+    struct guest *guest = find_guest(hall, action->peer);
+
+    switch ((enum action_type)action->type) {
+    case ACT_SEND:
+        CHECK(guest != NULL);
+        on_send(hall, guest, action);
+        break;
+    case ACT_JOINED:
+        CHECK(guest != NULL && guest->state == WAITS);
+        guest->state = IN;
+        guest->next_request = 1;
+        hall->totals->joins++;
+        break;
+    case ACT_RELEASE:
+    case ACT_CLOSE:
+        CHECK(guest != NULL);
+        forget(guest, GONE);
+        break;
+    case ACT_ASK:
+        CHECK(guest != NULL);
+        on_ask(hall, guest, action->key);
+        break;
+    case ACT_UNASK:
+        on_unask(hall, action->key);
+        break;
+    case ACT_HOLD: /* it may come behind ACT_CLOSE */
+        CHECK(guest == NULL || guest->is_held != (action->kind != 0));
+        if (guest != NULL)
+            guest->is_held = action->kind != 0;
+        hall->totals->held += action->kind != 0;
+        hall->haste = action->kind != 0 ? 10 : 1; /* it sees the queue */
+        break;
+    case ACT_NOTE:
+        break;
+    }
+}
+
+/* ---- laws ---- */
+
+static bool has_question(const struct hall *hall, const struct guest *guest)
+{
+    for (size_t i = 0; i < hall->open.count; i++)
+        if (core_question(hall->core, hall->open.at[i])->peer == guest->peer)
+            return true;
+    return false;
+}
+
+/* What is judged is what the guest sent, and the first that was not answered. */
+static void check_question(struct hall *hall, const struct question *question)
+{
+    const struct guest *guest = find_guest(hall, question->peer);
+
+    CHECK(guest != NULL);
+    CHECK((question->ask == ASK_AUTHORIZE) == (guest->state == IN));
+    if (question->ask != ASK_AUTHORIZE)
+        CHECK(question->hello->type == MSG_HELLO && guest->state == WAITS);
+    else if (question->msg->type == MSG_CALL)
+        CHECK(numbers_have(&guest->calls, question->msg->id));
+    else
+        CHECK(guest->request_count != 0 && guest->requests[0].id == question->msg->id);
+}
+
+/* A CALL is pending, or waits behind a question. */
+static void check_calls(const struct hall *hall)
+{
+    uint64_t pending = core_counters(hall->core)->pending_calls, sent = 0, waiting = 0;
+
+    for (unsigned i = 0; i < GUESTS; i++) {
+        const struct guest *guest = &hall->guests[i];
+
+        sent += guest->calls.count;
+        waiting += has_question(hall, guest) ? guest->calls.count : 0;
+    }
+    CHECK(pending <= sent && sent - waiting <= pending);
+}
+
+static void check(struct hall *hall)
+{
+    core_check(hall->core);
+    for (size_t i = 0; i < hall->open.count; i++) {
+        const struct question *question = core_question(hall->core, hall->open.at[i]);
+
+        CHECK(question != NULL && question->id == hall->open.at[i]);
+        check_question(hall, question);
+    }
+    for (size_t i = 0; i < hall->over.count; i++)
+        CHECK(core_question(hall->core, hall->over.at[i]) == NULL);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        struct guest *guest = &hall->guests[i];
+        bool must_wait = guest->state == WAITS || guest->request_count != 0 || guest->is_held;
+
+        CHECK(guest->state == GONE || !must_wait || has_question(hall, guest));
+        CHECK(guest->state != IN || !guest->is_held ||
+              guest->request_count + guest->calls.count + guest->cancels > MAX_PARKED / 2);
+        if (!has_question(hall, guest))
+            guest->cancels = 0;
+        hall->totals->waited += guest->request_count > 1;
+    }
+    check_calls(hall);
+    hall->over.count = 0;
+}
+
+static void step(struct hall *hall, struct event *ev)
+{
+    ev->now = hall->now;
+    ev->wall = UINT64_C(1767225600000) + hall->now;
+    core_step(hall->core, ev, &hall->out);
+    for (size_t i = 0; i < hall->out.count; i++)
+        carry_out_one(hall, &hall->out.actions[i]);
+    outbox_clear(&hall->out);
+    check(hall);
+    arena_reset(&hall->arena);
+}
+
+/* ---- guests ---- */
+
+/* Says the JSON in the guest's own serializer. */
+static void __attribute__((format(printf, 3, 4)))
+say(struct hall *hall, struct guest *guest, const char *format, ...)
+{
+    static const struct msg_limits limits = {.raw_payload = true};
+    const struct transport transport = {.type = TRANSPORT_RAWSOCKET,
+                                        .codec = guest->codec,
+                                        .send_max = UINT32_MAX,
+                                        .protocol = "wamp.2.x",
+                                        .peer = "tcp4:127.0.0.1:1"};
+    char text[512];
+    struct blob *blob;
+    struct fault fault;
+    struct msg msg;
+    va_list args;
+
+    va_start(args, format);
+    (void)vsnprintf(text, sizeof(text), format, args);
+    va_end(args);
+    blob = transcode(CODEC_JSON, slice_of(text), guest->codec);
+    CHECK(msg_decode(&msg, guest->codec, blob_slice(blob), &limits, &hall->arena, &fault) == 0);
+    step(hall, &(struct event){.type = msg.type == MSG_HELLO ? EV_HELLO : EV_MESSAGE,
+                               .peer = guest->peer,
+                               .msg = &msg,
+                               .transport = &transport});
+    blob_drop(blob);
+}
+
+static void enter(struct hall *hall, struct guest *guest)
+{
+    guest->peer = ++hall->last_peer;
+    guest->codec = (enum codec)choose(hall->c, CODEC_COUNT);
+    guest->state = WAITS;
+    guest->is_held = false;
+    say(hall, guest,
+        "[1,\"realm1\",{\"authmethods\":[\"anonymous\",\"ticket\"],\"authid\":\"joe\",\"roles\":{"
+        "\"publisher\":{},\"subscriber\":{},\"caller\":{},"
+        "\"callee\":{\"features\":{\"call_canceling\":true}}}}]");
+}
+
+static void lose(struct hall *hall, struct guest *guest)
+{
+    forget(guest, GONE);
+    step(hall, &(struct event){.type = EV_CLOSED, .peer = guest->peer});
+}
+
+/* The id of a request that will be answered. */
+static unsigned long long note(struct guest *guest, unsigned type)
+{
+    uint64_t id = guest->next_request++;
+
+    if (type == MSG_CALL) {
+        numbers_add(&guest->calls, id);
+        return id;
+    }
+    if (guest->request_count == guest->request_cap) {
+        guest->request_cap = guest->request_cap * 2 + 8;
+        guest->requests = mem_grow(guest->requests, guest->request_cap * sizeof(*guest->requests));
+    }
+    guest->requests[guest->request_count++] = (struct request){type, id};
+    return id;
+}
+
+static const char *pick_uri(struct hall *hall)
+{
+    static const char *const uris[] = {"com.ask.a", "com.ask.b",  "com.free.a", "com.free.b",
+                                       "com.no.a",  "com.mine.b", "com a",      "wamp.x",
+                                       "com.ask.c", "com.free.a"};
+
+    return uris[choose(hall->c, ARRAY_LEN(uris))];
+}
+
+static void request_something(struct hall *hall, struct guest *guest)
+{
+    static const char *const matches[] = {"exact", "exact", "prefix", "wildcard"};
+    const char *uri = pick_uri(hall), *match = matches[choose(hall->c, 4)];
+
+    if (strcmp(match, "wildcard") == 0 && choose(hall->c, 2) == 1)
+        uri = "com..a";
+    else if (strcmp(match, "prefix") == 0)
+        uri = choose(hall->c, 2) == 1 ? "com.ask." : "com.free.";
+    switch (choose(hall->c, 8)) {
+    case 0:
+    case 1:
+        say(hall, guest, "[16,%llu,{\"acknowledge\":true},\"%s\",[1]]", note(guest, MSG_PUBLISH),
+            pick_uri(hall));
+        break;
+    case 2:
+        say(hall, guest, "[32,%llu,{\"match\":\"%s\"},\"%s\"]", note(guest, MSG_SUBSCRIBE), match,
+            uri);
+        break;
+    case 3:
+        say(hall, guest, "[64,%llu,{\"match\":\"%s\",\"invoke\":\"random\"},\"%s\"]",
+            note(guest, MSG_REGISTER), match, uri);
+        break;
+    case 4:
+        say(hall, guest, "[34,%llu,%u]", note(guest, MSG_UNSUBSCRIBE), 1 + choose(hall->c, 9));
+        break;
+    case 5:
+        say(hall, guest, "[66,%llu,%u]", note(guest, MSG_UNREGISTER), 1 + choose(hall->c, 9));
+        break;
+    case 6:
+        say(hall, guest, "[48,%llu,{},\"wamp.session.%s\",[\"none\"]]", note(guest, MSG_CALL),
+            choose(hall->c, 2) == 1 ? "kill_by_authid" : "count");
+        break;
+    default:
+        say(hall, guest, "[48,%llu,{\"timeout\":%u},\"%s\"]", note(guest, MSG_CALL),
+            choose(hall->c, 3) * 500, pick_uri(hall));
+        break;
+    }
+}
+
+static void answer_or_cancel(struct hall *hall, struct guest *guest)
+{
+    if (guest->invocations.count != 0 && choose(hall->c, 2) == 1) {
+        unsigned long long id =
+            guest->invocations.at[choose(hall->c, 256) % guest->invocations.count];
+
+        (void)numbers_remove(&guest->invocations, id);
+        say(hall, guest, "[70,%llu,{}]", id);
+    } else if (guest->calls.count != 0) {
+        guest->cancels++;
+        say(hall, guest, "[49,%llu,{\"mode\":\"%s\"}]",
+            (unsigned long long)guest->calls.at[choose(hall->c, 256) % guest->calls.count],
+            choose(hall->c, 2) == 1 ? "skip" : "killnowait");
+    }
+}
+
+static void leave(struct hall *hall, struct guest *guest)
+{
+    switch (choose(hall->c, 4)) {
+    case 0:
+        say(hall, guest, "[3,{},\"com.example.enough\"]");
+        break;
+    case 1:
+        if (guest->state == IN || guest->state == LEAVING)
+            say(hall, guest, "[6,{},\"%s\"]", WAMP_CLOSE_NORMAL);
+        else
+            say(hall, guest, "[16,1,{},\"com.free.a\"]"); /* a violation */
+        break;
+    case 2:
+        if (guest->state == IN)
+            say(hall, guest, "[70,100000,{}]"); /* the same */
+        break;
+    default:
+        lose(hall, guest);
+        break;
+    }
+}
+
+/* ---- the judge ---- */
+
+static const char *pick_role(struct hall *hall)
+{
+    static const char *const roles[] = {"anonymous", "staff", "staff", "unknown"};
+
+    return roles[choose(hall->c, 4)];
+}
+
+static void judge_join(struct hall *hall, struct decision *decision)
+{
+    unsigned which = choose(hall->c, 8);
+
+    decision->authmethod = SLICE("ticket");
+    decision->verdict = which < 5 ? VERDICT_ACCEPT : which < 7 ? VERDICT_CHALLENGE : VERDICT_REFUSE;
+    decision->authrole = slice_of(pick_role(hall));
+    decision->authprovider = SLICE("static");
+    decision->authid = choose(hall->c, 2) == 1 ? SLICE("joe") : (struct slice){0};
+    decision->trustlevel = (int64_t)choose(hall->c, 3) - 1;
+    decision->is_admin = choose(hall->c, 2) == 1;
+    if (choose(hall->c, 4) == 0)
+        decision->expires = UINT64_C(1767225600000) + hall->now + choose(hall->c, 256) * 20;
+    decision->reason = WAMP_AUTHENTICATION_FAILED;
+    decision->words = choose(hall->c, 2) == 1 ? "no" : NULL;
+}
+
+static void judge_request(struct hall *hall, struct decision *decision)
+{
+    decision->verdict = choose(hall->c, 3) != 0 ? VERDICT_ALLOW : VERDICT_DENY;
+    decision->grant = (struct grant){.discloses = choose(hall->c, 2) == 1,
+                                     .has_trustlevel = choose(hall->c, 2) == 1,
+                                     .trustlevel = choose(hall->c, 4),
+                                     .timeout_ms = choose(hall->c, 2) * 300};
+    decision->reason = choose(hall->c, 2) == 1 ? "com.example.not_today" : NULL;
+}
+
+static void judge(struct hall *hall)
+{
+    struct decision decision = {.codec = CODEC_JSON};
+    const struct question *question;
+
+    if (hall->open.count == 0 || choose(hall->c, 16) == 0) { /* too late, or never asked */
+        decision.question = choose(hall->c, 2) == 1 ? 1000000000 : 1;
+        decision.verdict = VERDICT_DENY;
+        if (!numbers_have(&hall->open, decision.question))
+            step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
+        return;
+    }
+    decision.question = hall->open.at[choose(hall->c, 256) % hall->open.count];
+    question = core_question(hall->core, decision.question);
+    CHECK(question != NULL);
+    if (question->ask == ASK_AUTHORIZE)
+        judge_request(hall, &decision);
+    else
+        judge_join(hall, &decision);
+    (void)numbers_remove(&hall->open, decision.question);
+    numbers_add(&hall->over, decision.question);
+    hall->totals->answered++;
+    step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
+}
+
+/* ---- what happens ---- */
+
+static void pass(struct hall *hall, uint64_t ms)
+{
+    uint64_t until = hall->now + ms;
+
+    while (core_wake_at(hall->core) <= until) {
+        if (core_wake_at(hall->core) > hall->now)
+            hall->now = core_wake_at(hall->core);
+        step(hall, &(struct event){.type = EV_TICK});
+        CHECK(core_wake_at(hall->core) > hall->now);
+    }
+    hall->now = until;
+}
+
+static void authenticate(struct hall *hall, struct guest *guest)
+{
+    guest->state = WAITS;
+    say(hall, guest, "[5,\"secret\",{}]");
+}
+
+static void do_something(struct hall *hall, struct guest *guest)
+{
+    unsigned which = choose(hall->c, 24);
+
+    if (which == 0)
+        leave(hall, guest);
+    else if (guest->state == CHALLENGED && which < 12)
+        authenticate(hall, guest);
+    else if (guest->state == IN && which < 4)
+        answer_or_cancel(hall, guest);
+    else if (guest->state == IN && (!guest->is_held || which < 6))
+        request_something(hall, guest);
+}
+
+static void happen(struct hall *hall)
+{
+    unsigned which = choose(hall->c, 20);
+    struct guest *guest = &hall->guests[choose(hall->c, GUESTS)];
+
+    pass(hall, 0); /* a session may have come in that is to end at once */
+    if (which < hall->haste && (hall->haste > 1 || choose(hall->c, 8) == 0))
+        judge(hall);
+    else if (which == 18 && choose(hall->c, 8) == 0)
+        pass(hall, choose(hall->c, 256) * UINT64_C(60));
+    else if (which == 19 && choose(hall->c, 64) == 0)
+        step(hall, &(struct event){.type = EV_CLOSE_REALM, .reason = WAMP_CLOSE_REALM});
+    else if (guest->state == GONE)
+        enter(hall, guest);
+    else
+        do_something(hall, guest);
+}
+
+static uint32_t add_role(struct rules *rules, const char *name, const char *inherit)
+{
+    struct rules_error error;
+    uint32_t role;
+
+    CHECK(rules_add_role(rules, slice_of(name), slice_of(inherit), SLICE("here"), &role, &error) ==
+          0);
+    return role;
+}
+
+static void add_rule(struct rules *rules, uint32_t role, enum rule_effect effect, const char *uri)
+{
+    struct rules_error error;
+
+    CHECK(rules_add(rules, role,
+                    &(struct rule){.effect = effect,
+                                   .actions = RULE_ALL_ACTIONS,
+                                   .uri = slice_of(uri),
+                                   .where = SLICE("here"),
+                                   .trustlevel = -1},
+                    &error) == 0);
+}
+
+static struct rules *make_rules(void)
+{
+    struct rules *rules = rules_new();
+    uint32_t anonymous = add_role(rules, "anonymous", "");
+    uint32_t staff = add_role(rules, "staff", "anonymous");
+    struct rules_error error;
+
+    add_rule(rules, anonymous, RULE_ASK, "com.ask.**");
+    add_rule(rules, anonymous, RULE_ALLOW, "com.free.**");
+    add_rule(rules, anonymous, RULE_DENY, "com.no.**");
+    add_rule(rules, staff, RULE_ALLOW, "com.mine.**");
+    add_rule(rules, staff, RULE_ASK, "wamp.**");
+    CHECK(rules_freeze(rules, &error) == 0);
+    return rules;
+}
+
+static void begin(struct hall *hall, struct choices *c, struct asks_totals *totals)
+{
+    struct core_options options;
+
+    *hall = (struct hall){.c = c, .totals = totals, .now = 1000, .seed = choose(c, 256)};
+    hall->rules = make_rules();
+    outbox_init(&hall->out);
+    arena_init(&hall->arena);
+    core_defaults(&options);
+    options.realm = "realm1";
+    options.random = rng_fill_seeded;
+    options.random_ctx = &hall->seed;
+    options.rules = hall->rules;
+    options.asks_join = choose(c, 4) != 0;
+    options.auth_timeout_ms = 4000;
+    hall->haste = choose(c, 3) == 0 ? 1 : 5;
+    options.max_joining = choose(c, 4) == 0 ? 3 : GUESTS;
+    options.anonymous_admin = choose(c, 2) == 1;
+    hall->core = core_new(&options);
+}
+
+static void finish(struct hall *hall)
+{
+    const struct core_counters *counters = core_counters(hall->core);
+
+    pass(hall, 0);
+    for (unsigned i = 0; i < GUESTS; i++) {
+        struct guest *guest = &hall->guests[i];
+
+        if (guest->state != GONE)
+            lose(hall, guest);
+        mem_free(guest->requests);
+        mem_free(guest->calls.at);
+        mem_free(guest->invocations.at);
+    }
+    CHECK(hall->open.count == 0);
+    CHECK(counters->sessions == 0 && counters->subscriptions == 0);
+    CHECK(counters->registrations == 0 && counters->pending_calls == 0);
+    CHECK(core_wake_at(hall->core) == NEVER);
+    core_free(hall->core);
+    rules_free(hall->rules);
+    outbox_fini(&hall->out);
+    arena_fini(&hall->arena);
+    mem_free(hall->open.at);
+    mem_free(hall->over.at);
+}
+
+void asks_run(struct choices *c, uint64_t steps, struct asks_totals *totals)
+{
+    struct hall hall;
+
+    begin(&hall, c, totals);
+    while (steps-- != 0 && choices_are_left(c))
+        happen(&hall);
+    finish(&hall);
+}

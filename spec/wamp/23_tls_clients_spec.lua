@@ -1,0 +1,94 @@
+--- TLS: clients that show a certificate.
+-- SPDX-License-Identifier: MIT
+local conformance = require "conformance"
+local daemon = require "daemon"
+local wamp = require "wamp"
+
+local function run(command, ...)
+  local log = daemon.folder() .. "/openssl.log"
+  local line = command:format(...) .. (" >>%s 2>&1"):format(log)
+  assert(os.execute(line), "failed: " .. line)
+end
+
+--- Paths of a certificate and its key, signed by `signer`; `dates` is a range for openssl.
+local function issue(name, signer, dates)
+  local base = daemon.folder() .. "/" .. name:gsub(" ", "-")
+  local made = { certificate = base .. ".pem", key = base .. ".key" }
+  run("openssl req -new -newkey ec -pkeyopt ec_paramgen_curve:prime256v1 -nodes -subj '/CN=%s' "
+    .. "-keyout %s -out %s.csr", name, made.key, base)
+  if signer then
+    run("openssl x509 -req -in %s.csr -CA %s -CAkey %s -CAcreateserial -out %s %s", base,
+      signer.certificate, signer.key, made.certificate, dates or "-days 2")
+  else
+    run("openssl req -x509 -key %s -subj '/CN=%s' -days 2 -out %s", made.key, name,
+      made.certificate)
+  end
+  return made
+end
+
+local ca, other_ca = issue "the-CA", issue "another-CA"
+local alice, stranger = issue("alice", ca), issue("mallory", other_ca)
+local late = issue("late", ca, "-days -1")
+
+local function address(client_certificate)
+  return { address = "tls://127.0.0.1:0", tls = {
+    cert = daemon.certificate().cert, key = daemon.certificate().key,
+    client_ca = ca.certificate, client_certificate = client_certificate,
+  } }
+end
+
+conformance.with_router("TLS with certificates of clients", {
+  listen = { address "required", address "optional" },
+}, function(router)
+  local function join(index, transport, version, who)
+    local peer = wamp.try_connect { transport = transport, serializer = "json",
+      port = router():port(index),
+      tls = { protocol = version, certificate = who and who.certificate, key = who and who.key } }
+    if not peer then
+      return false
+    end
+    peer:join("realm1")
+    peer:expect_nothing()
+    peer:drop()
+    return true
+  end
+
+  --- Whether a client with that certificate (or none) gets a session. In TLS 1.3 it hears of a
+  -- refusal only when it reads.
+  local function joins(...)
+    local done, is_in = pcall(join, ...)
+    return done and is_in
+  end
+
+  for _, transport in ipairs { "wss", "rawsocket_tls" } do
+    for _, version in ipairs { "tlsv1_2", "tlsv1_3" } do
+      describe(("over %s with %s"):format(transport, version), function()
+        it("lets in who has one that is good", function()
+          assert.is_true(joins(1, transport, version, alice))
+          assert.is_true(joins(2, transport, version, alice))
+        end)
+
+        it("refuses a bad one, and says why", function()
+          for index = 1, 2 do
+            for who, why in pairs {
+              [stranger] = "unable to get local issuer certificate",
+              [late] = "certificate has expired",
+            } do
+              local from = #router():log()
+              assert.is_false(joins(index, transport, version, who))
+              assert.truthy(daemon.eventually(function()
+                local log = router():log():sub(from)
+                return log:find("tls%-refused") and log:find(why, 1, true)
+              end), why)
+            end
+          end
+        end)
+
+        it("refuses none only where one is required", function()
+          assert.is_false(joins(1, transport, version))
+          assert.is_true(joins(2, transport, version))
+        end)
+      end)
+    end
+  end
+end)
