@@ -308,6 +308,25 @@ core.describe("Reflection", function(router)
     assert.heard({}, watcher, bob:drop())
   end)
 
+  it("has room for 16 MiB of definitions, less what was removed or replaced", function()
+    local alice = scene()
+    local schema = { text = ("x"):rep(65000) }
+    local count = 0
+    repeat
+      local full = alice:first(alice:call(define, { "com.x" .. count, schema }), core.ERROR)
+      count = count + (full and 0 or 1)
+      assert.is_true(count <= 258)
+    until full
+    assert.is_true(count >= 256, count)
+    meta.refused(alice, "wamp.error.invalid_argument", define, { "com.more", schema })
+    meta.done(alice, define, { "com.x1", schema })
+    meta.done(alice, define, { "com.x0", {} })
+    meta.done(alice, define, { "com.more", schema })
+    meta.refused(alice, "wamp.error.invalid_argument", define, { "com.x0", schema })
+    meta.done(alice, define, { "com.x2", null })
+    meta.done(alice, define, { "com.x0", schema })
+  end)
+
   it("tells nobody when a definition is refused", function()
     local alice, _, r = scene {}
     local watcher = meta.watch(r, { on_define, on_undefine })

@@ -264,6 +264,64 @@ TEST(client_certificates)
     }
 }
 
+struct swap {
+    struct listener_options options;
+    char words[256];
+    bool is_loaded;
+};
+
+static void swap_files(struct server *with, void *arg)
+{
+    struct swap *swap = arg;
+    struct tls_files *files = net_load_tls(&swap->options, swap->words, sizeof swap->words);
+
+    swap->is_loaded = files != NULL;
+    if (files != NULL)
+        net_use_tls(with->net, swap->options.id, files);
+    tls_files_drop(files);
+}
+
+static void expect_end_point(enum pair pair, const EVP_MD *md)
+{
+    unsigned char octets[EVP_MAX_MD_SIZE];
+    FILE *file = fopen(cert[pair], "r");
+    X509 *own = NULL;
+    unsigned len = 0;
+
+    PEM_read_X509(file, &own, NULL, NULL);
+    fclose(file);
+    X509_digest(own, md, octets, &len);
+    expect_binding(&server.last_tls->server_end_point, octets, len);
+    X509_free(own);
+}
+
+TEST(certificates_change_under_connections)
+{
+    struct server_options options = with_cert(SERVER);
+    struct swap swap = {.options = with_cert(HASH384).listener};
+    struct peer old, new;
+
+    server_start(&server, &options);
+    EXPECT(open_ready(&old, true, true));
+    expect_end_point(SERVER, EVP_sha256());
+    server_do(&server, swap_files, &swap);
+    EXPECT(swap.is_loaded);
+    EXPECT(raw_send(&old, 0, SLICE("still here")) && raw_read(&old, &frame));
+    EXPECT_SLICE(frame_slice(&frame), SLICE("still here"));
+    EXPECT(open_ready(&new, true, true));
+    expect_end_point(HASH384, EVP_sha384());
+    expect_bindings(new.ssl, EVP_sha384());
+    peer_close(&new);
+    swap.options.tls_key = key[SERVER];
+    server_do(&server, swap_files, &swap);
+    EXPECT(!swap.is_loaded && strstr(swap.words, "does not belong to the certificate") != NULL);
+    EXPECT(open_ready(&new, false, true));
+    expect_end_point(HASH384, EVP_sha384());
+    peer_close(&new);
+    peer_close(&old);
+    server_stop(&server);
+}
+
 static void expect_failure(const struct server_options *options, const char *words)
 {
     server_start(&server, options);

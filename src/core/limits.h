@@ -33,9 +33,10 @@
 /* Retained events that one SUBSCRIBE of a pattern brings. */
 #define MAX_RETAINED_AT_ONCE 1000
 
-/* Definitions of the reflection API, and the length of one. */
-#define MAX_DEFINITIONS    10000
-#define MAX_DEFINITION_LEN 65536
+/* Definitions of the reflection API, the length of one, and of all: one answer may hold them. */
+#define MAX_DEFINITIONS     10000
+#define MAX_DEFINITION_LEN  65536
+#define MAX_DEFINITIONS_LEN 16777216
 
 /* How often the realm is told of events that were dropped. */
 #define LOSSES_INTERVAL_MS 1000

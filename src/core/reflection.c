@@ -289,37 +289,60 @@ static struct definition *definition_new(struct meta_call *call, struct slice ur
     return definition;
 }
 
+static size_t len_of(const struct definition *definition)
+{
+    return definition == NULL ? 0 : definition->uri.len + definition->schema.len;
+}
+
 static const char *undefine(struct meta_call *call, struct slice uri)
 {
     struct definition *definition = strmap_remove(&call->core->reflection.by_uri, uri);
 
     if (definition == NULL)
         return NULL;
+    call->core->reflection.len -= len_of(definition);
     publish(call->core, "wamp.reflect.on_undefine", definition);
     mem_free(definition);
     return NULL;
 }
 
+/* Why there is no room for a definition in the place of another one, or of none. */
+static const char *check_room(struct meta_call *call, struct slice uri,
+                              const struct definition *replaced)
+{
+    const struct reflection *reflection = &call->core->reflection;
+    size_t len = call->args[1].value.len;
+
+    if (len > MAX_DEFINITION_LEN)
+        return meta_error(call, WAMP_INVALID_ARGUMENT, "argument 2 (schema): more than %d bytes",
+                          MAX_DEFINITION_LEN);
+    if (reflection->by_uri.count >= MAX_DEFINITIONS && replaced == NULL)
+        return meta_error(call, WAMP_INVALID_ARGUMENT, "a realm keeps %d definitions at most",
+                          MAX_DEFINITIONS);
+    if (reflection->len - len_of(replaced) + uri.len + len > MAX_DEFINITIONS_LEN)
+        return meta_error(call, WAMP_INVALID_ARGUMENT,
+                          "a realm keeps %d bytes of definitions at most", MAX_DEFINITIONS_LEN);
+    return NULL;
+}
+
 static const char *define(struct meta_call *call, struct slice uri)
 {
-    struct strmap *all = &call->core->reflection.by_uri;
-    struct definition *definition;
+    struct reflection *reflection = &call->core->reflection;
+    struct definition *replaced = strmap_get(&reflection->by_uri, uri), *definition;
     unsigned kind;
     const char *error;
 
     if (call->args[1].token.type != TOKEN_MAP)
         return meta_error(call, WAMP_INVALID_ARGUMENT, "argument 2 (schema): expected a dict");
     error = take_kind(call, &kind);
+    if (error == NULL)
+        error = check_room(call, uri, replaced);
     if (error != NULL)
         return error;
-    if (call->args[1].value.len > MAX_DEFINITION_LEN)
-        return meta_error(call, WAMP_INVALID_ARGUMENT, "argument 2 (schema): more than %d bytes",
-                          MAX_DEFINITION_LEN);
-    if (all->count >= MAX_DEFINITIONS && strmap_get(all, uri) == NULL)
-        return meta_error(call, WAMP_INVALID_ARGUMENT, "a realm keeps %d definitions at most",
-                          MAX_DEFINITIONS);
     definition = definition_new(call, uri, kind);
-    mem_free(strmap_put(all, definition->uri, definition));
+    reflection->len += len_of(definition) - len_of(replaced);
+    strmap_put(&reflection->by_uri, definition->uri, definition);
+    mem_free(replaced);
     publish(call->core, "wamp.reflect.on_define", definition);
     return NULL;
 }

@@ -15,6 +15,7 @@ struct core;
 
 struct reflection {
     struct strmap by_uri; /* uri -> struct definition, owned */
+    size_t len;           /* bytes of their URIs and schemas */
 };
 
 void reflection_init(struct core *core);

@@ -60,6 +60,22 @@ static void on_stop(struct service *service, int number)
     pthread_mutex_unlock(&service->lock);
 }
 
+/* Nothing but certificates can change while it runs. */
+static void on_reload(struct service *service)
+{
+    bool has_tls = false;
+
+    for (size_t i = 0; i < service->config->router.listener_count; i++)
+        has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
+    if (!has_tls)
+        log_line(LOG_WARN, "reload-not-supported",
+                 "SIGHUP: the configuration is not read again; restart to change it", NULL);
+    pthread_mutex_lock(&service->lock);
+    if (has_tls && service->router != NULL)
+        router_reload_tls(service->router);
+    pthread_mutex_unlock(&service->lock);
+}
+
 static void *watch_signals(void *ctx)
 {
     struct service *service = ctx;
@@ -69,8 +85,7 @@ static void *watch_signals(void *ctx)
     signal_set(&set);
     while (sigwait(&set, &number) == 0 && !atomic_load(&service->has_ended)) {
         if (number == SIGHUP)
-            log_line(LOG_WARN, "reload-not-supported",
-                     "SIGHUP: the configuration is not read again; restart to change it", NULL);
+            on_reload(service);
         else
             on_stop(service, number);
     }

@@ -344,9 +344,25 @@ static void write_bound(const struct listener *listener, char *bound, size_t bou
 
 /* --- life */
 
+static int open_sides(struct listener *listener, struct tls_files *files, char *words,
+                      size_t words_len)
+{
+    const struct listener_options *options = &listener->options;
+
+    if (options->tls != TLS_ON)
+        listener->plain = side_new(listener->net, options, NULL);
+    if (options->tls != TLS_OFF)
+        listener->secure = side_new(listener->net, options, files);
+    if ((options->tls != TLS_ON && listener->plain == NULL) ||
+        (options->tls != TLS_OFF && listener->secure == NULL))
+        return fail(ERR_IO, words, words_len, "libwebsockets", "gives no context");
+    return 0;
+}
+
 static int open_listener(struct listener *listener, char *words, size_t words_len)
 {
     const struct listener_options *options = &listener->options;
+    struct tls_files *files = NULL;
     int err;
 
     if (options->unix_path != NULL && options->tls != TLS_OFF)
@@ -355,22 +371,26 @@ static int open_listener(struct listener *listener, char *words, size_t words_le
     if (options->unix_path == NULL && options->port == NULL)
         return fail(ERR_INVALID, words, words_len, "listener", "neither a port nor a unix path");
     if (options->tls != TLS_OFF) {
-        err = tls_check(options, words, words_len);
-        if (err != 0)
-            return err;
+        files = net_load_tls(options, words, words_len);
+        if (files == NULL)
+            return ERR_TLS;
     }
     err = options->unix_path != NULL ? bind_unix(listener, words, words_len)
                                      : bind_tcp(options, &listener->fd, words, words_len);
-    if (err != 0)
-        return err;
-    if (options->tls != TLS_ON)
-        listener->plain = side_new(listener->net, options, false);
-    if (options->tls != TLS_OFF)
-        listener->secure = side_new(listener->net, options, true);
-    if ((options->tls != TLS_ON && listener->plain == NULL) ||
-        (options->tls != TLS_OFF && listener->secure == NULL))
-        return fail(ERR_IO, words, words_len, "libwebsockets", "gives no context");
-    return 0;
+    if (err == 0)
+        err = open_sides(listener, files, words, words_len);
+    tls_files_drop(files);
+    return err;
+}
+
+void net_use_tls(struct net *net, unsigned id, struct tls_files *files)
+{
+    list_each (&net->listeners, node, after) {
+        struct listener *listener = container_of(node, struct listener, node);
+
+        if (listener->options.id == id && listener->secure != NULL)
+            tls_files_use(listener->secure, files);
+    }
 }
 
 int net_listen(struct net *net, const struct listener_options *options, char *bound,

@@ -21,6 +21,7 @@
 #include "wire/transport.h"
 
 struct net;
+struct tls_files;
 
 enum tls_mode {
     TLS_OFF,
@@ -39,6 +40,7 @@ enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 /* One address to listen on. It speaks WebSocket, RawSocket and HTTP. Borrowed strings live
  * as long as the net. */
 struct listener_options {
+    unsigned id;           /* how net_use_tls names it */
     const char *host;      /* "127.0.0.1", "::", NULL for a unix socket */
     const char *port;      /* "8080"; "0": any free one */
     const char *unix_path; /* NULL for TCP */
@@ -127,6 +129,17 @@ int net_listen(struct net *net, const struct listener_options *options, char *bo
 /* Whether versions and ciphers of TLS can be had, without a net: 0, or ERR_TLS with words that
  * begin with the name of the option. */
 int net_check_tls(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
+
+/* The certificates and keys of a listener, read from its files: NULL, with words, when they cannot
+ * be used. Counted; any thread may load. */
+struct tls_files *net_load_tls(const struct listener_options *options, char *words,
+                               size_t words_len);
+struct tls_files *tls_files_hold(struct tls_files *files);
+void tls_files_drop(struct tls_files *files); /* NULL is fine */
+
+/* Shows these to the connections that come from now on, on listeners with that `id`; the others
+ * go on with what they began with. */
+void net_use_tls(struct net *net, unsigned id, struct tls_files *files);
 
 /* Stops accepting; connections stay. */
 void net_stop_listening(struct net *net);

@@ -117,7 +117,8 @@ struct side {
     struct net *net; /* borrowed */
     struct lws_context *context;
     struct lws_vhost *vhost;
-    SSL_CTX *ssl_ctx; /* borrowed from the vhost; NULL when plain */
+    SSL_CTX *ssl_ctx;        /* borrowed from the vhost; NULL when plain */
+    struct tls_files *files; /* held; NULL when plain */
     struct lws_protocols protocols[CODEC_COUNT + 3];
 };
 
@@ -257,17 +258,29 @@ int http_upgrade(struct conn *conn, const char *to);
 int http_add_headers(struct conn *conn, struct lws_process_html_args *args);
 
 /* side.c */
-struct side *side_new(struct net *net, const struct listener_options *options, bool secure);
+struct side *side_new(struct net *net, const struct listener_options *options,
+                      struct tls_files *files); /* NULL: plain */
 void side_free(struct side *side);
 bool side_adopt(struct side *side, struct conn *conn, int fd);
 enum codec codec_of_protocol(struct slice name);
 const char *codec_protocol(enum codec codec);
 
 /* tls.c */
-int tls_check(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
+SSL_CTX *tls_new_ctx(char *words, size_t words_len);
+int tls_check_rules(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                    size_t words_len) MUST_CHECK;
+int tls_load_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                       size_t words_len) MUST_CHECK;
 
-/* Gives a context what the options say; false when a file went bad since tls_check. */
-bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
+/* Writes `what file: why`, forgets OpenSSL's errors and returns ERR_TLS. */
+int tls_say(char *words, size_t words_len, const char *what, const char *file, const char *why);
+const char *tls_last_reason(void);
+
+/* Gives the context of a vhost what the options say; they have been checked. */
+void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
+
+/* tls_files.c: what handshakes show from now on. */
+void tls_files_use(struct side *side, struct tls_files *files);
 
 /* tls_facts.c: of a connection whose handshake is complete; held once. */
 struct transport_tls *tls_facts(SSL *ssl);

@@ -155,7 +155,7 @@ static struct lws_context *make_context(struct side *side, void **loops)
 }
 
 static struct lws_vhost *make_vhost(struct side *side, const struct listener_options *options,
-                                    bool is_secure)
+                                    struct tls_files *files)
 {
     struct lws_context_creation_info info = {
         .port = CONTEXT_PORT_NO_LISTEN_SERVER,
@@ -173,16 +173,21 @@ static struct lws_vhost *make_vhost(struct side *side, const struct listener_opt
     };
     struct lws_vhost *vhost;
 
-    if (is_secure) {
+    if (files != NULL) {
         info.options |= LWS_SERVER_OPTION_DO_SSL_GLOBAL_INIT;
         info.ssl_cert_filepath = options->tls_cert;
         info.ssl_private_key_filepath = options->tls_key;
     }
     vhost = lws_create_vhost(side->context, &info);
-    return vhost != NULL && is_secure && !tls_set_rules(side->ssl_ctx, options) ? NULL : vhost;
+    if (vhost != NULL && files != NULL) {
+        tls_set_rules(side->ssl_ctx, options);
+        tls_files_use(side, files);
+    }
+    return vhost;
 }
 
-struct side *side_new(struct net *net, const struct listener_options *options, bool is_secure)
+struct side *side_new(struct net *net, const struct listener_options *options,
+                      struct tls_files *files)
 {
     static pthread_mutex_t one_at_a_time = PTHREAD_MUTEX_INITIALIZER;
     struct side *side = mem_zero(1, sizeof *side);
@@ -194,7 +199,7 @@ struct side *side_new(struct net *net, const struct listener_options *options, b
     lws_set_log_level(LLL_ERR, on_log);
     side->context = make_context(side, loops);
     if (side->context != NULL)
-        side->vhost = make_vhost(side, options, is_secure);
+        side->vhost = make_vhost(side, options, files);
     pthread_mutex_unlock(&one_at_a_time);
     if (side->vhost != NULL)
         return side;
@@ -214,6 +219,7 @@ void side_free(struct side *side)
         uv_run(&side->net->loop, UV_RUN_NOWAIT);
     if (side->context != NULL)
         lws_context_destroy(side->context);
+    tls_files_drop(side->files);
     mem_free(side);
 }
 

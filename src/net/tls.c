@@ -1,6 +1,7 @@
-/* tls.c -- certificates looked at before anything starts, and the end of a TLS stream.
+/* tls.c -- versions and ciphers, why handshakes fail, and the end of a TLS stream.
  *
- * The handshake and the records themselves are lws's and OpenSSL's business.
+ * The handshake and the records themselves are lws's and OpenSSL's business; certificates are in
+ * tls_files.c.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -14,34 +15,18 @@
 #include <stdio.h>
 #include <unistd.h>
 
-static int say(char *words, size_t words_len, const char *what, const char *file, const char *why)
+int tls_say(char *words, size_t words_len, const char *what, const char *file, const char *why)
 {
     snprintf(words, words_len, "%s %s: %s", what, file, why);
     ERR_clear_error();
     return ERR_TLS;
 }
 
-static const char *last_reason(void)
+const char *tls_last_reason(void)
 {
     const char *reason = ERR_reason_error_string(ERR_peek_last_error());
 
     return reason == NULL ? "not usable" : reason;
-}
-
-static int check_pair(SSL_CTX *ctx, const char *cert, const char *key, char *words,
-                      size_t words_len)
-{
-    if (SSL_CTX_use_certificate_chain_file(ctx, cert) != 1)
-        return say(words, words_len, "certificate", cert, last_reason());
-    if (SSL_CTX_use_PrivateKey_file(ctx, key, SSL_FILETYPE_PEM) != 1) {
-        bool is_other = ERR_GET_REASON(ERR_peek_last_error()) == X509_R_KEY_VALUES_MISMATCH;
-
-        return say(words, words_len, "private key", key,
-                   is_other ? "does not belong to the certificate" : last_reason());
-    }
-    if (SSL_CTX_check_private_key(ctx) != 1)
-        return say(words, words_len, "private key", key, "does not belong to the certificate");
-    return 0;
 }
 
 /* OpenSSL passes over names in a list that it does not know, as long as it knows one. So each is
@@ -61,8 +46,8 @@ static bool has_each(const char *list, int (*set)(SSL_CTX *ctx, const char *text
     return set(ctx, list) == 1; /* at last: this is what stays */
 }
 
-static int check_rules(SSL_CTX *ctx, const struct listener_options *options, char *words,
-                       size_t words_len)
+int tls_check_rules(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                    size_t words_len)
 {
     char name[128];
 
@@ -86,8 +71,8 @@ static int check_rules(SSL_CTX *ctx, const struct listener_options *options, cha
     return 0;
 }
 
-static int check_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
-                           size_t words_len)
+int tls_load_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
+                       size_t words_len)
 {
     const char *file = options->tls_client_ca;
 
@@ -100,13 +85,13 @@ static int check_client_ca(SSL_CTX *ctx, const struct listener_options *options,
         return ERR_TLS;
     }
     if (access(file, R_OK) != 0)
-        return say(words, words_len, "client_ca", file, strerror(errno));
+        return tls_say(words, words_len, "client_ca", file, strerror(errno));
     if (SSL_CTX_load_verify_file(ctx, file) != 1)
-        return say(words, words_len, "client_ca", file, last_reason());
+        return tls_say(words, words_len, "client_ca", file, tls_last_reason());
     return 0;
 }
 
-static SSL_CTX *new_ctx(char *words, size_t words_len)
+SSL_CTX *tls_new_ctx(char *words, size_t words_len)
 {
     SSL_CTX *ctx = SSL_CTX_new(TLS_server_method());
 
@@ -117,37 +102,11 @@ static SSL_CTX *new_ctx(char *words, size_t words_len)
 
 int net_check_tls(const struct listener_options *options, char *words, size_t words_len)
 {
-    SSL_CTX *ctx = new_ctx(words, words_len);
-    int err = ctx == NULL ? ERR_TLS : check_rules(ctx, options, words, words_len);
+    SSL_CTX *ctx = tls_new_ctx(words, words_len);
+    int err = ctx == NULL ? ERR_TLS : tls_check_rules(ctx, options, words, words_len);
 
     if (err == 0)
-        err = check_client_ca(ctx, options, words, words_len);
-    SSL_CTX_free(ctx);
-    return err;
-}
-
-int tls_check(const struct listener_options *options, char *words, size_t words_len)
-{
-    const char *cert = options->tls_cert, *key = options->tls_key;
-    SSL_CTX *ctx;
-    int err;
-
-    if (cert == NULL || key == NULL) {
-        snprintf(words, words_len, "TLS needs a certificate file and a private key file");
-        return ERR_TLS;
-    }
-    if (access(cert, R_OK) != 0)
-        return say(words, words_len, "certificate", cert, strerror(errno));
-    if (access(key, R_OK) != 0)
-        return say(words, words_len, "private key", key, strerror(errno));
-    ctx = new_ctx(words, words_len);
-    if (ctx == NULL)
-        return ERR_TLS;
-    err = check_pair(ctx, cert, key, words, words_len);
-    if (err == 0)
-        err = check_rules(ctx, options, words, words_len);
-    if (err == 0)
-        err = check_client_ca(ctx, options, words, words_len);
+        err = tls_load_client_ca(ctx, options, words, words_len);
     SSL_CTX_free(ctx);
     return err;
 }
@@ -165,37 +124,24 @@ static void on_info(const SSL *ssl, int where, int value)
         return;
     address_words(SSL_get_fd(ssl), NULL, peer, sizeof peer);
     log_line(LOG_INFO, "tls-refused", "the TLS handshake failed", "peer", peer, "reason",
-             last_reason(), "certificate",
+             tls_last_reason(), "certificate",
              verdict == X509_V_OK ? NULL : X509_verify_cert_error_string(verdict), NULL);
 }
 
-static void set_client_rules(SSL_CTX *ctx, const struct listener_options *options)
+void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
 {
-    static const unsigned char id[] = "nexus";
-    int mode = SSL_VERIFY_PEER;
+    const char *ciphers = options->tls_ciphers, *suites = options->tls_ciphersuites;
+    int mode = options->tls_client == TLS_CLIENT_NONE ? SSL_VERIFY_NONE : SSL_VERIFY_PEER;
 
-    if (options->tls_client == TLS_CLIENT_NONE)
-        return;
     if (options->tls_client == TLS_CLIENT_REQUIRED)
         mode |= SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
     SSL_CTX_set_verify(ctx, mode, NULL);
-    SSL_CTX_set_client_CA_list(ctx, SSL_load_client_CA_file(options->tls_client_ca));
-    CHECK(SSL_CTX_set_session_id_context(ctx, id, sizeof id - 1) == 1);
-}
-
-bool tls_set_rules(SSL_CTX *ctx, const struct listener_options *options)
-{
-    const char *ciphers = options->tls_ciphers, *suites = options->tls_ciphersuites;
-
     SSL_CTX_set_min_proto_version(ctx, options->is_tls13_only ? TLS1_3_VERSION : TLS1_2_VERSION);
     SSL_CTX_set_max_proto_version(ctx, options->is_tls12_only ? TLS1_2_VERSION : TLS1_3_VERSION);
     CHECK(SSL_CTX_set_cipher_list(ctx, ciphers == NULL ? TLS_CIPHERS : ciphers) == 1);
     CHECK(SSL_CTX_set_ciphersuites(ctx, suites == NULL ? TLS_CIPHERSUITES : suites) == 1);
     SSL_CTX_set_options(ctx, SSL_OP_NO_RENEGOTIATION | SSL_OP_NO_COMPRESSION);
     SSL_CTX_set_info_callback(ctx, on_info);
-    set_client_rules(ctx, options);
-    return options->tls_client == TLS_CLIENT_NONE ||
-           SSL_CTX_load_verify_file(ctx, options->tls_client_ca) == 1;
 }
 
 void tls_say_goodbye(struct lws *wsi)

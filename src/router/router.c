@@ -48,6 +48,7 @@ static int listen_on(struct router *router, size_t index, char *words, size_t wo
     char *address = router->addresses[index];
     const char *colon;
 
+    options.id = (unsigned)index;
     for (unsigned i = 0; i < router->worker_count; i++) {
         /* A unix socket cannot be shared: the first worker accepts for all. */
         if (i > 0 && options.unix_path != NULL)
@@ -96,6 +97,7 @@ struct router *router_new(const struct router_options *options, char *words, siz
     map_init(&router->session_ids, rng_u64(&rng));
     pthread_mutex_init(&router->realms_lock, NULL);
     pthread_mutex_init(&router->ids_lock, NULL);
+    reload_init(router);
     int err = make_workers(router, words, words_len);
     if (err == 0) {
         make_realms(router, options);
@@ -151,6 +153,7 @@ void router_free(struct router *router)
     map_fini(&router->session_ids);
     pthread_mutex_destroy(&router->realms_lock);
     pthread_mutex_destroy(&router->ids_lock);
+    reload_fini(router);
     mem_free(router->addresses);
     mem_free(router->workers);
     mem_free(router);

@@ -83,6 +83,11 @@ int router_run(struct router *router);
  * May be called from any thread and from a signal handler; again: nothing more happens. */
 void router_stop(struct router *router);
 
+/* Reads the files of all TLS listeners again. New connections see what is in them; those that are
+ * open do not notice. A listener whose files are bad keeps what it has. Both is logged. How many
+ * listeners have something new. From any thread, but not a signal handler. */
+unsigned router_reload_tls(struct router *router);
+
 void router_free(struct router *router);
 
 /* ---- local peers: sessions of code in this process ---- */

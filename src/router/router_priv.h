@@ -132,6 +132,7 @@ struct worker {
     struct arena scratch;       /* of the message at hand */
     uint64_t wall;              /* ms since 1970, read once a turn; 0: not yet */
     uint64_t grace_at;          /* when stopping: the instant to give up; NEVER otherwise */
+    unsigned tls_turn;          /* the reload that was fetched last */
     bool is_closing;            /* GOODBYE has been said */
     bool is_over;               /* the loop has ended: nothing is routed any more */
     struct mailbox mailbox;     /* from other workers */
@@ -164,7 +165,17 @@ struct router {
     atomic_size_t open_peers;
     uint64_t next_local;
     uint64_t started_at;
+    pthread_mutex_t tls_lock;
+    struct tls_files **tls_files; /* array owned, items held, under tls_lock; NULL: not reloaded */
+    atomic_uint tls_turn;         /* counts reloads */
 };
+
+/* reload.c */
+void reload_init(struct router *router);
+void reload_fini(struct router *router);
+
+/* On the worker's thread: takes what was reloaded since the last time. */
+void reload_fetch(struct worker *worker);
 
 /* realms.c */
 struct realm *realm_new(struct router *router, const struct realm_options *options,

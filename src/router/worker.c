@@ -121,6 +121,7 @@ static void on_post(void *ctx)
     struct worker *worker = ctx;
 
     mail_handle(worker);
+    reload_fetch(worker);
     if (atomic_load(&worker->router->is_stopping) && !worker->is_closing) {
         begin_closing(worker);
         if (worker->index == 0)
