@@ -43,6 +43,17 @@ return {
         --         cert = nil,
         --         -- private key of the certificate, PEM
         --         key = nil,
+        --         -- others for clients that ask for a server by name; not set: none
+        --         certificates = {
+        --             {
+        --                 -- "example.com", or "*.example.com" for names with one label more
+        --                 host = nil,
+        --                 -- certificate and its chain, PEM
+        --                 cert = nil,
+        --                 -- private key of the certificate, PEM
+        --                 key = nil,
+        --             },
+        --         },
         --         -- the oldest version of TLS that is spoken
         --         min_version = "1.2",
         --         -- the newest one

@@ -43,6 +43,40 @@ local function dice(seed)
   end
 end
 
+core.describe("An answer of get_events", function(router)
+  it("has 16 MiB of events at most, and says that there are more", function()
+    local r = router { event_history = { { uri = "com.x" } } }
+    local alice, bob = r:join(), r:join()
+    local id, all, got = lookup(bob, "com.x"), {}, {}
+    for i = 1, 20 do
+      local actions = alice:publish("com.x", { ("x"):rep(1000000) }, nil, { acknowledge = true })
+      all[i] = alice:messages(actions)[1][3]
+    end
+    local events, rest = ask(bob, id)
+    assert.equal(16, #events)
+    assert.is_true(rest.more)
+    for _, publication in ipairs(publications(events)) do
+      got[#got + 1] = publication
+    end
+    events, rest = ask(bob, id, { after_publication = got[16] })
+    assert.is_false(rest.more)
+    for _, publication in ipairs(publications(events)) do
+      got[#got + 1] = publication
+    end
+    assert.same(all, got)
+  end)
+
+  it("has an event that is longer than that, alone", function()
+    local r = router { event_history = { { uri = "com.x" } } }
+    local alice, bob = r:join(), r:join()
+    alice:publish("com.x", { ("x"):rep(17000000) })
+    alice:publish("com.x", { 2 })
+    local events, rest = ask(bob, lookup(bob, "com.x"))
+    assert.equal(1, #events)
+    assert.is_true(rest.more)
+  end)
+end)
+
 core.describe("get_events", function(router)
   --- A log of `count` events on the topics com.1, com.2, com.3, each some time after the other,
   -- beside the model of it.

@@ -232,6 +232,25 @@ return config
       'client_ca: it has no use while client_certificate is "none"')
     tls_refused(("client_certificate = 'required', client_ca = %q"):format(cert.key),
       ("client_ca %s: no certificate or crl found"):format(cert.key))
+    local function hosts_refused(hosts, words)
+      local list = {}
+      for i, host in ipairs(hosts) do
+        list[i] = ("{ host = %q, cert = %q, key = %q }"):format(host, cert.cert, cert.key)
+      end
+      tls_refused(("certificates = { %s }"):format(table.concat(list, ", ")),
+        "certificates" .. words)
+    end
+    for _, host in ipairs { "a b", "*", "*.", "a.*.b", "a..b", ".a", "a.", ("a"):rep(256) } do
+      hosts_refused({ "a.b", host },
+        (': "%s" is no host name, and no "*." with one behind it'):format(host))
+    end
+    hosts_refused({ "a.b", "b", "A.B" }, ': "A.B" is in the list twice')
+    hosts_refused({ "" }, '[1].host: found the string ""; allowed: a string that is not empty')
+    tls_refused(("certificates = { { cert = %q, key = %q } }"):format(cert.cert, cert.key),
+      "certificates[1]: host is missing; allowed: a string that is not empty")
+    tls_refused(("certificates = { { host = 'a', cert = %q, key = 'nowhere.pem' } }"):format(
+      cert.cert),
+      'certificates[1].key: cannot read "nowhere.pem": No such file or directory')
     tls_refused('ciphersuites = "TLS_AES_128_GCM_SHA256:AES256"',
       'ciphersuites: OpenSSL has no cipher suite of TLS 1.3 named "AES256"')
     assert_refused('return { realms = { realm1 = { policy = "open" } },\nlisten = { '
@@ -349,7 +368,8 @@ describe("printing a configuration", function()
           { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true,
             min_version = "1.3", ciphers = "ECDHE+AES256:!SHA1",
             ciphersuites = "TLS_AES_256_GCM_SHA384",
-            client_certificate = "optional", client_ca = %q },
+            client_certificate = "optional", client_ca = %q,
+            certificates = { { host = "*.example.com", cert = %q, key = %q } } },
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
             serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
             default_realm = "realm1", rawsocket_min_length = "1KiB" },
@@ -365,7 +385,7 @@ describe("printing a configuration", function()
         max_realms = 9, workers = 2, agent = "", shutdown_grace = "90s",
         log = { level = "debug", format = "json", file = "/tmp/x.log" },
         limits = { max_connections = 10, max_connections_per_address = 3 },
-      }]]):format(cert.cert, cert.key, cert.cert))
+      }]]):format(cert.cert, cert.key, cert.cert, cert.cert, cert.key))
     local code, second, log = run("--print-config", first)
     assert.same({ 0, "" }, { code, log })
     assert.equal(first, second)

@@ -90,13 +90,14 @@ static void start(void)
         .open = open_mind, .stop = stop_mind, .close = mem_free, .ask = ask, .unask = unask};
     static const struct listener_options listener = {
         .host = "127.0.0.1", .port = "0", .codecs = 1u << CODEC_JSON, .websocket = true};
-    struct realm_options realm = {.decider = &decider};
+    static const char *const names[] = {"com.first", "com.second"};
+    static struct realm_options realms[ARRAY_LEN(names)];
     char words[200] = "";
-    struct router_options options = {.workers = 1,
+    struct router_options options = {.workers = 2,
                                      .listeners = &listener,
                                      .listener_count = 1,
-                                     .realms = &realm,
-                                     .realm_count = 1,
+                                     .realms = realms,
+                                     .realm_count = ARRAY_LEN(realms),
                                      .limits = {.max_connections = 100,
                                                 .max_message_len = 1 << 20,
                                                 .handshake_timeout_ms = 10000,
@@ -106,10 +107,13 @@ static void start(void)
                                                 .queue = {50, 1 << 20, 4 << 20, 0}},
                                      .shutdown_grace_ms = 2000};
 
-    core_defaults(&realm.core);
-    realm.core.realm = "com.realm";
-    realm.core.asks_join = true;
-    realm.queue = options.limits.queue;
+    for (size_t i = 0; i < ARRAY_LEN(realms); i++) {
+        core_defaults(&realms[i].core);
+        realms[i].core.realm = names[i];
+        realms[i].core.asks_join = true;
+        realms[i].queue = options.limits.queue;
+        realms[i].decider = &decider;
+    }
     router = router_new(&options, words, sizeof words);
     EXPECT_STR(words, "");
     (void)snprintf(port, sizeof port, "%s", strrchr(router_address(router, 0), ':') + 1);
@@ -135,10 +139,14 @@ static void hear(struct peer *peer, const char *begin)
 }
 
 /* The clock of HELLO stops with HELLO: from then on those who decide, and the peer, have the time
- * that the realm gives them. */
-static void join_slowly(struct peer *peer)
+ * that the realm gives them. One of the two realms is at home with the worker of the connection. */
+static void join_slowly(struct peer *peer, const char *realm)
 {
-    say(peer, "[1,\"com.realm\",{\"roles\":{\"caller\":{}},\"authmethods\":[\"ticket\"]}]");
+    char hello[200];
+
+    (void)snprintf(hello, sizeof hello,
+                   "[1,\"%s\",{\"roles\":{\"caller\":{}},\"authmethods\":[\"ticket\"]}]", realm);
+    say(peer, hello);
     hear(peer, "[4,\"ticket\",");
     usleep(SLOW_MS * 1000);
     say(peer, "[5,\"secret\",{}]");
@@ -147,15 +155,18 @@ static void join_slowly(struct peer *peer)
 
 TEST(a_slow_decision_costs_no_connection)
 {
+    static const char *const realms[] = {"com.first", "com.second"};
     struct peer peer;
 
     start();
-    EXPECT(peer_open_ws(&peer, "127.0.0.1", port, false, "wamp.2.json"));
-    join_slowly(&peer);
-    say(&peer, "[6,{},\"wamp.close.close_realm\"]");
-    hear(&peer, "[6,");
-    join_slowly(&peer); /* nor does the clock of the next session go on */
-    peer_close(&peer);
+    for (size_t i = 0; i < ARRAY_LEN(realms); i++) {
+        EXPECT(peer_open_ws(&peer, "127.0.0.1", port, false, "wamp.2.json"));
+        join_slowly(&peer, realms[i]);
+        say(&peer, "[6,{},\"wamp.close.close_realm\"]");
+        hear(&peer, "[6,");
+        join_slowly(&peer, realms[1 - i]);
+        peer_close(&peer);
+    }
     stop();
 }
 

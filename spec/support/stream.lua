@@ -74,7 +74,7 @@ local function open_socket(options)
 end
 
 --- Connects: `options` has `port` (and `host`) or `path`; `tls` is true or a table of lua-sec
--- parameters. Returns nil and a reason when the other side refuses.
+-- parameters, and `server_name` for SNI. Returns nil and a reason when the other side refuses.
 function stream.open(options)
   local sock, why = open_socket(options)
   if not sock then
@@ -91,6 +91,9 @@ function stream.open(options)
     sock, why = ssl.wrap(sock, parameters)
     if not sock then
       return nil, why
+    end
+    if parameters.server_name then
+      sock:sni(parameters.server_name)
     end
     sock:settimeout(0)
     sock, why = handshake(sock, socket.gettime() + stream.patience)

@@ -5,6 +5,7 @@
 #include "core/history.h"
 
 #include "base/instant.h"
+#include "core/limits.h"
 #include "core/meta_priv.h"
 #include "core/permit.h"
 #include "wire/errors.h"
@@ -139,11 +140,12 @@ static const char *take_query(struct meta_call *call, struct log_query *query)
 struct asking {
     struct meta_call *call;
     const struct subscription *sub;
+    bool has_event; /* in the answer */
+    bool is_full;   /* the next event would have made the answer too long */
 };
 
-static bool is_for_caller(void *ctx, struct record *record)
+static bool is_eligible(const struct asking *asking, const struct record *record)
 {
-    const struct asking *asking = ctx;
     struct core *core = asking->call->core;
     struct options options;
     struct filter_set filters;
@@ -156,9 +158,21 @@ static bool is_for_caller(void *ctx, struct record *record)
             filters_pass(&filters, asking->call->caller));
 }
 
+/* What follows an event without room is left out, too: the caller asks for it by position. */
+static bool is_for_caller(void *ctx, struct record *record)
+{
+    struct asking *asking = ctx;
+
+    if (asking->is_full || !is_eligible(asking, record))
+        return false;
+    asking->is_full =
+        asking->has_event && asking->call->results->out.len + record->size > MAX_HISTORY_RESULT_LEN;
+    return !asking->is_full;
+}
+
 static void put_event(void *ctx, struct record *record)
 {
-    const struct asking *asking = ctx;
+    struct asking *asking = ctx;
     struct encoder *e = asking->call->results;
     const struct identity identity = {record->publisher, record->authid, record->authrole};
     bool is_pattern = asking->sub->entry.match != MATCH_EXACT;
@@ -168,6 +182,7 @@ static void put_event(void *ctx, struct record *record)
 
     if (options_read(&options, &record->msg, &asking->call->core->scratch, &fault) < 0)
         return;
+    asking->has_event = true;
     encode_map(e, COUNT_UNKNOWN);
     encode_text(e, SLICE("timestamp"));
     encode_text(e, instant_format(record->wall, text));
@@ -221,6 +236,6 @@ const char *meta_subscription_get_events(struct meta_call *call)
     encode_text(call->kwresults, SLICE("is_limit_reached"));
     encode_bool(call->kwresults, answer.is_full);
     encode_text(call->kwresults, SLICE("more"));
-    encode_bool(call->kwresults, answer.is_more);
+    encode_bool(call->kwresults, answer.is_more || asking.is_full);
     return NULL;
 }

@@ -38,6 +38,9 @@
 #define MAX_DEFINITION_LEN  65536
 #define MAX_DEFINITIONS_LEN 16777216
 
+/* Events in one answer of the history: from this length on the rest is for the next one. */
+#define MAX_HISTORY_RESULT_LEN 16777216
+
 /* How often the realm is told of events that were dropped. */
 #define LOSSES_INTERVAL_MS 1000
 

@@ -241,7 +241,7 @@ static void check_tls(struct check *check, const struct node *node,
                       const struct listen_config *listen)
 {
     const struct node *tls = node_find(node, "tls");
-    char words[256];
+    char words[512];
 
     if (tls != NULL && net_check_tls(&listen->net, words, sizeof(words)) != 0)
         report_error(check->report, tls->line, "%s.%s", tls->name, words);

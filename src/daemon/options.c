@@ -21,6 +21,26 @@ _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "counts are written as uint
 
 /* ---- one address ---- */
 
+static const struct config_option certificate_rows[] = {
+    {.name = "host",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .is_required = true,
+     .offset = offsetof(struct tls_certificate, host),
+     .words = "\"example.com\", or \"*.example.com\" for names with one label more"},
+    {.name = "cert",
+     .type = OPTION_FILE,
+     .is_required = true,
+     .offset = offsetof(struct tls_certificate, cert),
+     .words = "certificate and its chain, PEM"},
+    {.name = "key",
+     .type = OPTION_FILE,
+     .is_required = true,
+     .offset = offsetof(struct tls_certificate, key),
+     .words = "private key of the certificate, PEM"},
+};
+static const struct section certificate_section = SECTION_OF(certificate_rows);
+
 #define AT(field) offsetof(struct listen_config, field)
 
 static const struct config_option tls_rows[] = {
@@ -34,6 +54,14 @@ static const struct config_option tls_rows[] = {
      .is_required = true,
      .offset = AT(net.tls_key),
      .words = "private key of the certificate, PEM"},
+    {.name = "certificates",
+     .type = OPTION_TABLES,
+     .max = 10000,
+     .section = &certificate_section,
+     .offset = AT(net.tls_certificates),
+     .count_offset = AT(net.tls_certificate_count),
+     .item_len = sizeof(struct tls_certificate),
+     .words = "others for clients that ask for a server by name; not set: none"},
     {.name = "min_version",
      .type = OPTION_SWITCH,
      .fallback = "1.2",

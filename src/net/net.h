@@ -32,6 +32,12 @@ enum tls_mode {
 /* Whether clients show certificates: the handshake fails when one is not good by the CA. */
 enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
 
+/* For clients that ask for a server of that name: "example.com", or "*.example.com" for all names
+ * with one label more. */
+struct tls_certificate {
+    const char *host, *cert, *key;
+};
+
 /* Forward secrecy and authenticated encryption, in OpenSSL's words. */
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define TLS_CIPHERSUITES \
@@ -46,7 +52,9 @@ struct listener_options {
     const char *unix_path; /* NULL for TCP */
     unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
     enum tls_mode tls;
-    const char *tls_cert, *tls_key; /* PEM files */
+    const char *tls_cert, *tls_key;                 /* PEM files */
+    const struct tls_certificate *tls_certificates; /* instead of these two, by name */
+    size_t tls_certificate_count;
     bool is_tls13_only, is_tls12_only;
     const char *tls_ciphers;      /* of TLS 1.2; NULL: TLS_CIPHERS */
     const char *tls_ciphersuites; /* of TLS 1.3; NULL: TLS_CIPHERSUITES */
@@ -126,7 +134,7 @@ struct net *net_new(unsigned worker, const struct net_limits *limits,
 int net_listen(struct net *net, const struct listener_options *options, char *bound,
                size_t bound_len, char *words, size_t words_len) MUST_CHECK;
 
-/* Whether versions and ciphers of TLS can be had, without a net: 0, or ERR_TLS with words that
+/* Whether versions, ciphers and names of TLS can be had, without a net: 0, or ERR_TLS with words that
  * begin with the name of the option. */
 int net_check_tls(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
 

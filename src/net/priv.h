@@ -271,6 +271,8 @@ int tls_check_rules(SSL_CTX *ctx, const struct listener_options *options, char *
                     size_t words_len) MUST_CHECK;
 int tls_load_client_ca(SSL_CTX *ctx, const struct listener_options *options, char *words,
                        size_t words_len) MUST_CHECK;
+int tls_check_hosts(const struct listener_options *options, char *words,
+                    size_t words_len) MUST_CHECK;
 
 /* Writes `what file: why`, forgets OpenSSL's errors and returns ERR_TLS. */
 int tls_say(char *words, size_t words_len, const char *what, const char *file, const char *why);

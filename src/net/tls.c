@@ -11,8 +11,10 @@
 
 #include <openssl/err.h>
 
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
+#include <strings.h>
 #include <unistd.h>
 
 int tls_say(char *words, size_t words_len, const char *what, const char *file, const char *why)
@@ -100,6 +102,46 @@ SSL_CTX *tls_new_ctx(char *words, size_t words_len)
     return ctx;
 }
 
+/* A host may be missing: then that was an error already. */
+static bool is_host(const char *host)
+{
+    size_t len = strlen(host), label = 0;
+
+    if (strncmp(host, "*.", 2) == 0)
+        host += 2;
+    for (const char *at = host; *at != '\0'; at++) {
+        bool is_dot = *at == '.';
+
+        if (is_dot ? label == 0 : !isalnum((unsigned char)*at) && *at != '-' && *at != '_')
+            return false;
+        label = is_dot ? 0 : label + 1;
+    }
+    return label != 0 && len <= TLSEXT_MAXLEN_host_name;
+}
+
+int tls_check_hosts(const struct listener_options *options, char *words, size_t words_len)
+{
+    const struct tls_certificate *all = options->tls_certificates;
+
+    for (size_t i = 0; i < options->tls_certificate_count; i++) {
+        if (all[i].host == NULL)
+            continue;
+        if (!is_host(all[i].host)) {
+            snprintf(words, words_len,
+                     "certificates: \"%s\" is no host name, and no \"*.\" with one behind it",
+                     all[i].host);
+            return ERR_TLS;
+        }
+        for (size_t j = 0; j < i; j++) {
+            if (all[j].host == NULL || strcasecmp(all[i].host, all[j].host) != 0)
+                continue;
+            snprintf(words, words_len, "certificates: \"%s\" is in the list twice", all[i].host);
+            return ERR_TLS;
+        }
+    }
+    return 0;
+}
+
 int net_check_tls(const struct listener_options *options, char *words, size_t words_len)
 {
     SSL_CTX *ctx = tls_new_ctx(words, words_len);
@@ -107,6 +149,8 @@ int net_check_tls(const struct listener_options *options, char *words, size_t wo
 
     if (err == 0)
         err = tls_load_client_ca(ctx, options, words, words_len);
+    if (err == 0)
+        err = tls_check_hosts(options, words, words_len);
     SSL_CTX_free(ctx);
     return err;
 }
