@@ -6,15 +6,13 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "policy/facts.h"
 #include "policy/guess.h"
 #include "policy/mind.h"
 #include "script/values.h"
 #include "wire/uri.h"
 
 #include <lauxlib.h>
-
-#include <stdio.h>
-#include <stdlib.h>
 
 struct view {
     struct hearing *hearing;
@@ -90,104 +88,6 @@ static void push_slice(lua_State *lua, struct slice text)
     lua_pushlstring(lua, text.len == 0 ? "" : text.data, text.len);
 }
 
-/* ---- dicts ---- */
-
-/* Pushes the value under a key (the last one wins), or nil. Nothing raises while the arena holds
- * memory. */
-static void push_entry(lua_State *lua, enum codec codec, struct slice dict, struct slice key,
-                       const char *path)
-{
-    struct arena arena;
-    struct dict_walk walk;
-    struct slice found = {0};
-
-    arena_init(&arena);
-    dict_walk(&walk, codec, dict, &arena);
-    while (dict_next(&walk)) {
-        if (slice_eq(walk.key, key))
-            found = walk.value;
-    }
-    arena_fini(&arena);
-    if (found.data == NULL)
-        lua_pushnil(lua);
-    else
-        l_values_push(lua, codec, found, path);
-}
-
-static void push_empty(lua_State *lua, enum values_shape shape)
-{
-    lua_newtable(lua);
-    l_values_mark(lua, shape);
-}
-
-/* ---- transport ---- */
-
-static void set_text(lua_State *lua, const char *key, const char *text, size_t len)
-{
-    lua_pushlstring(lua, text, len);
-    lua_setfield(lua, -2, key);
-}
-
-/* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
-static void set_peer(lua_State *lua, const char *peer)
-{
-    const char *ip = strchr(peer, ':'), *port = strrchr(peer, ':');
-
-    set_text(lua, "peer", peer, strlen(peer));
-    if (strncmp(peer, "tcp", 3) != 0 || ip == NULL || port <= ip)
-        return;
-    ip++;
-    lua_pushinteger(lua, (lua_Integer)strtol(port + 1, NULL, 10));
-    lua_setfield(lua, -2, "port");
-    if (*ip == '[' && port[-1] == ']')
-        set_text(lua, "ip", ip + 1, (size_t)(port - ip) - 2);
-    else
-        set_text(lua, "ip", ip, (size_t)(port - ip));
-}
-
-static void set_protocol(lua_State *lua, const char *protocol)
-{
-    const char *serializer = strrchr(protocol, '.');
-
-    set_text(lua, "protocol", protocol, strlen(protocol));
-    if (serializer != NULL)
-        set_text(lua, "serializer", serializer + 1, strlen(serializer + 1));
-}
-
-static void push_transport(lua_State *lua, const struct transport *transport)
-{
-    lua_createtable(lua, 0, 7);
-    lua_pushstring(lua, transport_name(transport->type));
-    lua_setfield(lua, -2, "type");
-    lua_pushboolean(lua, transport->is_secure);
-    lua_setfield(lua, -2, "secure");
-    set_protocol(lua, transport->protocol);
-    if (transport->peer != NULL)
-        set_peer(lua, transport->peer);
-    vm_freeze(lua, "transport");
-}
-
-/* The same out of the details of a session. */
-static void push_session_transport(lua_State *lua, const struct look *look)
-{
-    push_entry(lua, look->codec, look->details, SLICE("transport"), "transport");
-    if (!lua_istable(lua, -1))
-        return;
-    if (lua_getfield(lua, -1, "peer") == LUA_TSTRING) {
-        lua_insert(lua, -2);
-        set_peer(lua, lua_tostring(lua, -2));
-        lua_insert(lua, -2);
-    }
-    lua_pop(lua, 1);
-    if (lua_getfield(lua, -1, "protocol") == LUA_TSTRING) {
-        lua_insert(lua, -2);
-        set_protocol(lua, lua_tostring(lua, -2));
-        lua_insert(lua, -2);
-    }
-    lua_pop(lua, 1);
-    vm_freeze(lua, "transport");
-}
-
 /* ---- session ---- */
 
 static const struct field_row session_rows[] = {
@@ -255,7 +155,7 @@ static int l_session_index(lua_State *lua)
     else if (field == FIELD_TRUSTLEVEL)
         lua_pushnil(lua);
     else if (field == FIELD_TRANSPORT)
-        push_session_transport(lua, &look);
+        l_facts_push_session_transport(lua, &look);
     else if (slice_eq(name, SLICE("authid")))
         push_slice(lua, look.authid);
     else if (slice_eq(name, SLICE("authrole")))
@@ -263,7 +163,7 @@ static int l_session_index(lua_State *lua)
     else if (slice_eq(name, SLICE("has")))
         lua_pushvalue(lua, lua_upvalueindex(2));
     else if (field == FIELD_DETAIL || policy_attribute(hearing->mind->policy, name) != NULL)
-        push_entry(lua, look.codec, look.details, name, name.data);
+        l_facts_push_entry(lua, look.codec, look.details, name, name.data);
     else
         return no_attribute(lua, hearing->mind->policy, name);
     return 1;
@@ -283,7 +183,7 @@ static int l_session_has(lua_State *lua)
     lua_settop(lua, 3);
     if (policy_attribute(hearing->mind->policy, name) == NULL)
         return no_attribute(lua, hearing->mind->policy, name);
-    push_entry(lua, look.codec, look.details, name, name.data);
+    l_facts_push_entry(lua, look.codec, look.details, name, name.data);
     if (!lua_isnil(lua, 3) && lua_istable(lua, 4)) {
         for (lua_Integer i = 1; !has && lua_rawgeti(lua, 4, i) != LUA_TNIL; i++) {
             has = lua_rawequal(lua, 3, -1) != 0;
@@ -319,11 +219,11 @@ static int l_hello_index(lua_State *lua)
         push_slice(lua, login_method(hearing->login));
         break;
     case FIELD_TRANSPORT:
-        push_transport(lua, hearing->question->transport);
+        l_facts_push_transport(lua, hearing->question->transport);
         break;
     case FIELD_HELLO:
     case FIELD_AGENT:
-        push_entry(lua, hello->codec, hello->dict, name_at(lua, 2), lua_tostring(lua, 2));
+        l_facts_push_entry(lua, hello->codec, hello->dict, name_at(lua, 2), lua_tostring(lua, 2));
         break;
     default:
         return unknown_field(lua, hello_rows, "field of hello");
@@ -361,7 +261,7 @@ static void push_payload(lua_State *lua, const struct msg *msg, bool is_args)
     if (is_sealed(msg))
         lua_pushnil(lua);
     else if (part.len == 0)
-        push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
+        l_facts_push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
     else
         l_values_push(lua, msg->payload.codec, part, is_args ? "args" : "kwargs");
 }
@@ -418,7 +318,7 @@ static void push_params(lua_State *lua, const struct hearing *hearing)
     if (asked.role != RULE_NO_ROLE)
         rules_decide(rules, &asked, &verdict);
     arena_fini(&arena); /* captures are parts of the URI */
-    push_empty(lua, VALUES_DICT);
+    l_facts_push_empty(lua, VALUES_DICT);
     for (size_t i = 0; i < verdict.capture_count; i++) {
         const struct rules_capture *capture = &verdict.captures[i];
 
@@ -440,7 +340,7 @@ static void push_cached(lua_State *lua, struct hearing *hearing, enum field fiel
         break;
     case FIELD_OPTIONS:
         if (msg->dict.len == 0)
-            push_empty(lua, VALUES_DICT);
+            l_facts_push_empty(lua, VALUES_DICT);
         else
             l_values_push(lua, msg->codec, msg->dict, "options");
         break;

@@ -1,0 +1,105 @@
+/* facts.c -- see facts.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "policy/facts.h"
+
+#include <stdlib.h>
+
+/* ---- dicts ---- */
+
+/* Pushes the value under a key (the last one wins), or nil. Nothing raises while the arena holds
+ * memory. */
+void l_facts_push_entry(lua_State *lua, enum codec codec, struct slice dict, struct slice key,
+                        const char *path)
+{
+    struct arena arena;
+    struct dict_walk walk;
+    struct slice found = {0};
+
+    arena_init(&arena);
+    dict_walk(&walk, codec, dict, &arena);
+    while (dict_next(&walk)) {
+        if (slice_eq(walk.key, key))
+            found = walk.value;
+    }
+    arena_fini(&arena);
+    if (found.data == NULL)
+        lua_pushnil(lua);
+    else
+        l_values_push(lua, codec, found, path);
+}
+
+void l_facts_push_empty(lua_State *lua, enum values_shape shape)
+{
+    lua_newtable(lua);
+    l_values_mark(lua, shape);
+}
+
+/* ---- transport ---- */
+
+static void set_text(lua_State *lua, const char *key, const char *text, size_t len)
+{
+    lua_pushlstring(lua, text, len);
+    lua_setfield(lua, -2, key);
+}
+
+/* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
+static void set_peer(lua_State *lua, const char *peer)
+{
+    const char *ip = strchr(peer, ':'), *port = strrchr(peer, ':');
+
+    set_text(lua, "peer", peer, strlen(peer));
+    if (strncmp(peer, "tcp", 3) != 0 || ip == NULL || port <= ip)
+        return;
+    ip++;
+    lua_pushinteger(lua, (lua_Integer)strtol(port + 1, NULL, 10));
+    lua_setfield(lua, -2, "port");
+    if (*ip == '[' && port[-1] == ']')
+        set_text(lua, "ip", ip + 1, (size_t)(port - ip) - 2);
+    else
+        set_text(lua, "ip", ip, (size_t)(port - ip));
+}
+
+static void set_protocol(lua_State *lua, const char *protocol)
+{
+    const char *serializer = strrchr(protocol, '.');
+
+    set_text(lua, "protocol", protocol, strlen(protocol));
+    if (serializer != NULL)
+        set_text(lua, "serializer", serializer + 1, strlen(serializer + 1));
+}
+
+void l_facts_push_transport(lua_State *lua, const struct transport *transport)
+{
+    lua_createtable(lua, 0, 7);
+    lua_pushstring(lua, transport_name(transport->type));
+    lua_setfield(lua, -2, "type");
+    lua_pushboolean(lua, transport->is_secure);
+    lua_setfield(lua, -2, "secure");
+    set_protocol(lua, transport->protocol);
+    if (transport->peer != NULL)
+        set_peer(lua, transport->peer);
+    vm_freeze(lua, "transport");
+}
+
+/* The same out of the details of a session. */
+void l_facts_push_session_transport(lua_State *lua, const struct look *look)
+{
+    l_facts_push_entry(lua, look->codec, look->details, SLICE("transport"), "transport");
+    if (!lua_istable(lua, -1))
+        return;
+    if (lua_getfield(lua, -1, "peer") == LUA_TSTRING) {
+        lua_insert(lua, -2);
+        set_peer(lua, lua_tostring(lua, -2));
+        lua_insert(lua, -2);
+    }
+    lua_pop(lua, 1);
+    if (lua_getfield(lua, -1, "protocol") == LUA_TSTRING) {
+        lua_insert(lua, -2);
+        set_protocol(lua, lua_tostring(lua, -2));
+        lua_insert(lua, -2);
+    }
+    lua_pop(lua, 1);
+    vm_freeze(lua, "transport");
+}
