@@ -175,7 +175,7 @@ describe("the README's examples", function()
   end)
 
   it("configure what they say, and are refused with the words shown", function()
-    local found = blocks("lua", "return {")
+    local found = blocks("lua", "listen = {")
     local nexusd_program = os.getenv("NEXUSD")
     assert.are.equal(2, #found)
     write("good.lua", found[1])

@@ -18,8 +18,8 @@ describe("the README's policy", function()
 
   setup(function()
     nexusd = daemon.start {
-      flags = "--realm realm1 --ws 127.0.0.1:0 --policy examples/policy.lua",
-      folder = os.getenv("PWD"),
+      flags = ("--realm realm1 --ws 127.0.0.1:0 --policy '%s/examples/policy.lua'"):format(
+        os.getenv("PWD")),
     }
   end)
 
