@@ -165,7 +165,7 @@ return {
             --         -- how long an event is kept; 0: no bound
             --         max_age = 0,
             --         -- memory of the kept events; 0: no bound
-            --         max_bytes = 0,
+            --         max_bytes = "64MiB",
             --     },
             -- },
             -- answer of get_events; flat: each event is an argument; list: one, a list of events
@@ -282,7 +282,7 @@ return {
     --             -- how long an event is kept; 0: no bound
     --             max_age = 0,
     --             -- memory of the kept events; 0: no bound
-    --             max_bytes = 0,
+    --             max_bytes = "64MiB",
     --         },
     --     },
     --     -- answer of get_events; flat: each event is an argument; list: one, a list of events

@@ -147,7 +147,7 @@ describe("a JSON file in nexus's layout", function()
     assert.same({ "request", "request" }, { realm.disclose_caller, realm.disclose_publisher })
     assert.same({ true, true, true }, { realm.meta_strict, realm.anonymous_admin,
       realm.enable_modify_details })
-    assert.same({ { uri = "a", match = "exact", limit = 3, max_age = 0, max_bytes = 0 } },
+    assert.same({ { uri = "a", match = "exact", limit = 3, max_age = 0, max_bytes = "64MiB" } },
       realm.event_history)
     assert.equal(1000, realm.history_max_result)
     assert.equal("open", config.realm_template.policy)

@@ -130,11 +130,11 @@ for place in pairs(places) do
       assert.is_nil(printed(place, "").event_history)
       assert.is_nil(printed(place, "event_history = {},").event_history)
       assert.same({
-        { uri = "com.acme", match = "exact", limit = 1000, max_age = 0, max_bytes = 0 },
+        { uri = "com.acme", match = "exact", limit = 1000, max_age = 0, max_bytes = "64MiB" },
         { uri = "com.acme", match = "prefix", limit = 1, max_age = "90s", max_bytes = "4GiB" },
         { uri = "com..x", match = "wildcard", limit = 10000000, max_age = "3650d", max_bytes = 3 },
         { uri = "", match = "prefix", limit = 1000, max_age = "1d", max_bytes = "1KiB" },
-        { uri = "Com.Acme", match = "prefix", limit = 1000, max_age = 0, max_bytes = 0 },
+        { uri = "Com.Acme", match = "prefix", limit = 1000, max_age = 0, max_bytes = "64MiB" },
       }, printed(place, [[
         event_history = {
           { uri = "com.acme" },

@@ -222,7 +222,8 @@ static void keep_chunk(struct core *core, struct call *call, const struct msg *m
 {
     struct kept_chunk *chunk;
 
-    if (call->chunk_count == MAX_WAITING_CHUNKS) {
+    if (call->chunk_count == MAX_WAITING_CHUNKS ||
+        call->chunks_len + msg_len(msg) > MAX_WAITING_CHUNKS_LEN) {
         call_end_with_error(core, call, WAMP_NO_AVAILABLE_CALLEE,
                             "too much input came while the call waited for a callee");
         return;
@@ -232,6 +233,7 @@ static void keep_chunk(struct core *core, struct call *call, const struct msg *m
     msg_copy(&chunk->msg, msg, chunk->bytes);
     list_append(&call->chunks, &chunk->in_call);
     call->chunk_count++;
+    call->chunks_len += msg_len(msg);
     call_restart_clock(core, call);
 }
 
@@ -247,6 +249,7 @@ static void send_kept_chunks(struct core *core, const struct session *caller, ui
 
         list_remove(node);
         call->chunk_count--;
+        call->chunks_len -= msg_len(&chunk->msg);
         send_chunk(core, call, &chunk->msg, chunk->more_follows);
         mem_free(chunk);
     }

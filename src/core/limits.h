@@ -58,7 +58,8 @@
 #define DEFAULT_MAX_JOINING     10000
 
 /* Chunks of input that a progressive call may have while it waits for a callee. */
-#define MAX_WAITING_CHUNKS 64
+#define MAX_WAITING_CHUNKS     64
+#define MAX_WAITING_CHUNKS_LEN 4194304
 
 #define DEFAULT_MAX_SUBSCRIPTIONS     100000
 #define DEFAULT_MAX_REGISTRATIONS     100000
