@@ -274,7 +274,8 @@ TEST(waiting_is_refused_by_name)
     open_router();
     for (size_t i = 0; i < ARRAY_LEN(cases); i++) {
         snprintf(code, sizeof(code), ROUTER "return %s", cases[i].code);
-        if (kit_run(code) != DOOR_FAILED || (i != 3 && strcmp(kit.answer.message, cases[i].words) != 0))
+        if (kit_run(code) != DOOR_FAILED ||
+            (i != 3 && strcmp(kit.answer.message, cases[i].words) != 0))
             UNIT_FAIL("%s: %s", code, kit.answer.message);
     }
     EXPECT(strstr(kit.answer.message, "cannot wait here") != NULL);

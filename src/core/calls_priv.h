@@ -34,7 +34,7 @@ struct call {
     struct list in_waiting;   /* registration->waiting */
     struct list chunks;       /* owned: struct kept_chunk, while it waits */
     uint32_t chunk_count;
-    size_t chunks_len; /* bytes of their messages */
+    size_t chunks_len;                             /* bytes of their messages */
     struct timer timer;                            /* the earliest of the three instants */
     uint64_t timeout_at, queue_until, grace_until; /* NEVER: none */
     uint64_t timeout_ms;                           /* 0: none; what restarts the clock */

@@ -164,7 +164,6 @@ void net_free(struct net *net);
 /* The loop, for whoever has timers or work of its own there; on the worker's thread only. */
 struct uv_loop_s *net_loop(struct net *net);
 
-
 /* Calls on_post on the worker's thread soon. The only function for other threads. */
 void net_post(struct net *net);
 
