@@ -228,7 +228,8 @@ static int check_keys(struct core *core, enum codec codec, struct slice delta, s
         if (is_fixed(entry.key))
             return fault_set(fault, ERR_INVALID, WAMP_INVALID_ARGUMENT,
                              "%.*s: this detail cannot be changed", SLICE_ARG(entry.key));
-        if (++count > 2U * MAX_ATTRIBUTES || entry.key.len + entry.value.len > MAX_ATTRIBUTE_LEN)
+        if (++count > (size_t)2 * MAX_ATTRIBUTES ||
+            entry.key.len + entry.value.len > MAX_ATTRIBUTE_LEN)
             return too_much(fault, entry.key);
     }
     return 0;

@@ -139,7 +139,7 @@ static struct slice text_option(lua_State *lua, const char *key, const char *all
 
 static struct slice keep(char *at, struct slice text)
 {
-    if (text.len != 0)
+    if (text.data != NULL)
         memcpy(at, text.data, text.len);
     at[text.len] = '\0';
     return slice_make(at, text.len);

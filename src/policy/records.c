@@ -34,7 +34,7 @@ static int check_attribute(const struct policy *policy, const struct dict_walk *
 {
     const struct attribute *attribute = policy_attribute(policy, walk->key);
     struct guess guess = guess_begin(walk->key);
-    char words[128];
+    char words[128] = "";
 
     if (attribute == NULL) {
         for (size_t i = 0; i < policy->attribute_count; i++)
