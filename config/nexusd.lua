@@ -24,6 +24,8 @@ return {
         --     paths = { "/", "/ws" },
         --     -- web origins that may connect, e.g. { "https://app.example.com" }; not set: any
         --     origins = nil,
+        --     -- addresses and ranges of proxies, e.g. { "10.0.0.0/8" }; who connects from there must begin with a header of the PROXY protocol (1 or 2); not set: none
+        --     proxies = nil,
         --     -- realm of a HELLO that names none; not set: such a HELLO is refused
         --     default_realm = nil,
         --     -- refuse RawSocket peers that accept only shorter messages; 0: none

@@ -210,6 +210,11 @@ return config
     refused('{ address = "tls://127.0.0.1:0", tls = { cert = "nowhere.pem", key = "'
       .. cert.key .. '" } }',
       '.tls.cert: cannot read "nowhere.pem": No such file or directory')
+    refused('{ address = "unix:/tmp/x", proxies = { "::1" } }',
+      ": proxies is for TCP; a unix socket has no addresses")
+    refused('{ address = "127.0.0.1:0", proxies = { "::1", "10.0.0.0/33" } }',
+      '.proxies: found "10.0.0.0/33"; allowed: addresses such as "10.0.0.1" and ranges such as '
+        .. '"10.0.0.0/8" or "2001:db8::/32"')
     local function tls_refused(more, words)
       refused(('{ address = "tls://127.0.0.1:0", tls = { cert = %q, key = %q, %s } }'):format(
         cert.cert, cert.key, more), ".tls." .. words)
@@ -372,6 +377,7 @@ describe("printing a configuration", function()
             certificates = { { host = "*.example.com", cert = %q, key = %q } } },
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
             serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
+            proxies = { "10.0.0.0/8", "::1" },
             default_realm = "realm1", rawsocket_min_length = "1KiB" },
           { address = "unix:/tmp/nexus spec.sock", unix_mode = "0600" },
         },

@@ -53,7 +53,7 @@ void peer_tls_with(SSL_CTX *ctx, SSL_SESSION *session)
     tls_session = session;
 }
 
-static bool start_tls(struct peer *peer)
+bool peer_start_tls(struct peer *peer)
 {
     SSL_CTX *ctx = tls_ctx != NULL ? tls_ctx : SSL_CTX_new(TLS_client_method());
 
@@ -80,7 +80,7 @@ bool peer_open(struct peer *peer, const char *host, const char *port, bool use_t
     setsockopt(peer->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on); /* no matter on a unix socket */
     setsockopt(peer->fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
     setsockopt(peer->fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
-    return !use_tls || start_tls(peer);
+    return !use_tls || peer_start_tls(peer);
 }
 
 void peer_close(struct peer *peer)

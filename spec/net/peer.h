@@ -34,6 +34,9 @@ bool peer_open(struct peer *peer, const char *host, const char *port, bool use_t
 void peer_tls_with(SSL_CTX *ctx, SSL_SESSION *session);
 void peer_close(struct peer *peer);
 
+/* For peers that have said something without TLS before. */
+bool peer_start_tls(struct peer *peer);
+
 /* False when the connection is broken. */
 bool peer_write(struct peer *peer, const void *data, size_t len);
 

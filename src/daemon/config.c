@@ -197,6 +197,8 @@ static void check_together(struct check *check, const struct node *node,
         wrong = "tls is for TCP; a unix socket is as private as its file";
     else if (net->tls_cert != NULL && net->host != NULL && !listen->is_tls)
         wrong = "tls is set, but the address does not begin with tls://";
+    else if (net->proxies != NULL && net->unix_path != NULL)
+        wrong = "proxies is for TCP; a unix socket has no addresses";
     else if (net->unix_mode != 0 && net->host != NULL)
         wrong = "unix_mode is for unix: addresses";
     else if (net->cookie_name != NULL && allows_any_origin(net->origins))
@@ -234,6 +236,16 @@ static void check_texts(struct check *check, const struct node *node,
                      "%s: default_realm: \"%s\" is no realm name: components without spaces or #, "
                      "separated by dots",
                      node->name, net->default_realm);
+}
+
+static void check_proxies(struct check *check, const struct node *node,
+                          const struct listen_config *listen)
+{
+    const struct node *proxies = node_find(node, "proxies");
+    char words[512];
+
+    if (proxies != NULL && net_check_proxies(listen->net.proxies, words, sizeof(words)) != 0)
+        report_error(check->report, proxies->line, "%s: %s", proxies->name, words);
 }
 
 /* What OpenSSL thinks of the words that are for it. */
@@ -284,6 +296,7 @@ static void check_one_listen(struct check *check, const struct config_option *op
     resolve_address(check, node, listen);
     check_together(check, node, listen);
     check_texts(check, node, listen);
+    check_proxies(check, node, listen);
     check_tls(check, node, listen);
     check_twins(check, node, index);
 }

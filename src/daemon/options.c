@@ -150,6 +150,11 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_TEXTS,
      .offset = AT(net.origins),
      .words = "web origins that may connect, e.g. { \"https://app.example.com\" }; not set: any"},
+    {.name = "proxies",
+     .type = OPTION_TEXTS,
+     .offset = AT(net.proxies),
+     .words = "addresses and ranges of proxies, e.g. { \"10.0.0.0/8\" }; who connects from there "
+              "must begin with a header of the PROXY protocol (1 or 2); not set: none"},
     {.name = "default_realm",
      .type = OPTION_TEXT,
      .min = 1,

@@ -7,7 +7,7 @@
 #include <arpa/inet.h>
 #include <stdio.h>
 
-static void inet_words(const struct sockaddr_storage *from, char *out, size_t out_len)
+void address_words_of(const struct sockaddr_storage *from, char *out, size_t out_len)
 {
     char text[INET6_ADDRSTRLEN] = "?";
     struct sockaddr_in v4;
@@ -42,11 +42,11 @@ void address_words(int fd, const char *unix_path, char *out, size_t out_len)
         snprintf(out, out_len, "unknown");
         return;
     }
-    inet_words(&from, out, out_len);
+    address_words_of(&from, out, out_len);
 }
 
 /* An IPv4 address counts as itself however it came; of IPv6 the whole address counts. */
-static void address_key(const struct sockaddr_storage *from, uint64_t key[2])
+void address_octets(const struct sockaddr_storage *from, unsigned char octets[16])
 {
     struct sockaddr_in v4;
     struct sockaddr_in6 v6;
@@ -55,23 +55,25 @@ static void address_key(const struct sockaddr_storage *from, uint64_t key[2])
     if (from->ss_family == AF_INET) {
         memcpy(&v4, from, sizeof v4);
         memcpy(mapped + 12, &v4.sin_addr, 4);
-        memcpy(key, mapped, 16);
+        memcpy(octets, mapped, 16);
         return;
     }
     memcpy(&v6, from, sizeof v6);
-    memcpy(key, &v6.sin6_addr, 16);
+    memcpy(octets, &v6.sin6_addr, 16);
 }
 
 struct address *address_hold(struct net *net, const struct sockaddr_storage *from, bool *is_full)
 {
     struct address *address;
+    unsigned char octets[16];
     uint64_t key[2];
 
     *is_full = false;
     if (net->limits.max_connections_per_address == 0 ||
         (from->ss_family != AF_INET && from->ss_family != AF_INET6))
         return NULL;
-    address_key(from, key);
+    address_octets(from, octets);
+    memcpy(key, octets, sizeof key);
     address = map_get(&net->addresses, key[0], key[1]);
     if (address == NULL) {
         address = mem_zero(1, sizeof *address);

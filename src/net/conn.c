@@ -68,6 +68,7 @@ void conn_free(struct conn *conn)
     if (conn->peek != NULL)
         listener_end_peek(conn);
     mem_free(conn->cookie);
+    mem_free(conn->peer);
     if (list_is_linked(&conn->dirty))
         list_remove(&conn->dirty);
     deadlines_cancel(&net->deadlines, &conn->due);
@@ -124,8 +125,11 @@ void conn_open(struct conn *conn, struct transport *transport)
 {
     char peer[128];
 
-    address_words(lws_get_socket_fd(conn->wsi), conn->listener->options.unix_path, peer,
-                  sizeof peer);
+    if (conn->peer != NULL)
+        snprintf(peer, sizeof peer, "%s", conn->peer);
+    else
+        address_words(lws_get_socket_fd(conn->wsi), conn->listener->options.unix_path, peer,
+                      sizeof peer);
     transport->codec = (enum codec)conn->codec;
     transport->is_secure = conn->is_secure;
     transport->send_max = conn->send_max;

@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "base/log.h"
 #include "net/priv.h"
 
@@ -86,6 +87,91 @@ void listener_end_peek(struct conn *conn)
         close(fd);
 }
 
+/* Begins the rest when the first octets are not of interest any more. */
+static void go_on(struct conn *conn, bool is_secure)
+{
+    int fd = take_peek(conn);
+
+    conn->state = CONN_OPENING; /* the clock goes on */
+    hand_over(conn, fd, is_secure);
+}
+
+static void on_first_octet(uv_poll_t *poll, int status, int events);
+
+/* Who it really is; false when there are too many of them. */
+static bool set_origin(struct conn *conn, int fd, const struct sockaddr_storage *named)
+{
+    struct sockaddr_storage from = *named;
+    socklen_t len = sizeof from;
+    char words[128];
+    bool is_full;
+
+    if (from.ss_family != AF_UNSPEC) {
+        address_words_of(&from, words, sizeof words);
+        conn->peer = mem_copy(words, strlen(words));
+    } else if (getpeername(fd, (struct sockaddr *)&from, &len) != 0) {
+        return false;
+    }
+    conn->address = address_hold(conn->net, &from, &is_full);
+    conn->net->counters.refused_address += is_full;
+    return !is_full;
+}
+
+/* Takes exactly the header out of the socket: 1 when it is complete, 0 when more must come, -1 when
+ * the connection is to end. Parts of it wait in conn->rx. */
+static int take_proxy_header(struct conn *conn, int fd)
+{
+    unsigned char data[PROXY_MAX_LEN];
+    size_t had = conn->rx_len, header_len = 0;
+    struct sockaddr_storage from;
+    enum proxy_result result;
+    ssize_t got;
+
+    got = recv(fd, data + had, sizeof data - had, MSG_PEEK);
+    if (got <= 0)
+        return got < 0 && (errno == EAGAIN || errno == EINTR) ? 0 : -1;
+    if (had != 0)
+        memcpy(data, conn->rx, had);
+    result = proxy_read(data, had + (size_t)got, &from, &header_len);
+    if (result == PROXY_BAD) {
+        char words[128];
+
+        address_words(fd, NULL, words, sizeof words);
+        log_line(LOG_WARN, "bad-proxy-header", "a proxy sent no header of the PROXY protocol",
+                 "peer", words, NULL);
+        return -1;
+    }
+    if (result == PROXY_MORE)
+        header_len = had + (size_t)got;
+    if (recv(fd, data, header_len - had, 0) != (ssize_t)(header_len - had))
+        return -1;
+    if (result == PROXY_MORE) {
+        conn_append(conn, data, header_len - had);
+        return 0;
+    }
+    conn_drop_rx(conn);
+    conn->awaits_proxy = false;
+    return set_origin(conn, fd, &from) ? 1 : -1;
+}
+
+static void on_proxy_header(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = poll->data;
+    enum tls_mode tls = conn->listener->options.tls;
+    int fd = -1, result;
+
+    (void)events;
+    conn->net->now = uv_now(&conn->net->loop);
+    uv_fileno((uv_handle_t *)poll, &fd);
+    result = status < 0 ? -1 : take_proxy_header(conn, fd);
+    if (result < 0)
+        conn_gone(conn);
+    else if (result > 0 && tls == TLS_AUTO)
+        uv_poll_start(poll, UV_READABLE, on_first_octet);
+    else if (result > 0)
+        go_on(conn, tls == TLS_ON);
+}
+
 static void on_first_octet(uv_poll_t *poll, int status, int events)
 {
     struct conn *conn = poll->data;
@@ -104,9 +190,7 @@ static void on_first_octet(uv_poll_t *poll, int status, int events)
         conn_gone(conn);
         return;
     }
-    fd = take_peek(conn);
-    conn->state = CONN_OPENING; /* the clock goes on */
-    hand_over(conn, fd, first == TLS_HANDSHAKE);
+    go_on(conn, first == TLS_HANDSHAKE);
 }
 
 static void peek(struct conn *conn, int fd)
@@ -122,7 +206,21 @@ static void peek(struct conn *conn, int fd)
     poll->data = conn;
     conn->peek = poll;
     conn->state = CONN_PEEKING;
-    uv_poll_start(poll, UV_READABLE, on_first_octet);
+    uv_poll_start(poll, UV_READABLE, conn->awaits_proxy ? on_proxy_header : on_first_octet);
+}
+
+static bool is_proxy(const struct listener *listener, const struct sockaddr_storage *from)
+{
+    unsigned char octets[16];
+
+    if (listener->proxy_count == 0 || listener->options.unix_path != NULL)
+        return false;
+    address_octets(from, octets);
+    for (size_t i = 0; i < listener->proxy_count; i++) {
+        if (proxy_range_has(&listener->proxies[i], octets))
+            return true;
+    }
+    return false;
 }
 
 /* Room for one more? Some above the limit are let in to be told why they must go. */
@@ -138,15 +236,16 @@ static bool is_refused(struct net *net, bool *is_doomed)
 static void take_in(struct listener *listener, int fd, const struct sockaddr_storage *from)
 {
     struct net *net = listener->net;
-    struct address *address;
-    bool is_doomed, is_full;
+    struct address *address = NULL;
+    bool is_doomed, is_full = false, awaits_proxy = is_proxy(listener, from);
     struct conn *conn;
 
     if (is_refused(net, &is_doomed)) {
         close(fd);
         return;
     }
-    address = address_hold(net, from, &is_full);
+    if (!awaits_proxy) /* those behind a proxy are counted when it has named them */
+        address = address_hold(net, from, &is_full);
     if (is_full) {
         net->counters.refused_address++;
         close(fd);
@@ -155,11 +254,12 @@ static void take_in(struct listener *listener, int fd, const struct sockaddr_sto
     net->counters.accepted++;
     conn = conn_new(net, listener);
     conn->address = address;
+    conn->awaits_proxy = awaits_proxy;
     conn->is_doomed = is_doomed;
     net->doomed += is_doomed;
     if (listener->options.unix_path == NULL)
         set_tcp_options(fd);
-    if (listener->options.tls == TLS_AUTO)
+    if (awaits_proxy || listener->options.tls == TLS_AUTO)
         peek(conn, fd);
     else
         hand_over(conn, fd, listener->options.tls == TLS_ON);
@@ -359,6 +459,23 @@ static int open_sides(struct listener *listener, struct tls_files *files, char *
     return 0;
 }
 
+static int read_proxies(struct listener *listener, char *words, size_t words_len)
+{
+    const char *const *texts = listener->options.proxies;
+    size_t count = 0;
+    int err = net_check_proxies(texts, words, words_len);
+
+    if (err != 0 || texts == NULL)
+        return err;
+    while (texts[count] != NULL)
+        count++;
+    listener->proxies = mem_zero(count, sizeof *listener->proxies);
+    listener->proxy_count = count;
+    for (size_t i = 0; i < count; i++)
+        CHECK(proxy_range_read(&listener->proxies[i], texts[i]));
+    return 0;
+}
+
 static int open_listener(struct listener *listener, char *words, size_t words_len)
 {
     const struct listener_options *options = &listener->options;
@@ -370,6 +487,9 @@ static int open_listener(struct listener *listener, char *words, size_t words_le
                     "TLS on a unix socket is not supported");
     if (options->unix_path == NULL && options->port == NULL)
         return fail(ERR_INVALID, words, words_len, "listener", "neither a port nor a unix path");
+    err = read_proxies(listener, words, words_len);
+    if (err != 0)
+        return err;
     if (options->tls != TLS_OFF) {
         files = net_load_tls(options, words, words_len);
         if (files == NULL)
@@ -453,5 +573,6 @@ void listener_free(struct listener *listener)
     side_free(listener->secure);
     uv_run(&listener->net->loop, UV_RUN_NOWAIT); /* lets go of the poll handle */
     list_remove(&listener->node);
+    mem_free(listener->proxies);
     mem_free(listener);
 }

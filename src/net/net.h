@@ -60,9 +60,11 @@ struct listener_options {
     const char *tls_ciphersuites; /* of TLS 1.3; NULL: TLS_CIPHERSUITES */
     unsigned tls_client;          /* enum tls_client */
     const char *tls_client_ca;    /* PEM file; needed where clients show certificates */
-    const char *const *paths;     /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
-    const char *const *origins;   /* allowed Origins, NULL-terminated; NULL: any */
-    const char *cookie_name;      /* the tracking cookie; NULL: none */
+    const char *const *proxies; /* addresses and ranges, NULL-terminated; NULL: nobody. Who connects
+                                   from there must begin with a header of the PROXY protocol */
+    const char *const *paths;   /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
+    const char *const *origins; /* allowed Origins, NULL-terminated; NULL: any */
+    const char *cookie_name;    /* the tracking cookie; NULL: none */
     uint32_t cookie_max_age_s;
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
@@ -137,6 +139,9 @@ int net_listen(struct net *net, const struct listener_options *options, char *bo
 /* Whether versions, ciphers and names of TLS can be had, without a net: 0, or ERR_TLS with words that
  * begin with the name of the option. */
 int net_check_tls(const struct listener_options *options, char *words, size_t words_len) MUST_CHECK;
+
+/* Whether these are addresses and ranges: 0, or ERR_INVALID with words. */
+int net_check_proxies(const char *const *texts, char *words, size_t words_len) MUST_CHECK;
 
 /* The certificates and keys of a listener, read from its files: NULL, with words, when they cannot
  * be used. Counted; any thread may load. */

@@ -20,6 +20,7 @@
 #include "base/rng.h"
 #include "net/limits.h"
 #include "net/net.h"
+#include "net/proxy.h"
 #include "wire/rawsocket.h"
 
 #include <libwebsockets.h>
@@ -88,8 +89,9 @@ struct conn {
     uint32_t rx_len, rx_cap;
     char *kept; /* owned; whole messages kept back by net_pause: length, octets, ... */
     uint32_t kept_len, kept_cap;
-    char *cookie;                /* owned; between the upgrade and on_open */
-    uv_poll_t *peek;             /* owned; while peeking */
+    char *peer;      /* owned; who it is by the word of a proxy; NULL: the socket knows */
+    char *cookie;    /* owned; between the upgrade and on_open */
+    uv_poll_t *peek; /* owned; while peeking */
     uint32_t send_max, recv_max; /* RawSocket */
     uint32_t pings, ping_window; /* RawSocket PINGs received in that second */
     uint8_t state;               /* enum conn_state */
@@ -107,6 +109,7 @@ struct conn {
     bool in_fragments : 1;
     bool sets_cookie : 1; /* the upgrade response does */
     bool is_unix : 1;
+    bool awaits_proxy : 1; /* a header of the PROXY protocol comes first */
 };
 
 /* A context with its one vhost: what lws needs to serve one listener, plain or TLS.
@@ -134,6 +137,8 @@ struct listener {
     dev_t unix_dev;  /* the socket file that we made */
     ino_t unix_ino;
     struct side *plain, *secure; /* owned; NULL when not served */
+    struct proxy_range *proxies; /* array owned */
+    size_t proxy_count;
 };
 
 struct slot {
@@ -295,6 +300,8 @@ void listener_resume_all(struct net *net);
 void listener_end_peek(struct conn *conn);
 
 /* address.c */
+void address_octets(const struct sockaddr_storage *from, unsigned char octets[16]);
+void address_words_of(const struct sockaddr_storage *from, char *out, size_t out_len);
 void address_words(int fd, const char *unix_path, char *out, size_t out_len);
 struct address *address_hold(struct net *net, const struct sockaddr_storage *from, bool *is_full);
 void address_drop(struct net *net, struct address *address);
