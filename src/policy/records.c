@@ -4,6 +4,7 @@
  */
 #include "policy/records.h"
 
+#include "base/check.h"
 #include "core/limits.h"
 #include "policy/guess.h"
 #include "wire/errors.h"
@@ -44,6 +45,7 @@ static int check_attribute(const struct policy *policy, const struct dict_walk *
                          (int)(walk->key.len < 60 ? walk->key.len : 60), walk->key.data,
                          guess_words(&guess, words));
     }
+    CHECK(attribute->type < ATTRIBUTE_TYPE_COUNT);
     if (!is_of_type(attribute->type, &walk->token))
         return fault_set(fault, ERR_INVALID, WAMP_AUTHENTICATION_FAILED,
                          "record: attributes.%.*s: must be %s, as policy.attributes says",
