@@ -1,4 +1,4 @@
-/* auth_timing_test.c -- whether a stopwatch tells nobody from somebody with a wrong credential.
+/* auth_timing.c -- whether a stopwatch tells nobody from somebody with a wrong credential.
  *
  * Logins of both kinds take turns, 10,000 of each, in processor time of the thread. Of the
  * differences between neighbours the median is looked at: a processor that changes its pace in
