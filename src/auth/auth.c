@@ -142,12 +142,6 @@ bool auth_bind(const struct auth_bindings *bindings, struct slice name, struct b
     return false;
 }
 
-void auth_encode_pair(struct encoder *e, const char *key, struct slice value)
-{
-    encode_text(e, slice_of(key));
-    encode_text(e, value);
-}
-
 /* ---- settings ---- */
 
 void auth_settings_init(struct auth_settings *settings, struct rng *rng)

@@ -84,7 +84,7 @@ static void encode_hex(struct encoder *e, const char *key, const unsigned char *
     char hex[2 * SIGNED_LEN];
 
     digest_hex(bytes, len, hex);
-    auth_encode_pair(e, key, slice_make(hex, 2 * len));
+    encode_text_pair(e, key, slice_make(hex, 2 * len));
 }
 
 /* The router proves itself with the same kind of signature. */

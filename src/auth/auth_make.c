@@ -54,7 +54,7 @@ int auth_record_make_ticket(struct encoder *e, struct slice ticket, const struct
     rng_bytes(rng, hash.salt, hash.salt_len);
     err = derive(kdf, ticket, slice_make(hash.salt, hash.salt_len), hash.key_len, hash.key, fault);
     if (err == 0)
-        auth_encode_pair(e, "ticket_hash", slice_make(text, auth_hash_print(&hash, text)));
+        encode_text_pair(e, "ticket_hash", slice_make(text, auth_hash_print(&hash, text)));
     digest_wipe(&hash, sizeof(hash));
     return err;
 }
@@ -65,7 +65,7 @@ static void encode_octets(struct encoder *e, const char *key, const unsigned cha
     char text[96];
 
     base64_encode(slice_make(bytes, len), text);
-    auth_encode_pair(e, key, slice_make(text, base64_encoded_len(len)));
+    encode_text_pair(e, key, slice_make(text, base64_encoded_len(len)));
     digest_wipe(text, sizeof(text));
 }
 
@@ -88,7 +88,7 @@ int auth_record_make_wampcra(struct encoder *e, struct slice password, uint32_t 
     if (err != 0)
         return err;
     if (iterations == 0) {
-        auth_encode_pair(e, "secret", password);
+        encode_text_pair(e, "secret", password);
         return 0;
     }
     rng_bytes(rng, bytes, sizeof(bytes));
@@ -166,7 +166,7 @@ int auth_record_make_scram(struct encoder *e, struct slice password, const struc
     mem_free(prepared);
     if (err != 0)
         return err;
-    auth_encode_pair(e, "kdf", is_argon2 ? SLICE("argon2id13") : SLICE("pbkdf2"));
+    encode_text_pair(e, "kdf", is_argon2 ? SLICE("argon2id13") : SLICE("pbkdf2"));
     encode_octets(e, "salt", salt, sizeof(salt));
     encode_number(e, "iterations", kdf->iterations);
     if (is_argon2)
@@ -186,5 +186,5 @@ void auth_record_make_cryptosign(struct encoder *e, struct rng *rng, unsigned ch
     rng_bytes(rng, seed, DIGEST_LEN);
     digest_public_key(seed, public_key);
     digest_hex(public_key, sizeof(public_key), hex);
-    auth_encode_pair(e, "pubkeys", slice_make(hex, sizeof(hex)));
+    encode_text_pair(e, "pubkeys", slice_make(hex, sizeof(hex)));
 }

@@ -113,7 +113,4 @@ bool auth_bind(const struct auth_bindings *bindings, struct slice name, struct b
 /* Writes the pairs that the method adds to WELCOME.authextra. */
 void auth_scram_encode_extra(const struct auth_exchange *x, struct encoder *e);
 
-/* Writes a string pair. */
-void auth_encode_pair(struct encoder *e, const char *key, struct slice value);
-
 #endif

@@ -172,9 +172,9 @@ static enum auth_step send(struct auth_exchange *x, const struct parameters *p)
 
     encode_start(&e, x->codec, 256);
     encode_map(&e, says_memory ? 5 : 4);
-    auth_encode_pair(&e, "nonce", blob_slice(x->scram.nonce));
-    auth_encode_pair(&e, "salt", slice_make(p->salt, p->salt_len));
-    auth_encode_pair(&e, "kdf", slice_of(kdf_name(p->kdf, x->scram.flavour)));
+    encode_text_pair(&e, "nonce", blob_slice(x->scram.nonce));
+    encode_text_pair(&e, "salt", slice_make(p->salt, p->salt_len));
+    encode_text_pair(&e, "kdf", slice_of(kdf_name(p->kdf, x->scram.flavour)));
     encode_text(&e, SLICE("iterations"));
     encode_uint(&e, p->kdf->iterations);
     if (says_memory)
@@ -341,8 +341,8 @@ void auth_scram_encode_extra(const struct auth_exchange *x, struct encoder *e)
     struct slice signature = slice_make(x->scram.server_signature, base64_encoded_len(DIGEST_LEN));
 
     if (x->scram.flavour == SCRAM_WAMP)
-        auth_encode_pair(e, "verifier", signature);
-    auth_encode_pair(e, "scram_server_signature", signature);
+        encode_text_pair(e, "verifier", signature);
+    encode_text_pair(e, "scram_server_signature", signature);
 }
 
 const struct auth_method auth_wamp_scram = {

@@ -40,14 +40,14 @@ static struct blob *write_challenge(const struct auth_exchange *x,
 
     encode_start(&e, CODEC_JSON, 256);
     encode_map(&e, 7);
-    auth_encode_pair(&e, "authid", request->authid);
-    auth_encode_pair(&e, "authrole", record != NULL ? record->authrole : settings->mock_role);
-    auth_encode_pair(&e, "authmethod", x->name);
-    auth_encode_pair(&e, "authprovider",
+    encode_text_pair(&e, "authid", request->authid);
+    encode_text_pair(&e, "authrole", record != NULL ? record->authrole : settings->mock_role);
+    encode_text_pair(&e, "authmethod", x->name);
+    encode_text_pair(&e, "authprovider",
                      record != NULL && record->authprovider.len != 0 ? record->authprovider
                                                                      : settings->mock_provider);
-    auth_encode_pair(&e, "nonce", new_nonce(request->rng, nonce_text));
-    auth_encode_pair(&e, "timestamp", instant_format(request->now_ms, time_text));
+    encode_text_pair(&e, "nonce", new_nonce(request->rng, nonce_text));
+    encode_text_pair(&e, "timestamp", instant_format(request->now_ms, time_text));
     encode_text(&e, SLICE("session"));
     encode_uint(&e, request->session);
     encode_end(&e);
@@ -61,9 +61,9 @@ static enum auth_step send(struct auth_exchange *x, struct slice challenge,
 
     encode_start(&e, x->codec, challenge.len + 128);
     encode_map(&e, credential->salt.len == 0 ? 1 : 4);
-    auth_encode_pair(&e, "challenge", challenge);
+    encode_text_pair(&e, "challenge", challenge);
     if (credential->salt.len != 0) {
-        auth_encode_pair(&e, "salt", credential->salt);
+        encode_text_pair(&e, "salt", credential->salt);
         encode_text(&e, SLICE("keylen"));
         encode_uint(&e, credential->keylen);
         encode_text(&e, SLICE("iterations"));

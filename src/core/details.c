@@ -121,20 +121,14 @@ static bool find_change(struct core *core, enum codec codec, struct slice delta,
     return found;
 }
 
-static void put_text(struct encoder *e, const char *key, struct slice value)
-{
-    encode_text(e, slice_of(key));
-    encode_text(e, value);
-}
-
 static void put_transport(struct encoder *e, const struct transport *transport)
 {
     encode_text(e, SLICE("transport"));
     encode_map(e, transport->peer == NULL ? 3 : 4);
-    put_text(e, "type", slice_of(transport_name(transport->type)));
-    put_text(e, "protocol", slice_of(transport->protocol));
+    encode_text_pair(e, "type", slice_of(transport_name(transport->type)));
+    encode_text_pair(e, "protocol", slice_of(transport->protocol));
     if (transport->peer != NULL)
-        put_text(e, "peer", slice_of(transport->peer));
+        encode_text_pair(e, "peer", slice_of(transport->peer));
     encode_text(e, SLICE("secure"));
     encode_bool(e, transport->is_secure);
     encode_end(e);
@@ -153,11 +147,11 @@ void details_init(struct core *core, struct session *session, const struct welco
     encode_map(&e, COUNT_UNKNOWN);
     encode_text(&e, SLICE("session"));
     encode_uint(&e, session->id);
-    put_text(&e, "authid", welcome->authid);
-    put_text(&e, "authrole", welcome->authrole);
-    put_text(&e, "authmethod", welcome->authmethod);
-    put_text(&e, "authprovider", welcome->authprovider);
-    put_text(&e, "realm", welcome->realm);
+    encode_text_pair(&e, "authid", welcome->authid);
+    encode_text_pair(&e, "authrole", welcome->authrole);
+    encode_text_pair(&e, "authmethod", welcome->authmethod);
+    encode_text_pair(&e, "authprovider", welcome->authprovider);
+    encode_text_pair(&e, "realm", welcome->realm);
     put_transport(&e, transport);
     for (unsigned i = 0; i < hello->attribute_count; i++) {
         if (find_change(core, decision->codec, decision->attributes, hello->attributes[i].key,

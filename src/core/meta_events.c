@@ -62,12 +62,6 @@ void meta_on_leave(struct core *core, const struct session *session)
 
 /* ---- subscriptions and registrations ---- */
 
-static void put_text(struct encoder *e, const char *key, struct slice value)
-{
-    encode_text(e, slice_of(key));
-    encode_text(e, value);
-}
-
 /* id, created, uri, match: the beginning of the details of both kinds. */
 static void encode_entry(struct encoder *e, uint64_t id, uint64_t created,
                          const struct match_entry *entry)
@@ -76,9 +70,9 @@ static void encode_entry(struct encoder *e, uint64_t id, uint64_t created,
 
     encode_text(e, SLICE("id"));
     encode_uint(e, id);
-    put_text(e, "created", instant_format(created, text));
-    put_text(e, "uri", entry->uri);
-    put_text(e, "match", slice_of(match_name(entry->match)));
+    encode_text_pair(e, "created", instant_format(created, text));
+    encode_text_pair(e, "uri", entry->uri);
+    encode_text_pair(e, "match", slice_of(match_name(entry->match)));
 }
 
 void meta_encode_subscription(struct encoder *e, const struct subscription *sub)
@@ -92,7 +86,7 @@ void meta_encode_registration(struct encoder *e, const struct registration *reg)
 {
     encode_map(e, 5);
     encode_entry(e, reg->id, reg->created, &reg->entry);
-    put_text(e, "invoke", slice_of(invoke_name(reg->invoke)));
+    encode_text_pair(e, "invoke", slice_of(invoke_name(reg->invoke)));
     encode_end(e);
 }
 

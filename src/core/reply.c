@@ -17,12 +17,6 @@ static void start(struct encoder *e, enum codec codec, enum msg_type type, size_
     encode_uint(e, (uint64_t)type);
 }
 
-static void put_text(struct encoder *e, const char *key, struct slice value)
-{
-    encode_text(e, slice_of(key));
-    encode_text(e, value);
-}
-
 static void put_true(struct encoder *e, const char *key)
 {
     encode_text(e, slice_of(key));
@@ -42,7 +36,7 @@ struct blob *reply_abort(enum codec codec, const char *reason, const char *words
     start(&e, codec, MSG_ABORT, 3, 256);
     encode_map(&e, words == NULL ? 0 : 1);
     if (words != NULL)
-        put_text(&e, "message", slice_of(words));
+        encode_text_pair(&e, "message", slice_of(words));
     encode_end(&e);
     encode_text(&e, slice_of(reason));
     return finish(&e);
@@ -55,7 +49,7 @@ struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice wo
     start(&e, codec, MSG_GOODBYE, 3, HEAD_LEN + words.len);
     encode_map(&e, words.data == NULL ? 0 : 1);
     if (words.data != NULL)
-        put_text(&e, "message", words);
+        encode_text_pair(&e, "message", words);
     encode_end(&e);
     encode_text(&e, slice_of(reason));
     return finish(&e);
@@ -138,13 +132,13 @@ struct blob *reply_welcome(enum codec codec, const struct welcome *welcome)
     start(&e, codec, MSG_WELCOME, 3, 640);
     encode_uint(&e, welcome->session);
     encode_map(&e, 6U + (welcome->agent.len != 0) + (welcome->authextra.len != 0));
-    put_text(&e, "realm", welcome->realm);
-    put_text(&e, "authid", welcome->authid);
-    put_text(&e, "authrole", welcome->authrole);
-    put_text(&e, "authmethod", welcome->authmethod);
-    put_text(&e, "authprovider", welcome->authprovider);
+    encode_text_pair(&e, "realm", welcome->realm);
+    encode_text_pair(&e, "authid", welcome->authid);
+    encode_text_pair(&e, "authrole", welcome->authrole);
+    encode_text_pair(&e, "authmethod", welcome->authmethod);
+    encode_text_pair(&e, "authprovider", welcome->authprovider);
     if (welcome->agent.len != 0)
-        put_text(&e, "agent", welcome->agent);
+        encode_text_pair(&e, "agent", welcome->agent);
     if (welcome->authextra.len != 0) {
         encode_text(&e, SLICE("authextra"));
         encode_value(&e, welcome->extra_codec, welcome->authextra);
@@ -170,9 +164,9 @@ static void encode_identity(struct encoder *e, const struct forward *f)
     encode_text(e, slice_make(key, len));
     encode_uint(e, f->identity->session);
     memcpy(key + len, "_authid", sizeof "_authid");
-    put_text(e, key, f->identity->authid);
+    encode_text_pair(e, key, f->identity->authid);
     memcpy(key + len, "_authrole", sizeof "_authrole");
-    put_text(e, key, f->identity->authrole);
+    encode_text_pair(e, key, f->identity->authrole);
 }
 
 static void put_number(struct encoder *e, const char *key, uint64_t value)
@@ -207,7 +201,7 @@ static inline void encode_details(struct encoder *e, const struct forward *f)
     encode_map(e, count);
     if (UNLIKELY(count != 0)) {
         if (f->uri_key != NULL)
-            put_text(e, f->uri_key, f->uri);
+            encode_text_pair(e, f->uri_key, f->uri);
         if (f->progress)
             put_true(e, "progress");
         if (f->receive_progress)
@@ -323,7 +317,7 @@ struct blob *reply_revoked(enum codec codec, enum msg_type type, const char *key
     encode_map(&e, reason == NULL ? 1 : 2);
     put_number(&e, key, id);
     if (reason != NULL)
-        put_text(&e, "reason", slice_of(reason));
+        encode_text_pair(&e, "reason", slice_of(reason));
     encode_end(&e);
     return finish(&e);
 }
@@ -336,8 +330,8 @@ struct blob *reply_interrupt(enum codec codec, uint64_t invocation, const char *
     start(&e, codec, MSG_INTERRUPT, 3, 128);
     encode_uint(&e, invocation);
     encode_map(&e, 2);
-    put_text(&e, "mode", slice_of(mode));
-    put_text(&e, "reason", slice_of(reason));
+    encode_text_pair(&e, "mode", slice_of(mode));
+    encode_text_pair(&e, "reason", slice_of(reason));
     encode_end(&e);
     return finish(&e);
 }

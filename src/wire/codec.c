@@ -227,6 +227,12 @@ void encode_bytes(struct encoder *e, struct slice bytes)
     registry[e->codec]->put_bytes(&e->out, bytes);
 }
 
+void encode_text_pair(struct encoder *e, const char *key, struct slice value)
+{
+    encode_text(e, slice_of(key));
+    encode_text(e, value);
+}
+
 static void open_container(struct encoder *e, bool is_map, size_t count)
 {
     const struct codec_ops *ops = registry[e->codec];

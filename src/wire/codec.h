@@ -112,6 +112,8 @@ void encode_uint(struct encoder *e, uint64_t value);
 void encode_float(struct encoder *e, double value);
 void encode_text(struct encoder *e, struct slice text);
 void encode_bytes(struct encoder *e, struct slice bytes);
+/* A key and its text, within a map. */
+void encode_text_pair(struct encoder *e, const char *key, struct slice value);
 
 /* Containers. `count` items or pairs, or COUNT_UNKNOWN; each is closed by encode_end.
  * Within a map write key, value, key, value; keys with encode_text. */
