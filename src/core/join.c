@@ -14,13 +14,13 @@
 #include "core/send.h"
 #include "wire/errors.h"
 
-/* What is needed until WELCOME: its slices and strings point into `bytes`. */
+/* What is needed until WELCOME. */
 struct joining {
-    struct msg hello;
-    struct transport transport;
-    struct question question; /* id 0: none is open */
-    struct answer *answer;    /* owned; the AUTHENTICATE that is judged, or NULL */
-    bool is_challenged;       /* AUTHENTICATE is what comes next */
+    struct msg hello;            /* its slices point into `bytes` */
+    struct transport *transport; /* owned */
+    struct question question;    /* id 0: none is open */
+    struct answer *answer;       /* owned; the AUTHENTICATE that is judged, or NULL */
+    bool is_challenged;          /* AUTHENTICATE is what comes next */
     char bytes[];
 };
 
@@ -192,7 +192,7 @@ static void put_question(struct core *core, struct session *session, enum ask as
                                           .session = session->id,
                                           .hello = &joining->hello,
                                           .msg = msg,
-                                          .transport = &joining->transport};
+                                          .transport = joining->transport};
     map_put(&core->questions, joining->question.id, 0, session);
     outbox_ask(core->out, session->peer, joining->question.id);
 }
@@ -219,41 +219,19 @@ const struct question *join_question(const struct session *session)
     return &session->joining->question;
 }
 
-static char *keep_text(const char **text, char *at)
-{
-    size_t len = *text == NULL ? 0 : strlen(*text) + 1;
-
-    if (len != 0)
-        *text = memcpy(at, *text, len);
-    return at + len;
-}
-
-static size_t text_room(const char *text)
-{
-    return text == NULL ? 0 : strlen(text) + 1;
-}
-
 static struct joining *joining_new(const struct msg *hello, const struct transport *transport)
 {
-    struct joining *joining =
-        mem_alloc(sizeof *joining + msg_len(hello) + text_room(transport->protocol) +
-                  text_room(transport->peer) + text_room(transport->cookie));
-    char *at = joining->bytes + msg_len(hello);
+    struct joining *joining = mem_alloc(sizeof *joining + msg_len(hello));
 
-    *joining = (struct joining){.transport = *transport};
+    *joining = (struct joining){.transport = transport_copy(transport)};
     msg_copy(&joining->hello, hello, joining->bytes);
-    joining->transport.default_realm = NULL;
-    transport_tls_hold(joining->transport.tls);
-    at = keep_text(&joining->transport.protocol, at);
-    at = keep_text(&joining->transport.peer, at);
-    keep_text(&joining->transport.cookie, at);
     return joining;
 }
 
 static void joining_free(struct core *core, struct session *session)
 {
     forget_answer(session->joining);
-    transport_tls_drop(session->joining->transport.tls);
+    transport_free(session->joining->transport);
     mem_free(session->joining);
     session->joining = NULL;
     core->joining_count--;
@@ -411,7 +389,7 @@ static void accept(struct core *core, struct session *session, const struct deci
         join_abort(core, session, WAMP_NO_SUCH_ROLE, "the realm has no such role");
         return;
     }
-    establish(core, session, &hello, joining->hello.codec, &joining->transport, decision);
+    establish(core, session, &hello, joining->hello.codec, joining->transport, decision);
     joining_free(core, session);
 }
 

@@ -23,9 +23,7 @@ static void drop(struct mail *item)
     case MAIL_EVENT:
         blob_drop(item->event.bytes);
         mem_free(item->event.text);
-        if (item->event.transport != NULL)
-            transport_tls_drop(item->event.transport->tls);
-        mem_free(item->event.transport);
+        transport_free(item->event.transport);
         mem_free(item->event.fault);
         break;
     case MAIL_ACTION:

@@ -293,24 +293,6 @@ static void answer_from_lobby(struct worker *worker, struct outbox *out)
     outbox_fini(out);
 }
 
-/* What a core reads of a transport, for a HELLO that may arrive after its peer is gone. */
-static struct transport *copy_transport(const struct transport *transport)
-{
-    size_t peer_len = transport->peer == NULL ? 0 : strlen(transport->peer) + 1;
-    size_t cookie_len = transport->cookie == NULL ? 0 : strlen(transport->cookie) + 1;
-    struct transport *copy = mem_alloc(sizeof *copy + peer_len + cookie_len);
-    char *at = (char *)(copy + 1);
-
-    *copy = *transport; /* protocol is a literal */
-    copy->default_realm = NULL;
-    transport_tls_hold(copy->tls);
-    if (peer_len != 0)
-        copy->peer = memcpy(at, transport->peer, peer_len);
-    if (cookie_len != 0)
-        copy->cookie = memcpy(at + peer_len, transport->cookie, cookie_len);
-    return copy;
-}
-
 static void mail_message(struct peer *peer, enum event_type type, struct msg *msg,
                          struct blob *bytes)
 {
@@ -325,7 +307,7 @@ static void mail_message(struct peer *peer, enum event_type type, struct msg *ms
         item.event.msg.text.data = item.event.text;
     }
     if (type == EV_HELLO)
-        item.event.transport = copy_transport(&peer->transport);
+        item.event.transport = transport_copy(&peer->transport);
     mail_add(worker, peer->realm->home, &item);
     peer->mail_messages++;
     peer->mail_bytes += bytes->len;

@@ -53,6 +53,11 @@ struct transport {
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
 };
 
+/* A copy that owns its strings and holds its TLS facts, in one allocation, without default_realm
+ * (what reads that has read it by then). transport_free takes it back; NULL is fine. */
+struct transport *transport_copy(const struct transport *transport);
+void transport_free(struct transport *transport);
+
 /* "websocket", "rawsocket", "local". */
 static inline const char *transport_name(enum transport_type type)
 {
