@@ -172,6 +172,13 @@ const char *meta_session_kill(struct meta_call *call)
     return NULL;
 }
 
+static void shut_down_all(struct core *core, const struct ids *ids, const struct farewell *farewell)
+{
+    for (size_t i = 0; i < ids->count; i++)
+        session_shut_down(core, map_get(&core->by_id, ids->of[i], 0), farewell->reason,
+                          farewell->message);
+}
+
 /* Ends the sessions with that authid or authrole, but not the caller. */
 static struct ids kill_where(struct meta_call *call, bool by_authid, uint32_t number,
                              const struct farewell *farewell)
@@ -188,9 +195,7 @@ static struct ids kill_where(struct meta_call *call, bool by_authid, uint32_t nu
             ids_add(&ids, session->id);
     }
     ids_sort(&ids);
-    for (i = 0; i < ids.count; i++)
-        session_shut_down(core, map_get(&core->by_id, ids.of[i], 0), farewell->reason,
-                          farewell->message);
+    shut_down_all(core, &ids, farewell);
     return ids;
 }
 
@@ -246,9 +251,7 @@ const char *meta_session_kill_all(struct meta_call *call)
     core->is_quiet = true;
     for (i = 0; i < ids.count; i++)
         calls_forget(core, map_get(&core->by_id, ids.of[i], 0), call->caller);
-    for (i = 0; i < ids.count; i++)
-        session_shut_down(core, map_get(&core->by_id, ids.of[i], 0), farewell.reason,
-                          farewell.message);
+    shut_down_all(core, &ids, &farewell);
     core->is_quiet = false;
     encode_uint(call->results, ids.count);
     return NULL;

@@ -9,8 +9,7 @@
 
 size_t record_size(const struct msg *msg, const struct record *facts)
 {
-    return sizeof(struct record) + msg->text.len + msg->dict.len + msg->payload.args.len +
-           msg->payload.kwargs.len + facts->authid.len + facts->authrole.len;
+    return sizeof(struct record) + msg_len(msg) + facts->authid.len + facts->authrole.len;
 }
 
 /* Moves the bytes of a slice to *at; one without bytes stays what it is, there or absent. */
@@ -33,11 +32,8 @@ struct record *record_new(const struct msg *msg, const struct record *facts)
     *record = *facts;
     record->refs = 1;
     record->size = size;
-    record->msg = *msg;
-    move_slice(&record->msg.text, &at);
-    move_slice(&record->msg.dict, &at);
-    move_slice(&record->msg.payload.args, &at);
-    move_slice(&record->msg.payload.kwargs, &at);
+    msg_copy(&record->msg, msg, at);
+    at += msg_len(msg);
     move_slice(&record->authid, &at);
     move_slice(&record->authrole, &at);
     return record;
