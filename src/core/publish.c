@@ -74,14 +74,14 @@ static bool is_elsewhere(const struct member *member, const struct shard *shard)
     return member->shard != NULL && member->shard != shard;
 }
 
-/* One number for (subscription, topic): the latest event of a topic may replace a queued one. */
-static uint64_t conflation_key(struct publication *pub, const struct subscription *sub)
+uint64_t publish_key(const struct core *core, const struct subscription *sub, struct slice topic,
+                     uint64_t *topic_hash)
 {
     if (sub->entry.match == MATCH_EXACT)
         return sub->id;
-    if (pub->topic_hash == 0)
-        pub->topic_hash = hash_bytes(pub->msg->text, pub->core->broker.index.seed[0], 0) | 1;
-    return pub->topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
+    if (*topic_hash == 0)
+        *topic_hash = hash_bytes(topic, core->broker.index.seed[0], 0) | 1;
+    return *topic_hash ^ (sub->id * UINT64_C(0x9e3779b97f4a7c15));
 }
 
 /* The encoding that this receiver takes; made when it is the first one. */
@@ -120,7 +120,7 @@ static void fan_out(void *ctx, struct match_entry *entry)
     struct publication *pub = ctx;
     const struct subscription *sub = container_of(entry, struct subscription, entry);
     struct core *core = pub->core;
-    uint64_t key = conflation_key(pub, sub);
+    uint64_t key = publish_key(core, sub, pub->msg->text, &pub->topic_hash);
     const struct shard *shard =
         pub->options->rkey.data == NULL ? NULL : broker_choose_shard(sub, pub->options->rkey);
     struct encodings encodings;

@@ -46,6 +46,11 @@ void publish_meta(struct core *core, const char *topic, enum codec codec, struct
  * live until the next step; NULL: nothing. The filters of the publication are made. */
 const char *publish_fault(struct publication *pub, const char **words);
 
+/* One number for (subscription, topic): the latest event of a topic may replace a queued one.
+ * *topic_hash is 0 at first, and kept for the next subscription. */
+uint64_t publish_key(const struct core *core, const struct subscription *sub, struct slice topic,
+                     uint64_t *topic_hash);
+
 /* The record of the publication; made when it is asked for the first time. */
 struct record *publish_record(struct publication *pub);
 

@@ -48,6 +48,7 @@ static void deliver(struct core *core, const struct member *member, const struct
 {
     const struct subscription *sub = member->subscription;
     const struct session *session = member->session;
+    uint64_t topic_hash = 0;
     const struct identity identity = {record->publisher, record->authid, record->authrole};
     bool wants_trustlevel = (session->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0;
     struct blob *blob = reply_event(
@@ -71,9 +72,7 @@ static void deliver(struct core *core, const struct member *member, const struct
     }
     core->counters.events++;
     outbox_send(core->out, session->peer, blob, SEND_EVENT,
-                sub->entry.match == MATCH_EXACT
-                    ? sub->id
-                    : hash_bytes(record->msg.text, core->broker.index.seed[0], sub->id) | 1);
+                publish_key(core, sub, record->msg.text, &topic_hash));
 }
 
 /* The newest event of the topic that this subscriber may have. */
