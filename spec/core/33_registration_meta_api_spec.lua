@@ -2,17 +2,13 @@
 -- SPDX-License-Identifier: MIT
 local core = require "core"
 local meta = require "meta"
+local index = require "meta_index"
 
 local list, null = core.list, core.null
 local REGISTER, REGISTERED, UNREGISTERED = core.REGISTER, core.REGISTERED, core.UNREGISTERED
 local topics = meta.topics.registration
 local on_create, on_register, on_unregister, on_delete = table.unpack(topics)
 local admin = { anonymous_admin = true }
-
-local function sorted(ids)
-  table.sort(ids)
-  return list(ids)
-end
 
 --- RegistrationDetails.
 local function details(id, uri, match, invoke, created)
@@ -205,70 +201,8 @@ core.describe("wamp.registration.", function(router)
     return r, alice, bob, ids
   end
 
-  describe("list", function()
-    it("has all three kinds, empty ones too", function()
-      local alice = router():join()
-      local none = { exact = list {}, prefix = list {}, wildcard = list {} }
-      assert.like(none, (meta.one(alice, call "list")))
-      assert.like(none, (meta.one(alice, call "list", { "surplus", 5 }, { match = "exact" })))
-    end)
-
-    it("gives ids in ascending order", function()
-      local _, alice, bob, ids = scene()
-      local exact, prefix = { ids.exact }, { ids.prefix }
-      for i = 1, 20 do
-        exact[i + 1] = (i % 2 == 0 and alice or bob):register("com.e" .. 20 - i)
-        prefix[i + 1] = bob:register("com.p" .. i, { match = "prefix" })
-      end
-      assert.like({ exact = sorted(exact), prefix = sorted(prefix),
-        wildcard = list { ids.wildcard } }, (meta.one(bob, call "list")))
-    end)
-
-    it("forgets what is unregistered", function()
-      local _, alice, bob, ids = scene()
-      alice:drop()
-      assert.like({ exact = list { ids.exact }, prefix = list {}, wildcard = list {} },
-        (meta.one(bob, call "list")))
-      bob:unregister(ids.exact)
-      assert.like({ exact = list {}, prefix = list {}, wildcard = list {} },
-        (meta.one(bob, call "list")))
-    end)
-  end)
-
-  describe("lookup", function()
-    it("finds what has this very name and kind", function()
-      local _, _, bob, ids = scene()
-      local rows = {
-        { { "com.x" }, ids.exact }, { { "com.x", {} }, ids.exact },
-        { { "com.x", { match = "exact" } }, ids.exact },
-        { { "com.x", { match = "exact", surplus = 1 }, "surplus" }, ids.exact },
-        { { "com.", { match = "prefix" } }, ids.prefix },
-        { { "com.", { match = "wildcard" } }, ids.wildcard },
-        { { "com.x", { match = "prefix" } }, null }, { { "com.x", { match = "wildcard" } }, null },
-        { { "com.y" }, null }, { { "com.x.y" }, null }, { { "com" }, null },
-        { { "" }, null }, { { "com." }, null }, { { "com..x" }, null }, { { "com.a b" }, null },
-        { { "com.a b", { match = "prefix" } }, null },
-        { { "com.#", { match = "wildcard" } }, null },
-      }
-      for _, row in ipairs(rows) do
-        assert.like(row[2], (meta.one(bob, call "lookup", row[1])))
-      end
-      assert.like(ids.exact, (meta.one(bob, call "lookup", { "com.x" }, { match = "prefix" })))
-    end)
-
-    it("refuses what is no text, no dict of options, no kind", function()
-      local alice = router():join()
-      meta.refused(alice, meta.invalid_argument, call "lookup")
-      meta.refused(alice, meta.invalid_argument, call "lookup", nil, { procedure = "com.x" })
-      meta.refused_at(alice, meta.invalid_argument, call "lookup", {}, 1, meta.no_texts)
-      meta.refused_at(alice, meta.invalid_argument, call "lookup", { "com.x" }, 2,
-        { 5, "prefix", true, list { "prefix" } })
-      meta.refused_at(alice, meta.invalid_argument, call "lookup", { "com.x" }, 2, {
-        { match = "Prefix" }, { match = "" }, { match = "regex" }, { match = 5 },
-        { match = true }, { match = list { "exact" } }, { match = {} },
-      })
-    end)
-  end)
+  index.describe { uri = call "", add = "register", remove = "unregister",
+    argument = "procedure", router = router, scene = scene }
 
   describe("match", function()
     it("finds what a CALL would find", function()
