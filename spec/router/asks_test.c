@@ -3,22 +3,14 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/mem.h"
-#include "peer.h"
-#include "router/router.h"
-#include "unit.h"
+#include "thread_kit.h"
 
 #include <uv.h>
 
-#include <pthread.h>
 #include <unistd.h>
 
 #define HELLO_TIMEOUT_MS 100
 #define SLOW_MS          300
-
-static struct router *router;
-static pthread_t thread;
-static struct frame frame;
-static char port[16];
 
 /* Decides a while after it was asked: HELLO is challenged, AUTHENTICATE accepted. */
 struct mind {
@@ -77,24 +69,14 @@ static void unask(void *ctx, uint64_t question)
     (void)question;
 }
 
-static void *run(void *arg)
-{
-    (void)arg;
-    (void)router_run(router);
-    return NULL;
-}
-
 static void start(void)
 {
     static const struct decider decider = {
         .open = open_mind, .stop = stop_mind, .close = mem_free, .ask = ask, .unask = unask};
-    static const struct listener_options listener = {
-        .host = "127.0.0.1", .port = "0", .codecs = 1u << CODEC_JSON, .websocket = true};
     static const char *const names[] = {"com.first", "com.second"};
     static struct realm_options realms[ARRAY_LEN(names)];
-    char words[200] = "";
     struct router_options options = {.workers = 2,
-                                     .listeners = &listener,
+                                     .listeners = &any_port,
                                      .listener_count = 1,
                                      .realms = realms,
                                      .realm_count = ARRAY_LEN(realms),
@@ -114,28 +96,8 @@ static void start(void)
         realms[i].queue = options.limits.queue;
         realms[i].decider = &decider;
     }
-    router = router_new(&options, words, sizeof words);
-    EXPECT_STR(words, "");
-    (void)snprintf(port, sizeof port, "%s", strrchr(router_address(router, 0), ':') + 1);
-    EXPECT_EQ(pthread_create(&thread, NULL, run, NULL), 0);
-}
-
-static void stop(void)
-{
-    router_stop(router);
-    pthread_join(thread, NULL);
-    router_free(router);
-}
-
-static void say(struct peer *peer, const char *message)
-{
-    EXPECT(ws_send(peer, 1, true, slice_of(message)));
-}
-
-static void hear(struct peer *peer, const char *begin)
-{
-    EXPECT(ws_read(peer, &frame));
-    EXPECT_SLICE(slice_make(frame.data, strlen(begin)), slice_of(begin));
+    kit_make(&options);
+    kit_run();
 }
 
 /* The clock of HELLO stops with HELLO: from then on those who decide, and the peer, have the time

@@ -6,6 +6,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "actor_kit.h"
 #include "router/router.h"
 #include "unit.h"
 
@@ -254,8 +255,10 @@ static void on_answer(struct actor *actor, const struct msg *msg)
         router_stop(actor->router);
 }
 
-static void on_message(struct actor *actor, const struct msg *msg)
+static void on_message(void *ctx, const struct msg *msg)
 {
+    struct actor *actor = ctx;
+
     switch ((unsigned)msg->type) {
     case MSG_CHALLENGE:
         EXPECT_SLICE(msg->text, SLICE("ticket"));
@@ -286,17 +289,7 @@ static void on_message(struct actor *actor, const struct msg *msg)
 
 static void receive(void *ctx, struct slice message)
 {
-    const struct msg_limits limits = {.raw_payload = true};
-    struct arena arena;
-    struct fault fault;
-    struct msg msg;
-
-    arena_init(&arena);
-    if (msg_decode(&msg, CODEC_MSGPACK, message, &limits, &arena, &fault) == 0)
-        on_message(ctx, &msg);
-    else
-        UNIT_FAIL("not a message: %s", fault.words);
-    arena_fini(&arena);
+    kit_decode(ctx, message, on_message);
 }
 
 static void on_close(void *ctx)

@@ -5,11 +5,8 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "peer.h"
-#include "router/router.h"
-#include "unit.h"
+#include "thread_kit.h"
 
-#include <pthread.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -17,20 +14,13 @@
 #define BATCH      100
 #define WAIT_MS    10000
 
-static struct router *router;
-static pthread_t thread;
-static struct frame frame;
-static char port[16];
 static char block[1001];
 
 static void make(unsigned workers)
 {
-    static const struct listener_options listener = {
-        .host = "127.0.0.1", .port = "0", .codecs = 1u << CODEC_JSON, .websocket = true};
     static struct realm_options realms[2];
-    char words[200] = "";
     struct router_options options = {.workers = workers,
-                                     .listeners = &listener,
+                                     .listeners = &any_port,
                                      .listener_count = 1,
                                      .realms = realms,
                                      .realm_count = ARRAY_LEN(realms),
@@ -46,30 +36,14 @@ static void make(unsigned workers)
         realms[i].core.realm = i == 0 ? "com.first" : "com.second";
         realms[i].queue = options.limits.queue;
     }
-    router = router_new(&options, words, sizeof words);
-    EXPECT_STR(words, "");
-    (void)snprintf(port, sizeof port, "%s", strrchr(router_address(router, 0), ':') + 1);
+    kit_make(&options);
     memset(block, 'x', sizeof block - 1);
-}
-
-static void *run(void *arg)
-{
-    (void)arg;
-    (void)router_run(router);
-    return NULL;
 }
 
 static void start(unsigned workers)
 {
     make(workers);
-    EXPECT_EQ(pthread_create(&thread, NULL, run, NULL), 0);
-}
-
-static void stop(void)
-{
-    router_stop(router);
-    pthread_join(thread, NULL);
-    router_free(router);
+    kit_run();
 }
 
 /* A number of the status page. */
@@ -98,17 +72,6 @@ static void expect_known(uint64_t lost)
     for (unsigned ms = 0; ms < WAIT_MS && status("dropped") < lost; ms += 20)
         usleep(20000);
     EXPECT_EQ(status("dropped"), lost);
-}
-
-static void say(struct peer *peer, const char *message)
-{
-    EXPECT(ws_send(peer, 1, true, slice_of(message)));
-}
-
-static void hear(struct peer *peer, const char *begin)
-{
-    EXPECT(ws_read(peer, &frame));
-    EXPECT_SLICE(slice_make(frame.data, strlen(begin)), slice_of(begin));
 }
 
 static void join(struct peer *peer, const char *realm)
@@ -347,7 +310,7 @@ TEST(realms_are_told_of_what_a_mailbox_did_not_take)
     make(2);
     actor.peer = local_open(router, receive, NULL, &actor);
     hello_here(&actor);
-    EXPECT_EQ(pthread_create(&thread, NULL, run, NULL), 0);
+    kit_run();
     for (unsigned ms = 0; ms < WAIT_MS && actor.acknowledged == 0; ms += 10)
         usleep(10000);
     EXPECT_EQ(actor.acknowledged, 1);

@@ -5,13 +5,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "peer.h"
-#include "router/router.h"
-#include "unit.h"
+#include "thread_kit.h"
 
 #include <uv.h>
 
-#include <pthread.h>
 #include <stdatomic.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -81,10 +78,6 @@ static const struct decider decider = {open_mind, stop_mind, free, on_ask, on_un
 
 /* ---- the router ---- */
 
-static struct router *router;
-static pthread_t thread;
-static char port[16];
-
 static struct rules *make_rules(void)
 {
     struct rules *rules = rules_new();
@@ -106,22 +99,12 @@ static struct rules *make_rules(void)
     return rules;
 }
 
-static void *run(void *arg)
-{
-    (void)arg;
-    (void)router_run(router);
-    return NULL;
-}
-
 static void start(unsigned workers, const struct rules *rules)
 {
-    static const struct listener_options listener = {
-        .host = "127.0.0.1", .port = "0", .codecs = 1u << CODEC_JSON, .websocket = true};
     static const struct queue_limits queue = {1000, 1 << 20, 4 << 20, OVERFLOW_DROP_NEWEST};
     struct realm_options realms[2] = {0};
-    char words[200] = "";
     struct router_options options = {.workers = workers,
-                                     .listeners = &listener,
+                                     .listeners = &any_port,
                                      .listener_count = 1,
                                      .realms = realms,
                                      .realm_count = ARRAY_LEN(realms),
@@ -139,17 +122,8 @@ static void start(unsigned workers, const struct rules *rules)
         realms[i].queue = queue;
         realms[i].decider = &decider;
     }
-    router = router_new(&options, words, sizeof words);
-    EXPECT_STR(words, "");
-    (void)snprintf(port, sizeof port, "%s", strrchr(router_address(router, 0), ':') + 1);
-    EXPECT_EQ(pthread_create(&thread, NULL, run, NULL), 0);
-}
-
-static void stop(void)
-{
-    router_stop(router);
-    pthread_join(thread, NULL);
-    router_free(router);
+    kit_make(&options);
+    kit_run();
 }
 
 /* ---- who is judged ---- */
@@ -184,14 +158,6 @@ static unsigned wait_until_stuck(void)
         before = now;
     }
     return now;
-}
-
-static void hear(struct peer *peer, const char *begin)
-{
-    static struct frame frame;
-
-    EXPECT(ws_read(peer, &frame));
-    EXPECT_SLICE(slice_make(frame.data, strlen(begin)), slice_of(begin));
 }
 
 static void play(unsigned workers, const char *realm)
