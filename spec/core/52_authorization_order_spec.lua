@@ -11,14 +11,6 @@ local acknowledged = { acknowledge = true }
 local options, allow, deny = asking.requests, asking.allow, asking.deny
 local ask, told = asking.subscribe, asking.told
 
-local function count_questions(actions)
-  local count = 0
-  for _, action in ipairs(actions) do
-    count = count + (action.ask and 1 or 0)
-  end
-  return count
-end
-
 core.describe("A request that is asked about", function(router)
   local rows = {
     { "call", CALL, "ask.x", {} }, { "publish", PUBLISH, "ask.x", acknowledged },
@@ -255,14 +247,14 @@ core.describe("Behind a request that is judged", function(router)
     alice:call "ask.y"
     alice:publish("com.x", { 3 })
     local actions = allow(r, question)
-    assert.same({ 1, "33", "" }, { count_questions(actions), told(alice, actions),
+    assert.same({ 1, "33", "" }, { asking.count(actions), told(alice, actions),
       told(watcher, actions) })
     actions = deny(r, core.asked(actions))
-    assert.same({ 1, not_authorized, "36" }, { count_questions(actions), told(alice, actions),
+    assert.same({ 1, not_authorized, "36" }, { asking.count(actions), told(alice, actions),
       told(watcher, actions) })
     assert.equal("ask.y", r:question(core.asked(actions)).message.text)
     actions = allow(r, core.asked(actions))
-    assert.same({ 0, "wamp.error.no_such_procedure", "36" }, { count_questions(actions),
+    assert.same({ 0, "wamp.error.no_such_procedure", "36" }, { asking.count(actions),
       told(alice, actions), told(watcher, actions) })
   end)
 

@@ -10,14 +10,6 @@ local acknowledged = { acknowledge = true }
 local options, allow, deny = asking.requests, asking.allow, asking.deny
 local ask, told = asking.subscribe, asking.told
 
-local function count_questions(actions)
-  local count = 0
-  for _, action in ipairs(actions) do
-    count = count + (action.ask and 1 or 0)
-  end
-  return count
-end
-
 core.describe("A session that asks for much", function(router)
   --- Sends so many more requests; the last actions.
   local function fill(alice, count)
@@ -49,7 +41,7 @@ core.describe("A session that asks for much", function(router)
     end
     for waiting = 63, 0, -1 do
       local actions = allow(r, questions[#questions])
-      assert.equal(1, count_questions(actions))
+      assert.equal(1, asking.count(actions))
       assert.equal(waiting == 32 and 3 or 2, #actions, waiting)
       if waiting == 32 then
         assert.actions({ { alice, hold = false } }, { actions[3] })

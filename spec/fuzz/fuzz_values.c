@@ -7,23 +7,7 @@
  */
 #include "fuzz.h"
 #include "script/values.h"
-
-struct trip {
-    enum codec from, to;
-    struct slice bytes;
-    struct blob *result;
-};
-
-static int l_trip(lua_State *lua)
-{
-    struct trip *trip = lua_touserdata(lua, 1);
-
-    l_values_push(lua, trip->from, trip->bytes, "value");
-    l_values_begin(lua, trip->to);
-    l_values_put(lua, -1, VALUES_ANY, "value");
-    trip->result = l_values_end(lua);
-    return 0;
-}
+#include "trip_kit.h"
 
 static struct blob *travel(struct vm *vm, enum codec from, struct slice bytes, enum codec to)
 {

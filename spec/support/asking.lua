@@ -132,4 +132,13 @@ function asking.told(peer, actions)
   return table.concat(all, " ")
 end
 
+--- How many questions there are among the actions.
+function asking.count(actions)
+  local count = 0
+  for _, action in ipairs(actions) do
+    count = count + (action.ask and 1 or 0)
+  end
+  return count
+end
+
 return asking

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "script/values.h"
 #include "script_kit.h"
+#include "trip_kit.h"
 #include "wire_kit.h"
 
 #define NEXUS  "local nexus = require 'nexus'\n"
@@ -119,23 +120,6 @@ static struct text canon_of(enum codec codec, struct slice bytes)
 }
 
 /* ---- there and back ---- */
-
-struct trip {
-    enum codec from, to;
-    struct slice bytes;
-    struct blob *result;
-};
-
-static int l_trip(lua_State *lua)
-{
-    struct trip *trip = lua_touserdata(lua, 1);
-
-    l_values_push(lua, trip->from, trip->bytes, "value");
-    l_values_begin(lua, trip->to);
-    l_values_put(lua, -1, VALUES_ANY, "value");
-    trip->result = l_values_end(lua);
-    return 0;
-}
 
 /* Through Lua: held by the caller. */
 static struct blob *travel(enum codec from, struct slice bytes, enum codec to)
