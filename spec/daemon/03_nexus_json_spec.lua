@@ -250,11 +250,11 @@ describe("a JSON file in nexus's layout", function()
       { "uri": "realm3", "anonymous_auth": true, "authenticators": [ {} ] },
       { "uri": "realm3", "anonymous_auth": true }
     ] } }]], {
-      "2: router.realms[1].anonymous_auth: not set: sessions must authenticate, and no method of "
-        .. "authentication is there yet; allowed: true",
-      "4: router.realms[2].anonymous_auth: false: sessions must authenticate, and no method of "
-        .. "authentication is there yet; allowed: true",
-      "5: router.realms[3].authenticators: authentication is asked for, and there is none here; "
+      "2: router.realms[1].anonymous_auth: not set: sessions must authenticate, which a policy in "
+        .. "Lua says here; allowed in this file: true",
+      "4: router.realms[2].anonymous_auth: false: sessions must authenticate, which a policy in "
+        .. "Lua says here; allowed in this file: true",
+      "5: router.realms[3].authenticators: who comes in is a policy in Lua here; without one "
         .. "the realm would be open to anybody",
       '6: router.realms[4].uri: "realm3" is in the list twice',
     })

@@ -30,9 +30,9 @@ static const struct row realm_rows[] = {
     {"enable_meta_modify", NODE_BOOL, FATE_CONVERTED, NULL},
     {"event_history", NODE_TABLE, FATE_CONVERTED, NULL},
     {"authenticators", NODE_TABLE, FATE_REFUSED,
-     "authentication is asked for, and there is none here; the realm would be open to anybody"},
+     "who comes in is a policy in Lua here; without one the realm would be open to anybody"},
     {"authorizer", NODE_TABLE, FATE_REFUSED,
-     "authorization is asked for, and there is none here; everything would be allowed"},
+     "who may do what is a policy in Lua here; without one everything would be allowed"},
 };
 static const struct row router_rows[] = {
     {"realms", NODE_TABLE, FATE_CONVERTED, NULL},
@@ -118,8 +118,8 @@ static void set_policy(struct convert *convert, const struct node *from, struct 
         convert_text(convert, realm, "policy", "open");
     else
         report_error(convert->report, anonymous == NULL ? from->line : anonymous->line,
-                     "%s.anonymous_auth: %s: sessions must authenticate, and no method of "
-                     "authentication is there yet; allowed: true",
+                     "%s.anonymous_auth: %s: sessions must authenticate, which a policy in Lua "
+                     "says here; allowed in this file: true",
                      from->name, anonymous == NULL ? "not set" : "false");
 }
 
