@@ -156,7 +156,7 @@ core.describe("PUBLISH", function(router)
     end
   end)
 
-  it("reaches its publisher with exclude_me false, in the order of a published vector", function()
+  it("publisher_exclusion: reaches its publisher with exclude_me false, in a vector's order", function()
     local alice = router():join { roles = { publisher = {}, subscriber = {} } }
     local subscribed = alice:send { core.SUBSCRIBE, 123, {}, "com.myapp.topic1" }
     local id = subscribed[1][2][3]
@@ -166,7 +166,7 @@ core.describe("PUBLISH", function(router)
         { "Hello, world!" } })
   end)
 
-  it("keeps its publisher out on all of its subscriptions", function()
+  it("publisher_exclusion: keeps its publisher out on all of its subscriptions", function()
     local alice = router():join()
     alice:subscribe "com.x"
     alice:subscribe("com", { match = "prefix" })

@@ -103,7 +103,7 @@ local function audience(sessions, actions)
   return table.concat(got)
 end
 
-core.describe("A publication with", function(router)
+core.describe("subscriber_blackwhite_listing: a publication with", function(router)
   local function subscribers(options)
     local r = router(options)
     local sessions = {}

@@ -54,7 +54,7 @@ core.describe("The pattern", function(router)
   end
 end)
 
-core.describe("A publication that matches several subscriptions", function(router)
+core.describe("pattern_based_subscription: a publication to several", function(router)
   it("is sent once for each, under one publication id", function()
     local r = router()
     local alice, bob = r:join(), r:join()
@@ -93,7 +93,7 @@ core.describe("A publication that matches several subscriptions", function(route
   end)
 end)
 
-core.describe("A call that matches several registrations", function(router)
+core.describe("pattern_based_registration: a call that several match", function(router)
   local patterns = {
     { "a1.b2.c3.d4.e55", "exact" }, { "a1.b2.c3", "prefix" }, { "a1.b2.c3.d4", "prefix" },
     { "a1.b2..d4.e5", "wildcard" }, { "a1.b2.c33..e5", "wildcard" },

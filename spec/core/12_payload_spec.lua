@@ -91,7 +91,7 @@ end)
 local ppt = { ppt_scheme = "mqtt", ppt_serializer = "cbor", ppt_cipher = "x_none", ppt_keyid = "k" }
 local secret = { binary "\1\2\3" }
 
-core.describe("Payload passthru mode", function(router)
+core.describe("payload_passthru_mode", function(router)
   local function peers(alice, bob)
     local r = router()
     return r, r:join { roles = alice or core.all_roles }, r:join { roles = bob or core.all_roles }
@@ -216,7 +216,7 @@ core.describe("Payload passthru mode", function(router)
   end)
 end)
 
-core.describe("Payload transparency", function(router)
+core.describe("payload_transparency", function(router)
   local enc = { enc_algo = "cryptobox", enc_serializer = "cbor", enc_key = "0x12" }
 
   for name, raw in pairs { binary = binary "\1\2\xff", text = "a1666e6f74696365" } do

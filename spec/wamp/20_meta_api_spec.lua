@@ -256,7 +256,7 @@ local function member_specs(peer)
     heard { on_delete, bob.session, prefix }
   end)
 
-  it("subscription_meta_api: events and procedures", function()
+  it("subscription_meta_api, subscription_revocation: events and procedures", function()
     local on_create, on_subscribe, on_unsubscribe, on_delete = topics_of "subscription"
     local watcher, alice, bob = peer.join(), peer.join(able), peer.join()
     local heard = follow(watcher, { on_create, on_subscribe, on_unsubscribe, on_delete })

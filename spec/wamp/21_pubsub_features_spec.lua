@@ -36,7 +36,7 @@ local function first_args(events)
 end
 
 local function sharding(peer)
-  it("delivers an event to the shard that its rkey belongs to", function()
+  it("sharded_subscription: delivers an event to the shard that its rkey belongs to", function()
     local bob = peer.join()
     local topic = peer.uri()
     local keys, members = { "101", "102", "103" }, {}
@@ -72,7 +72,7 @@ local function sharding(peer)
     end
   end)
 
-  it("moves a shard when its subscriber's connection breaks, and only then", function()
+  it("sharded_subscription: moves a shard when its subscriber breaks off, and only then", function()
     local alice, carol, bob = peer.join(), peer.join(), peer.join()
     local topic = peer.uri()
     local id = alice:subscribe(topic, { nkey = "101" })
@@ -88,7 +88,7 @@ local function sharding(peer)
 end
 
 local function history(peer)
-  it("keeps events from before anybody subscribed, and answers in pages", function()
+  it("event_history: keeps events from before anybody subscribed, and answers in pages", function()
     peer.fresh_realm()
     local alice, bob = peer.join(), peer.join()
     local id = lookup(bob, "spec.log.", "prefix")
@@ -125,7 +125,7 @@ local function history(peer)
     assert.same({ 25, 23, 21, 19, 17, 15, 13, 11, 9, 7 }, all)
   end)
 
-  it("filters by time and position", function()
+  it("event_history: filters by time and position", function()
     peer.fresh_realm()
     local alice = peer.join()
     local id = lookup(alice, "spec.exact")
@@ -155,7 +155,7 @@ local function history(peer)
     assert.same({}, ask { from_publication = ids[1] ~ 1 })
   end)
 
-  it("shows an event to those that were meant, and keeps none that was for sessions", function()
+  it("event_history: shows events to those that were meant, and keeps none for sessions", function()
     peer.fresh_realm()
     local alice, bob = peer.join(), peer.join()
     local id = lookup(bob, "spec..wild", "wildcard")
@@ -169,7 +169,7 @@ local function history(peer)
     assert.same({ 1, 3, 7 }, first_args((result(alice, get_events, { id }))))
   end)
 
-  it("outlives sessions, and comes back in the reader's own serializer", function()
+  it("event_history: outlives sessions, and comes back in the reader's own serializer", function()
     peer.fresh_realm()
     local alice = peer.join()
     local args = { 1.5, "ü", wamp.null, wamp.list {}, wamp.binary "\0\xff", 1 << 53 }
@@ -188,7 +188,7 @@ local function history(peer)
     end
   end)
 
-  it("refuses what it cannot answer", function()
+  it("event_history: refuses what it cannot answer", function()
     peer.fresh_realm()
     local alice = peer.join()
     local id, other = lookup(alice, "spec.exact"), alice:subscribe("spec.other")
@@ -220,7 +220,7 @@ local function retention(peer)
     return alice:subscribe(topic, all)
   end
 
-  it("brings a topic's last event to who subscribes later", function()
+  it("event_retention: brings a topic's last event to who subscribes later", function()
     local alice, bob = peer.join(), peer.join()
     local topic = peer.uri()
     bob:publish_surely(topic, { 1 }, nil, { retain = true })
@@ -245,7 +245,7 @@ local function retention(peer)
     alice:expect_nothing()
   end)
 
-  it("brings it to those that it is meant for", function()
+  it("event_retention: brings it to those that it is meant for", function()
     local alice, carol, bob = peer.join { team = "red" }, peer.join(), peer.join()
     local topic = peer.uri()
     bob:publish_surely(topic, { "all" }, nil, { retain = true })
@@ -256,7 +256,7 @@ local function retention(peer)
     carol:expect_event(id, { "all" }, nil, { retained = true })
   end)
 
-  it("brings one of each topic to a pattern, in every serializer", function()
+  it("event_retention: brings one of each topic to a pattern, in every serializer", function()
     peer.fresh_realm()
     local bob = peer.join()
     for i, topic in ipairs { "a.1", "a.2", "a.3", "a.1", "b.1" } do
@@ -273,7 +273,7 @@ local function retention(peer)
     end
   end)
 
-  it("brings a thousand, and then what is published live", function()
+  it("event_retention: brings a thousand, and then what is published live", function()
     peer.fresh_realm()
     local alice, bob = peer.join(), peer.join()
     local messages = {}
@@ -290,7 +290,7 @@ local function retention(peer)
     alice:expect_event(id, { 0 }, nil, { topic = "t0" })
   end)
 
-  it("brings the testament of a connection that broke", function()
+  it("event_retention: brings the testament of a connection that broke", function()
     local alice, bob = peer.join(), peer.join()
     local topic = peer.uri()
     local id = bob:subscribe(topic)
