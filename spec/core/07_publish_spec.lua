@@ -156,7 +156,7 @@ core.describe("PUBLISH", function(router)
     end
   end)
 
-  it("publisher_exclusion: reaches its publisher with exclude_me false, in a vector's order", function()
+  it("publisher_exclusion: reaches its publisher with exclude_me false, in order", function()
     local alice = router():join { roles = { publisher = {}, subscriber = {} } }
     local subscribed = alice:send { core.SUBSCRIBE, 123, {}, "com.myapp.topic1" }
     local id = subscribed[1][2][3]
