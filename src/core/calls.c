@@ -14,10 +14,39 @@
 
 /* ---- life ---- */
 
+/* Calls come in bursts that are longer than what malloc keeps at hand. */
+static struct call *take_memory(struct dealer *dealer)
+{
+    struct call *call = dealer->spare;
+
+    if (call == NULL)
+        return mem_alloc(sizeof *call);
+    dealer->spare = call->next_spare;
+    dealer->spare_count--;
+    return call;
+}
+
+static void give_memory(struct dealer *dealer, struct call *call)
+{
+    if (dealer->spare_count == MAX_SPARE_CALLS) {
+        mem_free(call);
+        return;
+    }
+    call->next_spare = dealer->spare;
+    dealer->spare = call;
+    dealer->spare_count++;
+}
+
+void calls_fini(struct core *core)
+{
+    while (core->dealer.spare != NULL)
+        mem_free(take_memory(&core->dealer));
+}
+
 struct call *call_new(struct core *core, struct session *caller, uint64_t request,
                       const struct registration *registration)
 {
-    struct call *call = mem_alloc(sizeof *call);
+    struct call *call = take_memory(&core->dealer);
 
     *call = (struct call){.caller = caller,
                           .request = request,
@@ -109,7 +138,7 @@ void call_free(struct core *core, struct call *call)
         mem_free(container_of(node, struct kept_chunk, in_call));
     mem_free(call->kept);
     mem_free(call->tried);
-    mem_free(call);
+    give_memory(&core->dealer, call);
 }
 
 void call_end(struct core *core, struct call *call)

@@ -79,6 +79,9 @@ void calls_leave(struct core *core, struct session *session);
  * that the session waits for end without a word to anybody, unless `staying` works on them. */
 void calls_forget(struct core *core, struct session *session, const struct session *staying);
 
+/* Frees what is kept for calls to come; there are none any more. */
+void calls_fini(struct core *core);
+
 /* CHECKs all calls; returns how many deadlines they have set. */
 size_t calls_check(const struct core *core);
 

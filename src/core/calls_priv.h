@@ -23,6 +23,7 @@ struct kept_chunk {
 };
 
 struct call {
+    struct call *next_spare;  /* in dealer->spare; else unused */
     struct session *caller;   /* borrowed */
     struct session *callee;   /* borrowed; NULL: waiting */
     struct callee *answerer;  /* borrowed; NULL: waiting, or detached meanwhile */

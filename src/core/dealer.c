@@ -36,6 +36,7 @@ void dealer_fini(struct core *core)
     map_fini(&dealer->callees);
     map_fini(&dealer->calls);
     map_fini(&dealer->invocations);
+    calls_fini(core);
 }
 
 static struct registration *registration_new(struct core *core, uint64_t id, const struct msg *msg,

@@ -52,6 +52,8 @@ struct dealer {
     struct map callees;       /* (session id, registration id) -> callee, owned */
     struct map calls;         /* (caller's session id, request) -> call, owned */
     struct map invocations;   /* (callee's session id, invocation) -> call, borrowed */
+    struct call *spare;       /* owned list: memory for calls to come */
+    unsigned spare_count;
 };
 
 void dealer_init(struct core *core);

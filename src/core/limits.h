@@ -51,6 +51,9 @@
 /* A HELLO, and an AUTHENTICATE, that is kept for those who judge it: anybody may send one. */
 #define MAX_JOINING_LEN 65536
 
+/* Memory of calls that are over, kept for the next ones of a realm: 256 KiB. */
+#define MAX_SPARE_CALLS 1024
+
 /* CHALLENGEs before a session is open: methods with several rounds. */
 #define MAX_CHALLENGES 4
 
