@@ -91,6 +91,9 @@ static void judge(const struct mind *mind, uint64_t id)
         decision.reason = "wamp.error.authentication_denied";
         break;
     case ASK_AUTHORIZE:
+    case ASK_ANSWER:
+    case ASK_RETAINED:
+    case ASK_RECHECK:
         decision.verdict =
             slice_eq(question->msg->text, SLICE("ask.yes")) ? VERDICT_ALLOW : VERDICT_DENY;
         break;
@@ -152,7 +155,8 @@ static void on_unask(void *ctx, uint64_t question)
         router_stop(mind->plan->router);
 }
 
-static const struct decider decider = {open_mind, stop_mind, close_mind, on_ask, on_unask};
+static const struct decider decider = {
+    .open = open_mind, .stop = stop_mind, .close = close_mind, .ask = on_ask, .unask = on_unask};
 
 /* ---- who is judged ---- */
 

@@ -74,7 +74,8 @@ static void on_unask(void *ctx, uint64_t question)
     UNIT_FAIL("question %llu is taken back", (unsigned long long)question);
 }
 
-static const struct decider decider = {open_mind, stop_mind, free, on_ask, on_unask};
+static const struct decider decider = {
+    .open = open_mind, .stop = stop_mind, .close = free, .ask = on_ask, .unask = on_unask};
 
 /* ---- the router ---- */
 

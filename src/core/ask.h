@@ -18,7 +18,17 @@
 enum ask {
     ASK_JOIN,         /* HELLO: ACCEPT, CHALLENGE or REFUSE */
     ASK_AUTHENTICATE, /* AUTHENTICATE, the answer to a CHALLENGE: the same three */
-    ASK_AUTHORIZE,    /* a request of a session, by a rule that says so: ALLOW or DENY */
+    ASK_AUTHORIZE,    /* a request of a session, for what `needs` says: ALLOW or DENY */
+    ASK_ANSWER,       /* a RESULT or ERROR on its way to a caller: ALLOW (changed) or DENY */
+    ASK_RETAINED,     /* a retained event, for a session that has just subscribed: the same two */
+    ASK_RECHECK,      /* something a session holds, when the rules have changed: the same two */
+};
+
+/* What has to be said about a request, one after the other. */
+enum {
+    NEEDS_AUTHORIZE = 1, /* whether it is allowed at all */
+    NEEDS_INTERCEPT = 2, /* whether it is changed or stopped */
+    NEEDS_FILTER = 4,    /* who gets the event */
 };
 
 /* Valid until it is answered or taken back. */
@@ -34,9 +44,11 @@ struct question {
     const struct msg *hello;
     const struct transport *transport;
 
-    /* AUTHORIZE: */
+    /* AUTHORIZE, RECHECK: */
+    unsigned needs; /* bit set of NEEDS_ */
     enum rule_action action;
-    enum match match; /* of a SUBSCRIBE or REGISTER */
+    enum match match;   /* of a SUBSCRIBE or REGISTER */
+    struct grant given; /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave */
 };
 
 enum verdict {
@@ -67,6 +79,14 @@ struct decision {
 
     /* REFUSE, DENY: */
     const char *reason, *words; /* URI (DENY: NULL is not_authorized), and text or NULL */
+    struct slice kwargs;        /* DENY: encoded dict for the ERROR, or none */
+    bool closes;                /* DENY: the session is ended as well */
+
+    /* ALLOW, DENY of an AUTHORIZE question: the answer is kept for those who are equal in the
+     * attributes that were read for it. */
+    uint32_t keep_ms;          /* 0: not at all */
+    const struct slice *reads; /* their names, in the order in which they were read */
+    size_t read_count;
 };
 
 #endif

@@ -5,9 +5,12 @@
 #ifndef NEXUS_CORE_GRANT_H
 #define NEXUS_CORE_GRANT_H
 
-#include "base/base.h"
+#include "base/slice.h"
+#include "wire/codec.h"
 
-/* All zero: nothing. */
+struct audience;
+
+/* All zero: nothing. Everything is borrowed as long as the grant. */
 struct grant {
     bool discloses;      /* receivers are told who it is, whatever was asked for */
     bool hides;          /* they are not told */
@@ -15,6 +18,13 @@ struct grant {
     bool is_explicit;    /* it was meant for reserved URIs, by name */
     int64_t trustlevel;
     uint64_t timeout_ms; /* upper bound for calls; 0: none */
+
+    /* What the message has instead of its own; data NULL: its own. */
+    enum codec codec;                /* of the three encoded values */
+    struct slice uri;                /* topic or procedure */
+    struct slice args, kwargs;       /* encoded list, encoded dict */
+    struct slice options;            /* encoded dict: these stand before the client's, key by key */
+    const struct audience *audience; /* who may get the event; NULL: everybody */
 };
 
 #endif

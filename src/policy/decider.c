@@ -83,11 +83,10 @@ static void *open_mind(void *ctx, struct realm *realm)
     return mind;
 }
 
-/* On the thread of the loop, and so not in open_mind. */
-static void open_handles(struct mind *mind)
+static void start_mind(void *ctx)
 {
-    if (mind->has_handles)
-        return;
+    struct mind *mind = ctx;
+
     mind->has_handles = true;
     uv_timer_init(realm_loop(mind->realm), &mind->timer);
     uv_idle_init(realm_loop(mind->realm), &mind->turn);
@@ -158,7 +157,6 @@ static void ask(void *ctx, const struct question *question)
 {
     struct mind *mind = ctx;
 
-    open_handles(mind);
     if (mind->policy == NULL || is_crowded(mind, question) ||
         (question->ask == ASK_AUTHORIZE && !mind->policy->has_authorize))
         refuse_all(mind, question);
@@ -180,5 +178,9 @@ static void unask(void *ctx, uint64_t question)
         login_forget(login);
 }
 
-const struct decider policy_decider = {
-    .open = open_mind, .stop = stop_mind, .close = close_mind, .ask = ask, .unask = unask};
+const struct decider policy_decider = {.open = open_mind,
+                                       .start = start_mind,
+                                       .stop = stop_mind,
+                                       .close = close_mind,
+                                       .ask = ask,
+                                       .unask = unask};

@@ -15,8 +15,8 @@ struct parcel {
 };
 
 struct local_peer {
-    struct peer *peer; /* owned by worker 0; NULL: closed */
-    struct router *router;
+    struct peer *peer; /* owned by its worker; NULL: closed */
+    struct worker *worker;
     local_receive_fn *receive;
     void (*on_close)(void *ctx);
     void *ctx;
@@ -26,23 +26,24 @@ struct local_peer {
     bool is_gone;                      /* local_close was called: freed at the next delivery */
 };
 
-struct local_peer *local_open(struct router *router, local_receive_fn *receive,
-                              void (*on_close)(void *ctx), void *ctx)
+static struct local_peer *open_at(struct worker *worker, bool is_trusted, local_receive_fn *receive,
+                                  void (*on_close)(void *ctx), void *ctx)
 {
     struct local_peer *local = mem_zero(1, sizeof *local);
     struct peer *peer = mem_zero(1, sizeof *peer);
 
     *local = (struct local_peer){
-        .peer = peer, .router = router, .receive = receive, .on_close = on_close, .ctx = ctx};
+        .peer = peer, .worker = worker, .receive = receive, .on_close = on_close, .ctx = ctx};
     local->inbox_end = &local->inbox;
     list_init(&local->ready);
-    peer->id = ((uint64_t)LOCAL_WORKER << 56) | ++router->next_local;
-    peer->worker = &router->workers[0];
+    peer->worker = worker;
+    peer->id = ((uint64_t)LOCAL_WORKER << 56) | ++peer->worker->next_local;
     peer->local = local;
     peer->waiting_end = &peer->waiting;
     peer->transport = (struct transport){.type = TRANSPORT_LOCAL,
                                          .codec = CODEC_MSGPACK,
                                          .is_secure = true,
+                                         .is_trusted = is_trusted,
                                          .send_max = UINT32_MAX,
                                          .protocol = "wamp.2.msgpack",
                                          .peer = mem_copy("local", sizeof "local")};
@@ -50,9 +51,21 @@ struct local_peer *local_open(struct router *router, local_receive_fn *receive,
     return local;
 }
 
+struct local_peer *local_open(struct router *router, local_receive_fn *receive,
+                              void (*on_close)(void *ctx), void *ctx)
+{
+    return open_at(&router->workers[0], false, receive, on_close, ctx);
+}
+
+struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
+                                   void (*on_close)(void *ctx), void *ctx)
+{
+    return open_at(realm->home, true, receive, on_close, ctx);
+}
+
 static void ready(struct local_peer *local)
 {
-    struct worker *worker = &local->router->workers[0];
+    struct worker *worker = local->worker;
 
     if (list_is_linked(&local->ready))
         return;
@@ -108,8 +121,8 @@ static void close_peer(struct local_peer *local)
     if (peer == NULL)
         return;
     pump_close(peer);
-    if (local->router->worker_count > 1)
-        net_post(local->router->workers[0].net);
+    if (local->worker->router->worker_count > 1)
+        net_post(local->worker->net);
 }
 
 void local_close(struct local_peer *local)

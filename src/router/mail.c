@@ -31,6 +31,7 @@ static void drop(struct mail *item)
             blob_drop(item->action.blob);
         break;
     case MAIL_TAKEN:
+    case MAIL_START:
         break;
     }
 }
@@ -98,12 +99,21 @@ void mail_post(struct worker *from)
             hand_over(&from->outgoing[i], &from->router->workers[i]);
 }
 
+void mail_start(struct realm *realm)
+{
+    struct mail_list list = {0};
+
+    reserve(&list, 1);
+    list.items[list.count++] = (struct mail){.type = MAIL_START, .realm = realm};
+    atomic_fetch_add_explicit(&realm->home->mailbox.backlog, 1, memory_order_relaxed);
+    hand_over(&list, realm->home);
+    mem_free(list.items);
+}
+
 /* Tells the worker of a peer that its message was handled; runs of one peer become one item. */
 static void acknowledge(struct worker *worker, const struct mail *item)
 {
-    struct worker *to = &worker->router->workers[net_worker_of(item->event.peer) == LOCAL_WORKER
-                                                     ? 0
-                                                     : net_worker_of(item->event.peer)];
+    struct worker *to = peer_worker(worker->router, item->event.peer);
     struct mail_list *list = &worker->outgoing[to->index];
     size_t len = item->event.bytes == NULL ? 0 : item->event.bytes->len;
     struct mail *last = list->count == 0 ? NULL : &list->items[list->count - 1];
@@ -187,6 +197,8 @@ void mail_handle(struct worker *worker)
             handle_event(worker, item);
         else if (item->type == MAIL_TAKEN)
             handle_taken(worker, item);
+        else if (item->type == MAIL_START)
+            pump_start(item->realm);
         else
             pump_action(worker, item->realm, &item->action);
         if (item->type == MAIL_EVENT)

@@ -55,14 +55,6 @@ static void note(struct worker *worker, const struct realm *realm, const struct 
              "connection", peer_id, "detail", action->words, NULL);
 }
 
-/* The worker a peer lives on. */
-static struct worker *worker_of(const struct router *router, uint64_t peer)
-{
-    unsigned index = net_worker_of(peer);
-
-    return &router->workers[index == LOCAL_WORKER ? 0 : index];
-}
-
 static void report_unsent(struct worker *worker, struct realm *realm, const struct action *action)
 {
     /* By mail also at home: a step may not begin while another one's actions are carried out. */
@@ -77,7 +69,7 @@ static void send_here(struct worker *worker, struct realm *realm, struct action 
 {
     enum send_result result;
 
-    if (net_worker_of(action->peer) == LOCAL_WORKER) {
+    if (peer_is_local(action->peer)) {
         struct peer *peer = pump_find(worker, action->peer);
 
         if (peer == NULL)
@@ -216,7 +208,7 @@ static void carry_out(struct worker *worker, struct realm *realm, struct outbox 
             carry_out_at_home(worker, realm, action);
             continue;
         }
-        to = worker_of(worker->router, action->peer);
+        to = peer_worker(worker->router, action->peer);
         if (LIKELY(to == worker))
             pump_action(worker, realm, action);
         else
@@ -233,11 +225,20 @@ uint64_t pump_wall_now(void)
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
-static uint64_t wall_clock(struct worker *worker)
+uint64_t pump_wall(struct worker *worker)
 {
     if (worker->wall == 0)
         worker->wall = pump_wall_now();
     return worker->wall;
+}
+
+void pump_start(struct realm *realm)
+{
+    if (LIKELY(realm->is_started))
+        return;
+    realm->is_started = true;
+    if (realm->decider != NULL && realm->decider->start != NULL)
+        realm->decider->start(realm->mind);
 }
 
 void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
@@ -245,9 +246,10 @@ void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
     struct outbox out = worker->out; /* a step begun by a release has an outbox of its own */
     uint64_t wake_at;
 
+    pump_start(realm);
     worker->out = (struct outbox){0};
     ev->now = net_now(worker->net);
-    ev->wall = wall_clock(worker);
+    ev->wall = pump_wall(worker);
     core_step(realm->core, ev, &out);
     realm->is_touched = true;
     carry_out(worker, realm, &out);
@@ -260,9 +262,9 @@ void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
     asks_run(realm);
     wake_at = core_wake_at(realm->core);
     if (UNLIKELY(wake_at == NEVER))
-        deadlines_cancel(&worker->deadlines, &realm->wake);
-    else if (!deadline_is_set(&realm->wake) || realm->wake.at != wake_at)
-        deadlines_set(&worker->deadlines, &realm->wake, wake_at);
+        deadlines_cancel(&worker->deadlines, &realm->wake.deadline);
+    else if (!deadline_is_set(&realm->wake.deadline) || realm->wake.deadline.at != wake_at)
+        deadlines_set(&worker->deadlines, &realm->wake.deadline, wake_at);
     if (UNLIKELY(ev->type == EV_HELLO && worker->is_closing))
         pump_close_realm(worker, realm);
 }
@@ -278,8 +280,11 @@ void pump_wake(struct worker *worker)
     struct deadline *due;
 
     reports_wake(worker);
-    while ((due = deadlines_due(&worker->deadlines, net_now(worker->net))) != NULL)
-        pump_step(worker, container_of(due, struct realm, wake), &(struct event){.type = EV_TICK});
+    while ((due = deadlines_due(&worker->deadlines, net_now(worker->net))) != NULL) {
+        struct realm_timer *timer = container_of(due, struct realm_timer, deadline);
+
+        timer->fire(timer);
+    }
 }
 
 /* ---- what peers say ---- */

@@ -29,6 +29,13 @@ static void give_id_back(void *ctx, uint64_t session)
     pthread_mutex_unlock(&router->ids_lock);
 }
 
+static void on_wake(struct realm_timer *timer)
+{
+    struct realm *realm = container_of(timer, struct realm, wake);
+
+    pump_step(realm->home, realm, &(struct event){.type = EV_TICK});
+}
+
 struct realm *realm_new(struct router *router, const struct realm_options *options,
                         const char *name, size_t name_len)
 {
@@ -39,6 +46,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     realm->name_len = name_len;
     realm->queue = options->queue;
     realm->decider = options->decider;
+    realm->wake.fire = on_wake;
     CHECK(realm->decider != NULL || (!core.asks_join && core.rules == NULL));
     realm->ppt_compat = core.ppt_compat;
     realm->home = &router->workers[router->next_home++ % router->worker_count];
@@ -54,6 +62,8 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     pthread_mutex_lock(&realm->home->snapshot_lock);
     list_append(&realm->home->realms, &realm->at_home);
     pthread_mutex_unlock(&realm->home->snapshot_lock);
+    if (realm->decider != NULL)
+        mail_start(realm);
     return realm;
 }
 
@@ -79,6 +89,33 @@ const struct core *realm_core(const struct realm *realm)
 struct uv_loop_s *realm_loop(const struct realm *realm)
 {
     return net_loop(realm->home->net);
+}
+
+uint64_t realm_now(const struct realm *realm)
+{
+    return net_now(realm->home->net);
+}
+
+uint64_t realm_wall(const struct realm *realm)
+{
+    return pump_wall(realm->home);
+}
+
+void realm_set_timer(struct realm *realm, struct realm_timer *timer, uint64_t at)
+{
+    net_enter(realm->home->net); /* the worker looks at its clocks at the end of a turn */
+    deadlines_set(&realm->home->deadlines, &timer->deadline, at);
+}
+
+void realm_clear_timer(struct realm *realm, struct realm_timer *timer)
+{
+    deadlines_cancel(&realm->home->deadlines, &timer->deadline);
+}
+
+void realm_step(struct realm *realm, struct event *ev)
+{
+    net_enter(realm->home->net);
+    pump_step(realm->home, realm, ev);
 }
 
 /* A realm that somebody asked for by name comes into being, if that is allowed. */

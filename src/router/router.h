@@ -18,7 +18,7 @@
 struct realm;
 
 /* Who answers what a realm asks (core/ask.h). All but `open` is called on the thread of the
- * realm's home. */
+ * realm's home, `start` before all others. */
 struct decider {
     /* A realm begins, before any thread runs it: what is returned (never NULL) is the `mind` of
      * the other functions. */
@@ -34,6 +34,9 @@ struct decider {
     void (*ask)(void *mind, const struct question *question);
     /* The answer to this question is of no interest any more. */
     void (*unask)(void *mind, uint64_t question);
+
+    /* The home runs: timers may be set, and peers opened. May be NULL. */
+    void (*start)(void *mind);
 };
 
 struct realm_options {
@@ -48,6 +51,23 @@ struct realm_options {
 const char *realm_name(const struct realm *realm);
 const struct core *realm_core(const struct realm *realm);
 struct uv_loop_s *realm_loop(const struct realm *realm);
+
+/* Clocks, read once a loop turn: monotonic, and since 1970 (UTC). Milliseconds. */
+uint64_t realm_now(const struct realm *realm);
+uint64_t realm_wall(const struct realm *realm);
+
+/* A clock of somebody in a realm: set to an instant of realm_now. One that is set must be cleared
+ * before its memory goes. On the home's thread only. */
+struct realm_timer {
+    struct deadline deadline;
+    void (*fire)(struct realm_timer *timer);
+};
+void realm_set_timer(struct realm *realm, struct realm_timer *timer, uint64_t at);
+void realm_clear_timer(struct realm *realm, struct realm_timer *timer);
+
+/* Something happened to the core at the will of a decider: a step of its own. The time is filled
+ * in. Not from within `ask` and `unask`, which are called in the middle of things. */
+void realm_step(struct realm *realm, struct event *ev);
 
 /* Answers a question; one that was taken back is passed over. On the home's thread only. */
 void realm_decide(struct realm *realm, const struct decision *decision);
@@ -103,6 +123,11 @@ struct local_peer;
 struct local_peer *local_open(struct router *router, local_receive_fn *receive,
                               void (*on_close)(void *ctx), void *ctx);
 void local_send(struct local_peer *local, struct slice message);
+
+/* The same for the decider of a realm, on the thread of its home: its session is not subject to
+ * what anybody decides. HELLO must name the realm; authid and authrole in it count. */
+struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
+                                   void (*on_close)(void *ctx), void *ctx);
 
 /* Ends the peer, and its session as a lost connection does. Due for every peer before
  * router_free; also after router_run has returned. */

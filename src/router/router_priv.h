@@ -20,8 +20,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-/* The worker number in the ids of local peers. They live on worker 0. */
-#define LOCAL_WORKER 255
+/* Ids of local peers have the number of their worker, and this bit above it. */
+#define LOCAL_WORKER 128
 
 /* What a connection may have on the way to another worker before it is not read any more. */
 #define MAX_MAIL_MESSAGES 256
@@ -47,7 +47,8 @@ struct realm {
     void *mind;                    /* the decider's */
     struct asks asks;
     bool ppt_compat;
-    struct deadline wake;          /* in home->deadlines */
+    struct realm_timer wake;       /* in home->deadlines */
+    bool is_started;               /* its decider has heard that the home runs */
     struct list at_home;           /* home->realms */
     bool is_touched;               /* stepped since the last snapshot */
     struct core_counters snapshot; /* under home->snapshot_lock */
@@ -75,6 +76,7 @@ enum mail_type {
     MAIL_EVENT,  /* to the home of a realm */
     MAIL_ACTION, /* to the worker of a peer */
     MAIL_TAKEN,  /* to the worker of a peer: so much of its mail has been handled */
+    MAIL_START,  /* to the home of a realm: it begins */
 };
 
 struct mail {
@@ -127,7 +129,7 @@ struct worker {
     struct net *net;            /* owned */
     struct map peers;           /* id -> struct peer, owned */
     struct list realms;         /* whose home this is; under snapshot_lock */
-    struct deadlines deadlines; /* of those realms */
+    struct deadlines deadlines; /* of those realms: struct realm_timer */
     struct outbox out;          /* of the step at hand */
     struct arena scratch;       /* of the message at hand */
     uint64_t wall;              /* ms since 1970, read once a turn; 0: not yet */
@@ -138,10 +140,11 @@ struct worker {
     struct mailbox mailbox;     /* from other workers */
     struct mail_list *outgoing; /* array owned; one for each worker */
     struct mail_list incoming;  /* being handled */
-    struct list local_peers;    /* worker 0: with something to deliver */
-    uint64_t mail_dropped;      /* events not sent because a mailbox was full */
-    struct map unreported;      /* peer -> struct loss, owned: what its realm does not know yet */
-    uint64_t report_at;         /* when it is to be told; NEVER: there is nothing */
+    struct list local_peers;    /* with something to deliver */
+    uint64_t next_local;
+    uint64_t mail_dropped; /* events not sent because a mailbox was full */
+    struct map unreported; /* peer -> struct loss, owned: what its realm does not know yet */
+    uint64_t report_at;    /* when it is to be told; NEVER: there is nothing */
     pthread_mutex_t snapshot_lock;
     struct snapshot snapshot;
 };
@@ -163,7 +166,6 @@ struct router {
     atomic_bool is_stopping;
     atomic_bool is_unflushed; /* the grace time ran out */
     atomic_size_t open_peers;
-    uint64_t next_local;
     uint64_t started_at;
     pthread_mutex_t tls_lock;
     struct tls_files **tls_files; /* array owned, items held, under tls_lock; NULL: not reloaded */
@@ -194,8 +196,9 @@ void asks_run(struct realm *realm);
 void pump_read_on(struct peer *peer);
 
 /* pump.c */
-/* The wall clock, ms since 1970. */
+/* The wall clock, ms since 1970; of a worker: read once a turn. */
 uint64_t pump_wall_now(void);
+uint64_t pump_wall(struct worker *worker);
 
 void pump_open(struct worker *worker, struct peer *peer);
 void pump_message(struct peer *peer, struct slice bytes);
@@ -204,6 +207,19 @@ void pump_step(struct worker *worker, struct realm *realm, struct event *ev);
 void pump_close_realm(struct worker *worker, struct realm *realm);
 void pump_action(struct worker *worker, struct realm *realm, struct action *action);
 void pump_wake(struct worker *worker);
+
+/* The home of a realm runs: its decider is told, once. */
+void pump_start(struct realm *realm);
+
+static inline bool peer_is_local(uint64_t peer)
+{
+    return (net_worker_of(peer) & LOCAL_WORKER) != 0;
+}
+
+static inline struct worker *peer_worker(const struct router *router, uint64_t peer)
+{
+    return &router->workers[net_worker_of(peer) & (LOCAL_WORKER - 1)];
+}
 
 /* The id of a peer, or NULL when it is gone. */
 struct peer *pump_find(struct worker *worker, uint64_t id);
@@ -217,6 +233,9 @@ void mail_add(struct worker *from, struct worker *to, const struct mail *item);
 
 /* Hands all batches over: one lock and one wake-up for each worker that gets something. */
 void mail_post(struct worker *from);
+
+/* Lets the home of a new realm know of it; from any thread. */
+void mail_start(struct realm *realm);
 
 /* Handles what others have posted. */
 void mail_handle(struct worker *worker);

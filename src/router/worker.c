@@ -106,8 +106,7 @@ static void on_turn(void *ctx)
 {
     struct worker *worker = ctx;
 
-    if (worker->index == 0)
-        local_deliver(worker);
+    local_deliver(worker);
     mail_post(worker);
     if (worker->router->worker_count > 1)
         status_snapshot(worker);
@@ -177,8 +176,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
 void worker_fini(struct worker *worker)
 {
     worker->is_over = true;
-    if (worker->index == 0)
-        local_deliver(worker); /* peers that were closed after the loop had ended */
+    local_deliver(worker); /* peers that were closed after the loop had ended */
     list_each (&worker->realms, node, after) {
         struct realm *realm = container_of(node, struct realm, at_home);
 

@@ -19,6 +19,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "script/door_priv.h"
+#include "script/wait.h"
 
 #include <lauxlib.h>
 
@@ -243,20 +244,27 @@ static int l_cannot_wait(lua_State *lua)
                            "not wait");
 }
 
+void l_wait_allowed(lua_State *lua)
+{
+    const struct vm *vm = vm_of(lua);
+    const struct door_run *run = vm->run;
+
+    if (run == NULL)
+        luaL_error(lua, "cannot wait outside of an entry");
+    else if (run->call.no_wait != NULL)
+        luaL_error(lua, "%s", run->call.no_wait);
+    else if (run->canceled != DOOR_NO_LIMIT)
+        luaL_error(lua, "%s", run->cancel_words);
+    else if (vm->pinned != 0 || !lua_isyieldable(lua))
+        l_cannot_wait(lua);
+}
+
 int door_wait(lua_State *lua, struct door_wait wait)
 {
     struct vm *vm = vm_of(lua);
-    struct door_run *run = vm->run;
 
-    if (run == NULL)
-        return luaL_error(lua, "cannot wait outside of an entry");
-    if (run->call.no_wait != NULL)
-        return luaL_error(lua, "%s", run->call.no_wait);
-    if (run->canceled != DOOR_NO_LIMIT)
-        return luaL_error(lua, "%s", run->cancel_words);
-    if (vm->pinned != 0 || !lua_isyieldable(lua))
-        return l_cannot_wait(lua);
-    run->wait = wait;
+    l_wait_allowed(lua);
+    vm->run->wait = wait;
     vm->yielding = YIELD_WAIT;
     return lua_yieldk(lua, 0, 0, l_woken);
 }

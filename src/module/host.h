@@ -1,0 +1,55 @@
+/* host.h -- what the functions of the module `nexus` find around them.
+ *
+ * Each state of Lua that runs a policy has one. It names what outlives the state:
+ * clocks, stores, what the configuration says. Functions of the module know this
+ * room and those below it; what needs a core or a router is in the room policy.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_MODULE_HOST_H
+#define NEXUS_MODULE_HOST_H
+
+#include "base/slice.h"
+
+#include <lua.h>
+
+struct uv_loop_s;
+
+struct secret {
+    const char *name;
+    struct slice value;
+};
+
+/* What the configuration says to the policy of a realm. It outlives all its states. */
+struct host_config {
+    struct slice settings;        /* MessagePack dict, for nexus.config; len 0: empty */
+    const struct secret *secrets; /* secret_count of them, for nexus.secret */
+    size_t secret_count;
+    const char *data_folder; /* where files of stores and databases are; NULL: nowhere */
+    const char *const
+        *http_hosts; /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
+    const char *const *c_modules; /* that may be required; NULL-terminated, or NULL */
+    size_t memory;                /* bytes of a state of Lua; 0: the default */
+};
+
+struct host {
+    const char *realm;
+    const char *version;    /* of the policy: hexadecimal digits */
+    struct uv_loop_s *loop; /* of the thread that it runs on; NULL: it is only being checked */
+    bool is_loading;        /* the policy is being run to get its table: nothing may act */
+    const struct host_config *config; /* never NULL */
+
+    /* Milliseconds: of a monotonic clock, and since 1970 (UTC). In tests they are the test's. */
+    uint64_t (*now)(const struct host *host);
+    uint64_t (*wall)(const struct host *host);
+    void *clock; /* theirs */
+};
+
+/* The host of a state; borrowed as long as that lives. */
+void l_host_set(lua_State *lua, struct host *host);
+struct host *host_of(lua_State *lua);
+
+/* Raises `not while loading; use policy.on_load` while the policy is being loaded. */
+struct host *l_host_acts(lua_State *lua);
+
+#endif
