@@ -27,7 +27,7 @@ describe("the command line", function()
     assert_usage("nexusd: unknown flag, or an argument too many: --help=3; try nexusd --help",
       "--help=3")
     assert_usage("nexusd: an argument is missing: --config; try nexusd --help", "--config")
-    assert_usage("nexusd: unknown argument: realm1; try nexusd --help", "realm1")
+    assert_usage("nexusd: unknown argument: realm1; try nexusd --help", "--realm a realm1")
   end)
 
   it("says which half of the short way is missing", function()

@@ -83,7 +83,7 @@ describe("a policy in the configuration", function()
       { wrong .. "/policy.lua " .. sound, 78, "acme/policy.lua:4: policy.authorise: no such key",
         sound .. ": no errors\n" },
       { sound .. "/nowhere", 78, "nowhere", "" },
-      { "", 2, "nexusd: check needs the path of a policy", "" },
+      { "", 2, "nexusd check: missing: POLICY...", "" },
     } do
       nexusd = daemon.spawn { flags = "check " .. try[1] }
       assert.equal(try[2], nexusd:wait())

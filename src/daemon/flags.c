@@ -342,11 +342,7 @@ void flags_print_help(struct writer *out)
 {
     char line[200];
 
-    print_text(out, "nexusd " NEXUS_VERSION ", a WAMP router\n\n"
-                    "  nexusd --config FILE\n"
-                    "  nexusd --realm realm1 --ws 127.0.0.1:8080\n"
-                    "  nexusd check POLICY...      say what is wrong with policies, and end\n\n"
-                    "Flags:\n");
+    print_text(out, "\nFlags:\n");
     for (int i = 0; i < FLAG_COUNT; i++)
         print_flag(out, &flag_rows[i]);
 

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/exit_code.h"
 #include "daemon/flags.h"
@@ -9,7 +10,6 @@
 #include "daemon/service.h"
 
 #include <stdio.h>
-#include <string.h>
 #include <unistd.h>
 
 static int print_all(struct writer *text)
@@ -30,6 +30,7 @@ static int print_help(void)
     struct writer out;
 
     writer_init(&out, 4096);
+    commands_print(&out);
     flags_print_help(&out);
     return print_all(&out);
 }
@@ -108,11 +109,12 @@ int main(int argc, char **argv)
 {
     struct arena arena;
     struct flags flags;
+    int code;
 
-    if (argc > 1 && strcmp(argv[1], "check") == 0)
-        return policies_check(argc - 2, argv + 2);
+    if (commands_run(argc, argv, &code))
+        return code;
     arena_init(&arena);
-    int code = flags_parse(&flags, argc, argv, &arena);
+    code = flags_parse(&flags, argc, argv, &arena);
     if (code == EXIT_OK && flags.task == TASK_HELP)
         code = print_help();
     else if (code == EXIT_OK && flags.task == TASK_SAMPLE)

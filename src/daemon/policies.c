@@ -74,21 +74,17 @@ struct policies *policies_load(struct config *config)
     return NULL;
 }
 
-int policies_check(int count, char **paths)
+int policies_check(const struct command_line *line)
 {
     int code = EXIT_OK;
 
-    if (count == 0) {
-        fprintf(stderr, "nexusd: check needs the path of a policy; try nexusd --help\n");
-        return EXIT_USAGE;
-    }
-    for (int i = 0; i < count; i++) {
-        struct policy *policy = policy_load(paths[i], say, NULL);
+    for (int i = 0; i < line->count; i++) {
+        struct policy *policy = policy_load(line->arguments[i], say, NULL);
 
         if (policy == NULL)
             code = EXIT_CONFIG;
         else
-            printf("%s: no errors\n", paths[i]);
+            printf("%s: no errors\n", line->arguments[i]);
         policy_free(policy);
     }
     return code;

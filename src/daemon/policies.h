@@ -5,6 +5,7 @@
 #ifndef NEXUS_DAEMON_POLICIES_H
 #define NEXUS_DAEMON_POLICIES_H
 
+#include "daemon/commands.h"
 #include "daemon/config.h"
 
 struct policies;
@@ -14,7 +15,7 @@ struct policies;
 struct policies *policies_load(struct config *config);
 
 /* `nexusd check PATH...`: says what is wrong with policies; returns an exit code. */
-int policies_check(int count, char **paths);
+int policies_check(const struct command_line *line);
 
 /* When no realm is left; NULL is fine. */
 void policies_free(struct policies *policies);
