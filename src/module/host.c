@@ -6,7 +6,36 @@
 
 #include <lauxlib.h>
 
+#include <time.h>
+
 static const char host_key = 0;
+
+static uint64_t ms_of(clockid_t id)
+{
+    struct timespec now;
+
+    clock_gettime(id, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t machine_now(const struct host *host)
+{
+    (void)host;
+    return ms_of(CLOCK_MONOTONIC);
+}
+
+static uint64_t machine_wall(const struct host *host)
+{
+    (void)host;
+    return ms_of(CLOCK_REALTIME);
+}
+
+void host_init(struct host *host)
+{
+    static const struct host_config nothing;
+
+    *host = (struct host){.config = &nothing, .now = machine_now, .wall = machine_wall};
+}
 
 void l_host_set(lua_State *lua, struct host *host)
 {

@@ -43,7 +43,12 @@ struct host {
     uint64_t (*now)(const struct host *host);
     uint64_t (*wall)(const struct host *host);
     void *clock; /* theirs */
+
+    const char *(*hook)(lua_State *lua); /* the name of the hook that runs, for logs; may be NULL */
 };
+
+/* A host of nobody, with the clocks of the machine and an empty configuration. */
+void host_init(struct host *host);
 
 /* The host of a state; borrowed as long as that lives. */
 void l_host_set(lua_State *lua, struct host *host);

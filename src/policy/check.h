@@ -7,7 +7,7 @@
 #ifndef NEXUS_POLICY_CHECK_H
 #define NEXUS_POLICY_CHECK_H
 
-#include "policy/guess.h"
+#include "base/guess.h"
 #include "policy/policy_priv.h"
 
 /* More than that is no policy. */

@@ -66,9 +66,12 @@ void l_policy_set_hook(lua_State *lua, size_t hook)
 
 static int l_prepare(lua_State *lua)
 {
+    struct policy *policy = lua_touserdata(lua, -1);
+
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &policy_key);
     lua_newtable(lua);
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &hooks_key);
+    l_host_set(lua, &policy->host);
     return 0;
 }
 
@@ -149,7 +152,7 @@ static bool open_vm(struct policy *policy)
     policy->vm =
         vm_new(&(struct vm_options){.source = policy->source, .say = say_line, .say_ctx = policy});
     return policy->vm != NULL && vm_try(policy->vm, l_prepare, policy, NULL, 0) == 0 &&
-           vm_provide(policy->vm, "nexus", l_module_open) == 0;
+           vm_provide(policy->vm, "nexus", l_policy_open_module) == 0;
 }
 
 struct policy *policy_instance(const struct source *source, const char *realm, policy_say_fn *say,
@@ -160,9 +163,16 @@ struct policy *policy_instance(const struct source *source, const char *realm, p
     arena_init(&policy->arena);
     policy->source = source;
     policy->realm = realm;
+    host_init(&policy->host);
+    policy->host.realm = realm;
+    policy->host.version = source_version(source);
+    policy->host.is_loading = true;
     if (!open_vm(policy))
         say(ctx, "there is not enough memory for a state of Lua");
-    else if ((policy->is_loaded = is_sound(policy, say, ctx)))
+    else
+        policy->is_loaded = is_sound(policy, say, ctx);
+    policy->host.is_loading = !policy->is_loaded;
+    if (policy->is_loaded)
         return policy;
     policy_free(policy);
     return NULL;

@@ -1,4 +1,4 @@
-/* module.h -- the module `nexus`, as policies require it.
+/* module.h -- what of the module `nexus` needs a core, a router or a mind.
  *
  * Private to the room.
  *
@@ -8,9 +8,10 @@
 #define NEXUS_POLICY_MODULE_H
 
 #include "core/grant.h"
+#include "module/module.h"
 #include "policy/policy_priv.h"
 
-int l_module_open(lua_State *lua);
+int l_policy_open_module(lua_State *lua);
 
 /* What nexus.allow and nexus.deny make. */
 struct ruling {
@@ -22,15 +23,7 @@ struct ruling {
 /* The one at the index, or NULL. */
 const struct ruling *module_ruling(lua_State *lua, int index);
 
-/* A function of the module: what it is called by, and what documentation is made from. */
-struct module_row {
-    const char *name;
-    lua_CFunction fn; /* NULL: it comes from the room of Lua, or is no function */
-    const char *arguments;
-    const char *words;
-};
-
-/* All of them; the last has no name. */
-const struct module_row *module_rows(void);
+/* The tables of this room, which go with those of the room module; NULL at the end. */
+const struct module_table *const *policy_tables(void);
 
 #endif

@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "base/arena.h"
+#include "module/host.h"
 #include "policy/places.h"
 #include "policy/policy.h"
 #include "script/door.h"
@@ -42,6 +43,7 @@ struct policy {
     const struct source *source;
     struct source *owned; /* the same, or NULL: it is another policy's */
     struct vm *vm;
+    struct host host;  /* of the state */
     const char *realm; /* whose mind it is; NULL: nobody's */
     struct arena arena;
     struct attribute *attributes; /* in the arena, as all arrays here */

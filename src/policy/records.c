@@ -6,7 +6,7 @@
 
 #include "base/check.h"
 #include "core/limits.h"
-#include "policy/guess.h"
+#include "base/guess.h"
 #include "wire/errors.h"
 #include "wire/msg.h"
 

@@ -7,7 +7,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "policy/facts.h"
-#include "policy/guess.h"
+#include "base/guess.h"
 #include "policy/mind.h"
 #include "script/values.h"
 #include "wire/uri.h"

@@ -2,7 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "policy/guess.h"
+#include "base/guess.h"
 
 #include "base/distance.h"
 

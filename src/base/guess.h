@@ -1,11 +1,9 @@
 /* guess.h -- "did you mean": the known word that is most like a wrong one.
  *
- * Private to the room.
- *
  * SPDX-License-Identifier: MIT
  */
-#ifndef NEXUS_POLICY_GUESS_H
-#define NEXUS_POLICY_GUESS_H
+#ifndef NEXUS_BASE_GUESS_H
+#define NEXUS_BASE_GUESS_H
 
 #include "base/slice.h"
 

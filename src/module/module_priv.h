@@ -1,0 +1,28 @@
+/* module_priv.h -- the tables that the files of this room have.
+ *
+ * Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_MODULE_MODULE_PRIV_H
+#define NEXUS_MODULE_MODULE_PRIV_H
+
+#include "module/host.h"
+#include "module/module.h"
+#include "script/values.h"
+#include "script/vm.h"
+
+#include <lauxlib.h>
+
+extern const struct module_table module_values, module_json, module_msgpack, module_cbor;
+extern const struct module_table module_log, module_time, module_uri;
+
+static inline struct slice check_slice(lua_State *lua, int index)
+{
+    struct slice text;
+
+    text.data = luaL_checklstring(lua, index, &text.len);
+    return text;
+}
+
+#endif
