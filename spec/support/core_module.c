@@ -366,15 +366,18 @@ static int router_open(lua_State *L)
     struct router *r = router_arg(L);
     struct peer *peer;
     const char *realm, *cookie;
+    bool is_trusted;
     enum codec codec;
 
     luaL_checktype(L, 2, LUA_TTABLE);
     codec = codec_of(L, text_field(L, 2, "codec", "json"));
     realm = text_field(L, 2, "default_realm", NULL);
     cookie = text_field(L, 2, "cookie", NULL);
+    is_trusted = bool_field(L, 2, "is_trusted", false);
     peer = mem_zero(1, sizeof *peer);
     peer->transport.type = TRANSPORT_LOCAL;
     peer->transport.codec = codec;
+    peer->transport.is_trusted = is_trusted;
     peer->transport.send_max = number_field(L, 2, "send_max", UINT32_MAX);
     peer->transport.protocol = "wamp.2.local";
     peer->transport.peer = "local";

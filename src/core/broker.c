@@ -275,7 +275,8 @@ void broker_subscribe(struct core *core, struct session *session, const struct m
         entry == NULL ? NULL : container_of(entry, struct subscription, entry);
     bool is_member = sub != NULL && map_get(&core->broker.members, session->id, sub->id) != NULL;
 
-    if (!is_member && session->subscription_count >= core->options.max_subscriptions) {
+    if (!is_member && !session->is_trusted &&
+        session->subscription_count >= core->options.max_subscriptions) {
         send_error(core, session, MSG_SUBSCRIBE, msg->id, WAMP_OPTION_NOT_ALLOWED,
                    "too many subscriptions in this session (max_subscriptions)");
         return;

@@ -366,7 +366,7 @@ static void check_session(const struct core *core, const struct session *session
 void core_check(const struct core *core)
 {
     const struct map_entry *at;
-    size_t i = 0, open = 0, joining = 0, timers = 0, questions = 0;
+    size_t i = 0, open = 0, joining = 0, trusted = 0, timers = 0, questions = 0;
 
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         const struct session *session = at->value;
@@ -374,6 +374,7 @@ void core_check(const struct core *core)
         CHECK(session->peer == at->a);
         check_session(core, session);
         open += session->state == SESSION_ESTABLISHED;
+        trusted += session->is_trusted && session->state == SESSION_ESTABLISHED;
         joining += session->state == SESSION_AUTHENTICATING;
         timers += deadline_is_set(&session->timer.deadline);
     }
@@ -381,6 +382,7 @@ void core_check(const struct core *core)
         questions++;
     CHECK(open == core->by_id.count && open == core->counters.sessions);
     CHECK(joining == core->joining_count && questions <= joining + open);
+    CHECK(trusted == core->trusted_count);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);

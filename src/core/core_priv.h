@@ -34,7 +34,8 @@ struct core {
     struct map questions;       /* question id -> session, borrowed */
     uint64_t last_question;
     uint32_t joining_count;
-    uint64_t last_id; /* last subscription or registration id */
+    uint32_t trusted_count; /* sessions of the router's own code */
+    uint64_t last_id;       /* last subscription or registration id */
     struct core_counters counters;
     struct arena scratch; /* of one step */
 
@@ -55,6 +56,14 @@ static inline bool core_reserves(const struct core *core, struct slice uri)
 
     return UNLIKELY((core->reserved_first[first / 64] >> (first % 64) & 1) != 0) &&
            core_looks_up_reserved(core, uri);
+}
+
+/* True for what this session may not publish or register. The router's own code may speak under
+ * reserved names, but not under those of the protocol. */
+static inline bool core_reserves_from(const struct core *core, const struct session *session,
+                                      struct slice uri)
+{
+    return core_reserves(core, uri) && (!session->is_trusted || uri_is_within(uri, SLICE("wamp")));
 }
 
 /* Text, or its beginning, that a note may keep until the next step. */

@@ -186,13 +186,13 @@ static const char *fault_of(const struct core *core, const struct session *sessi
         *words = "REGISTER.Procedure is not a valid URI for its match policy";
         return WAMP_INVALID_URI;
     }
-    if (core_reserves(core, msg->text)) {
+    if (core_reserves_from(core, session, msg->text)) {
         *words = "REGISTER.Procedure is reserved for the router (reserved_prefixes)";
         return WAMP_INVALID_URI;
     }
     if (reg != NULL && (*words = conflict_of(reg, options->invoke)) != NULL)
         return WAMP_PROCEDURE_ALREADY_EXISTS;
-    if (session->registration_count >= core->options.max_registrations &&
+    if (!session->is_trusted && session->registration_count >= core->options.max_registrations &&
         (reg == NULL || map_get(&core->dealer.callees, session->id, reg->id) == NULL)) {
         *words = "too many registrations in this session (max_registrations)";
         return WAMP_OPTION_NOT_ALLOWED;
@@ -291,11 +291,11 @@ void dealer_unregister(struct core *core, struct session *session, const struct 
 
 struct registration *dealer_match(const struct core *core, struct slice uri)
 {
-    struct match_entry *entry;
+    struct match_entry *entry = match_best(&core->dealer.index, uri);
 
-    if (core_reserves(core, uri))
+    /* Nobody else speaks for a reserved name, not even with a pattern that covers it. */
+    if (UNLIKELY(core_reserves(core, uri)) && entry != NULL && !core_reserves(core, entry->uri))
         return NULL;
-    entry = match_best(&core->dealer.index, uri);
     return entry == NULL ? NULL : container_of(entry, struct registration, entry);
 }
 

@@ -64,7 +64,8 @@ void dealer_register(struct core *core, struct session *session, const struct ms
                      const struct options *options);
 void dealer_unregister(struct core *core, struct session *session, const struct msg *msg);
 
-/* The registration that a call of the URI goes to, or NULL. Reserved URIs have none. */
+/* The registration that a call of the URI goes to, or NULL. Those of
+ * reserved URIs are of trusted sessions. */
 struct registration *dealer_match(const struct core *core, struct slice uri);
 
 /* A callee loses its registration without having asked: it is told if it announced

@@ -17,6 +17,8 @@
 static bool is_disclosed(const struct core *core, const struct callee *callee,
                          const struct options *options)
 {
+    if (callee->session->is_trusted)
+        return true;
     if (options->grant.discloses || options->grant.hides)
         return options->grant.discloses;
     switch (core->options.disclose_caller) {
@@ -302,7 +304,7 @@ static const char *fault_of(const struct core *core, const struct session *calle
         *words = "CALL.Procedure is not a valid URI";
         return WAMP_INVALID_URI;
     }
-    if (core_reserves(core, msg->text))
+    if (core_reserves(core, msg->text) && dealer_match(core, msg->text) == NULL)
         return NULL; /* options are for callees, and this goes to the router itself */
     if (options->disclose_me && !options->grant.discloses &&
         (core->options.disclose_caller == DISCLOSE_NEVER || options->grant.hides)) {
@@ -317,7 +319,7 @@ static const char *fault_of(const struct core *core, const struct session *calle
         *words = "CALL.Options.runmode \"partition\" needs rkey";
         return WAMP_INVALID_ARGUMENT;
     }
-    if (caller->call_count >= core->options.max_pending_calls) {
+    if (!caller->is_trusted && caller->call_count >= core->options.max_pending_calls) {
         *words = "too many calls of this session are pending (max_pending_calls)";
         return WAMP_NO_AVAILABLE_CALLEE;
     }

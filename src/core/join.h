@@ -1,5 +1,6 @@
 /* join.h -- from HELLO to WELCOME: who comes in, and as whom.
  *
+ * The router's own code comes in at once, as who it says it is.
  * A realm that is open to all answers by itself. One with the knob asks_join asks,
  * and the session is AUTHENTICATING meanwhile: it has an id, and nothing else.
  *

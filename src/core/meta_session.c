@@ -168,6 +168,8 @@ const char *meta_session_kill(struct meta_call *call)
         return error;
     if (session == call->caller)
         return meta_error(call, WAMP_NO_SUCH_SESSION, "a session cannot kill itself");
+    if (session->is_trusted)
+        return meta_error(call, WAMP_NO_SUCH_SESSION, "this session is of the router itself");
     session_shut_down(call->core, session, farewell.reason, farewell.message);
     return NULL;
 }
@@ -179,7 +181,13 @@ static void shut_down_all(struct core *core, const struct ids *ids, const struct
                           farewell->message);
 }
 
-/* Ends the sessions with that authid or authrole, but not the caller. */
+/* The caller stays, and so does the router's own code. */
+static bool may_kill(const struct meta_call *call, const struct session *session)
+{
+    return session != call->caller && !session->is_trusted;
+}
+
+/* Ends the sessions with that authid or authrole. */
 static struct ids kill_where(struct meta_call *call, bool by_authid, uint32_t number,
                              const struct farewell *farewell)
 {
@@ -191,7 +199,7 @@ static struct ids kill_where(struct meta_call *call, bool by_authid, uint32_t nu
     while (number != INTERN_NONE && (at = map_next(&core->by_id, &i)) != NULL) {
         const struct session *session = at->value;
 
-        if (session != call->caller && (by_authid ? session->authid : session->authrole) == number)
+        if (may_kill(call, session) && (by_authid ? session->authid : session->authrole) == number)
             ids_add(&ids, session->id);
     }
     ids_sort(&ids);
@@ -245,7 +253,7 @@ const char *meta_session_kill_all(struct meta_call *call)
         return error;
     ids = ids_new(&core->scratch, core->by_id.count);
     while ((at = map_next(&core->by_id, &i)) != NULL)
-        if (at->value != call->caller)
+        if (may_kill(call, at->value))
             ids_add(&ids, at->a);
     ids_sort(&ids);
     core->is_quiet = true;

@@ -1,6 +1,6 @@
 /* permit.h -- whether a session may do what it asks for, by the rules of its role.
  *
- * A realm without rules allows everything.
+ * A realm without rules allows everything, and a trusted session may do everything.
  *
  * WAMP: "Authorization".
  * SPDX-License-Identifier: MIT

@@ -157,7 +157,8 @@ const char *publish_fault(struct publication *pub, const char **words)
         *words = "PUBLISH.Topic is not a valid URI";
         return WAMP_INVALID_URI;
     }
-    if (core_reserves(core, pub->msg->text)) {
+    if (core_reserves(core, pub->msg->text) &&
+        (!pub->is_trusted || uri_is_within(pub->msg->text, SLICE("wamp")))) {
         *words = "PUBLISH.Topic is reserved for the router (reserved_prefixes)";
         return WAMP_INVALID_URI;
     }
@@ -216,7 +217,8 @@ static void set_publisher(struct publication *pub, const struct session *session
 void publish_receive(struct core *core, struct session *session, const struct msg *msg,
                      const struct options *options)
 {
-    struct publication pub = {.core = core, .msg = msg, .options = options};
+    struct publication pub = {
+        .core = core, .msg = msg, .options = options, .is_trusted = session->is_trusted};
     const char *words, *error = publish_fault(&pub, &words);
 
     if (error != NULL) {
@@ -237,7 +239,11 @@ void publish_testament(struct core *core, struct session *session, const struct 
 {
     struct fault fault;
     struct options options;
-    struct publication pub = {.core = core, .msg = msg, .options = &options, .excluded = session};
+    struct publication pub = {.core = core,
+                              .msg = msg,
+                              .options = &options,
+                              .excluded = session,
+                              .is_trusted = session->is_trusted};
     const char *words;
 
     if (options_read(&options, msg, &core->scratch, &fault) < 0 ||

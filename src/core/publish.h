@@ -23,6 +23,7 @@ struct publication {
     const struct options *options;
     struct filter_set filters;
     bool is_meta;             /* by the router itself */
+    bool is_trusted;          /* by a trusted session */
     bool is_disclosed;        /* subscribers are told who published */
     struct identity identity; /* of the publisher; session 0: the router */
     int64_t trustlevel;       /* of the publisher, or NO_TRUSTLEVEL */

@@ -12,7 +12,7 @@ static bool is_busy(const struct core *core, const struct callee *callee)
     uint32_t max = core->options.callee_max_pending;
 
     return (callee->concurrency != 0 && callee->pending >= callee->concurrency) ||
-           (max != 0 && callee->session->invocation_count >= max);
+           (max != 0 && !callee->session->is_trusted && callee->session->invocation_count >= max);
 }
 
 static bool was_tried(const struct selection *s, const struct callee *callee)

@@ -46,6 +46,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
     calls_leave(core, session);
     map_remove(&core->by_id, session->id, 0);
     core->counters.sessions--;
+    core->trusted_count -= session->is_trusted;
     meta_on_leave(core, session);
     core->leaving = NULL;
     if (core->options.ids.give_back != NULL)
@@ -127,10 +128,11 @@ void session_on_timer(struct core *core, struct session *session)
 /* ---- messages ---- */
 
 /* A URI that the operation will refuse comes before the features it uses. */
-static bool is_usable_uri(const struct core *core, const struct msg *msg)
+static bool is_usable_uri(const struct core *core, const struct session *session,
+                          const struct msg *msg)
 {
     return uri_is_valid(msg->text, MATCH_EXACT, core->options.strict_uris) &&
-           (msg->type == MSG_CALL || !core_reserves(core, msg->text));
+           (msg->type == MSG_CALL || !core_reserves_from(core, session, msg->text));
 }
 
 static int check_ppt(const struct core *core, const struct session *session, const struct msg *msg,
@@ -139,7 +141,8 @@ static int check_ppt(const struct core *core, const struct session *session, con
     uint32_t feature =
         msg->type == MSG_CALL ? CALLER_PAYLOAD_PASSTHRU_MODE : PUBLISHER_PAYLOAD_PASSTHRU_MODE;
 
-    if (!options_is_ppt(options) || (session->features & feature) != 0 || !is_usable_uri(core, msg))
+    if (!options_is_ppt(options) || (session->features & feature) != 0 ||
+        !is_usable_uri(core, session, msg))
         return 0;
     return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                      "%s.Options.ppt_scheme: the session did not announce payload_passthru_mode",
@@ -199,7 +202,8 @@ static bool judge(struct core *core, struct session *session, const struct msg *
 static inline bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
                                 struct options *options)
 {
-    return LIKELY(core->options.rules == NULL) || judge(core, session, msg, options);
+    return LIKELY(core->options.rules == NULL) || session->is_trusted ||
+           judge(core, session, msg, options);
 }
 
 static inline void perform(struct core *core, struct session *session, const struct msg *msg,

@@ -52,6 +52,7 @@ struct session {
     uint32_t features;         /* bit set of enum feature */
     uint8_t roles;             /* bit set of 1 << enum role, as in HELLO */
     bool is_admin;             /* it may end, remove and change what belongs to others */
+    bool is_trusted;           /* the router's own code: no rule and no limit is for it */
     uint32_t send_max;         /* longest message the peer accepts */
     uint64_t watermark;        /* last new request id; 0: none yet */
     uint64_t last_invocation;  /* last INVOCATION id issued */

@@ -107,7 +107,10 @@ static const char *take_publish(struct meta_call *call, struct msg *msg)
 static const char *check_publish(struct meta_call *call, const struct msg *msg)
 {
     struct options options;
-    struct publication pub = {.core = call->core, .msg = msg, .options = &options};
+    struct publication pub = {.core = call->core,
+                              .msg = msg,
+                              .options = &options,
+                              .is_trusted = call->caller->is_trusted};
     struct fault fault;
     const char *words = NULL, *error;
 

@@ -37,7 +37,7 @@ static struct local_peer *open_at(struct worker *worker, bool is_trusted, local_
     local->inbox_end = &local->inbox;
     list_init(&local->ready);
     peer->worker = worker;
-    peer->id = ((uint64_t)LOCAL_WORKER << 56) | ++peer->worker->next_local;
+    peer->id = ((uint64_t)(LOCAL_WORKER | worker->index) << 56) | ++worker->next_local;
     peer->local = local;
     peer->waiting_end = &peer->waiting;
     peer->transport = (struct transport){.type = TRANSPORT_LOCAL,
