@@ -35,7 +35,7 @@ static struct policy *find(struct policies *policies, const char *path)
         if (strcmp(at->path, path) == 0)
             return at->policy;
     }
-    *at = (struct loaded){path, policy_load(path, say, NULL)};
+    *at = (struct loaded){path, policy_load(path, NULL, say, NULL)};
     policies->count++;
     return at->policy;
 }
@@ -79,7 +79,7 @@ int policies_check(const struct command_line *line)
     int code = EXIT_OK;
 
     for (int i = 0; i < line->count; i++) {
-        struct policy *policy = policy_load(line->arguments[i], say, NULL);
+        struct policy *policy = policy_load(line->arguments[i], NULL, say, NULL);
 
         if (policy == NULL)
             code = EXIT_CONFIG;

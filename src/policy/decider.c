@@ -54,32 +54,26 @@ static void say_again(void *ctx, const char *line)
     log_line(LOG_ERROR, "policy-unsound", line, "realm", realm_name(realm), NULL);
 }
 
-static int l_open(lua_State *lua)
-{
-    l_views_open(lua);
-    return 0;
-}
-
 static void *open_mind(void *ctx, struct realm *realm)
 {
-    const struct policy *policy = ctx;
+    const struct policy *definition = ctx;
     struct mind *mind = mem_zero(1, sizeof(*mind));
+    struct policy *policy;
 
     mind->realm = realm;
+    fibers_init(&mind->fibers, mind, realm);
+    list_init(&mind->versions);
     list_init(&mind->idle);
-    list_init(&mind->ready);
     list_init(&mind->hearings);
-    deadlines_init(&mind->alarms);
     rng_init(&mind->rng, fill_random, NULL);
     map_init(&mind->hearing_questions, rng_u64(&mind->rng));
     map_init(&mind->logins, rng_u64(&mind->rng));
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     init_settings(mind);
-    mind->policy = policy_instance(policy->source, realm_name(realm), say_again, realm);
-    if (mind->policy != NULL && vm_try(mind->policy->vm, l_open, NULL, NULL, 0) != 0) {
-        policy_free(mind->policy);
-        mind->policy = NULL;
-    }
+    policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
+                             say_again, realm);
+    if (policy != NULL)
+        mind->current = mind_version(mind, policy);
     return mind;
 }
 
@@ -87,10 +81,7 @@ static void start_mind(void *ctx)
 {
     struct mind *mind = ctx;
 
-    mind->has_handles = true;
-    uv_timer_init(realm_loop(mind->realm), &mind->timer);
-    uv_idle_init(realm_loop(mind->realm), &mind->turn);
-    mind->timer.data = mind->turn.data = mind;
+    fibers_start(&mind->fibers);
 }
 
 static void stop_mind(void *ctx)
@@ -98,22 +89,19 @@ static void stop_mind(void *ctx)
     struct mind *mind = ctx;
 
     mind->is_stopped = true;
-    if (!mind->has_handles)
-        return;
-    uv_close((uv_handle_t *)&mind->timer, NULL);
-    uv_close((uv_handle_t *)&mind->turn, NULL);
+    fibers_stop(&mind->fibers);
+    list_each (&mind->versions, node, after)
+        version_abandon(container_of(node, struct version, of_mind));
+    login_forget_all(mind);
 }
 
-static void free_hearings(struct mind *mind)
+static void free_versions(struct mind *mind)
 {
-    list_each (&mind->hearings, node, after) {
-        struct hearing *hearing = container_of(node, struct hearing, of_mind);
+    list_each (&mind->versions, node, after) {
+        struct version *version = container_of(node, struct version, of_mind);
 
-        if (hearing->dict.len != 0)
-            explicit_bzero((void *)(uintptr_t)hearing->dict.data, hearing->dict.len);
-        arena_fini(&hearing->arena);
-        list_remove(node);
-        mem_free(hearing);
+        version->refs = 1;
+        version_drop(version);
     }
 }
 
@@ -121,10 +109,8 @@ static void close_mind(void *ctx)
 {
     struct mind *mind = ctx;
 
-    login_forget_all(mind);
-    policy_free(mind->policy);
-    free_hearings(mind);
-    deadlines_fini(&mind->alarms);
+    free_versions(mind);
+    hearings_free(mind);
     map_fini(&mind->hearing_questions);
     map_fini(&mind->logins);
     map_fini(&mind->login_questions);
@@ -146,7 +132,7 @@ static void refuse_all(const struct mind *mind, const struct question *question)
 
 static bool is_crowded(struct mind *mind, const struct question *question)
 {
-    if (door_waiting(mind->policy->vm) < MAX_WAITING)
+    if (mind->fibers.count < MAX_WAITING)
         return false;
     mind_complain(mind, question->ask == ASK_AUTHORIZE ? "authorize" : "authenticate",
                   "as many hooks wait as may (10000)", NULL);
@@ -157,11 +143,11 @@ static void ask(void *ctx, const struct question *question)
 {
     struct mind *mind = ctx;
 
-    if (mind->policy == NULL || is_crowded(mind, question) ||
-        (question->ask == ASK_AUTHORIZE && !mind->policy->has_authorize))
+    if (mind->current == NULL || is_crowded(mind, question) ||
+        (question->ask == ASK_AUTHORIZE && !mind->current->policy->has_authorize))
         refuse_all(mind, question);
     else if (question->ask == ASK_AUTHORIZE)
-        mind_hear(mind, SUBJECT_REQUEST, HOOK_AUTHORIZE, question, NULL);
+        mind_hear(mind, mind->current, SUBJECT_REQUEST, HOOK_AUTHORIZE, question, NULL);
     else
         login_ask(mind, question);
 }

@@ -2,41 +2,21 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/mem.h"
 #include "policy/mind.h"
 #include "policy/module.h"
 #include "script/values.h"
+#include "wire/errors.h"
 
 #include <lauxlib.h>
 
-#define NS_PER_MS UINT64_C(1000000)
-#define GROWTH    ((size_t)16 * 1024 * 1024)
+static const char over_words[] = "nobody waits for the answer any more";
 
 /* ---- what is asked ---- */
 
-struct door_budget hearing_budget(enum subject subject)
+static struct hearing *hearing_of(void *ctx)
 {
-    bool is_request = subject == SUBJECT_REQUEST;
-
-    return (struct door_budget){.stretch_ns = 20 * NS_PER_MS,
-                                .cpu_ns = (is_request ? 20 : 100) * NS_PER_MS,
-                                .wall_ns = (is_request ? 5000 : 10000) * NS_PER_MS,
-                                .slice_ns = 2 * NS_PER_MS,
-                                .growth = GROWTH};
-}
-
-const char *hearing_hook(const struct hearing *hearing)
-{
-    switch (hearing->subject) {
-    case SUBJECT_REQUEST:
-        return "authorize";
-    case SUBJECT_ADMIT:
-        return "admit";
-    case SUBJECT_LOOKUP:
-    case SUBJECT_CHALLENGE:
-    case SUBJECT_VERIFY:
-        break;
-    }
-    return "authenticate";
+    return container_of((struct fiber *)ctx, struct hearing, fiber);
 }
 
 static void push_text_value(lua_State *lua, struct slice text)
@@ -44,16 +24,16 @@ static void push_text_value(lua_State *lua, struct slice text)
     lua_pushlstring(lua, text.len == 0 ? "" : text.data, text.len);
 }
 
-void hearing_push(lua_State *lua, void *ctx)
+static void push(lua_State *lua, void *ctx)
 {
-    struct hearing *hearing = ctx;
+    struct hearing *hearing = hearing_of(ctx);
     const struct msg *msg = hearing->question->msg;
 
     l_policy_push_hook(lua, hearing->hook);
     if (hearing->subject == SUBJECT_REQUEST) {
         l_views_push_request(lua, hearing);
     } else if (hearing->subject == SUBJECT_ADMIT) {
-        l_views_push_session(lua, hearing);
+        l_views_push_admitted(lua, hearing);
     } else {
         l_views_push_hello(lua, hearing);
         if (hearing->subject != SUBJECT_VERIFY)
@@ -130,9 +110,9 @@ static const char *allowed_words(enum subject subject)
     return "a record, nil, nexus.deny{}";
 }
 
-void hearing_hear(lua_State *lua, int count, void *ctx)
+static void take(lua_State *lua, int count, void *ctx)
 {
-    struct hearing *hearing = ctx;
+    struct hearing *hearing = hearing_of(ctx);
     bool is_judged = hearing->subject == SUBJECT_REQUEST || hearing->subject == SUBJECT_ADMIT;
     const struct ruling *ruling = count == 0 ? NULL : module_ruling(lua, 1);
 
@@ -146,7 +126,127 @@ void hearing_hear(lua_State *lua, int count, void *ctx)
     else if (!is_judged && lua_istable(lua, 1))
         take_dict(lua, hearing);
     else if (is_judged || !lua_isboolean(lua, 1) || lua_toboolean(lua, 1))
-        luaL_error(lua, "policy.%s returned %s%s; allowed: %s", hearing_hook(hearing),
+        luaL_error(lua, "policy.%s returned %s%s; allowed: %s", hearing->fiber.kind->hook,
                    ruling != NULL ? "nexus.allow" : "a ",
                    ruling != NULL ? "" : luaL_typename(lua, 1), allowed_words(hearing->subject));
+}
+
+/* ---- the life of a hearing ---- */
+
+static struct hearing *hearing_take(struct mind *mind)
+{
+    struct list *node = list_first(&mind->idle);
+    struct hearing *hearing;
+
+    if (node != NULL) {
+        list_remove(node);
+        return container_of(node, struct hearing, link);
+    }
+    hearing = mem_zero(1, sizeof(*hearing));
+    hearing->mind = mind;
+    list_append(&mind->hearings, &hearing->of_mind);
+    list_init(&hearing->link);
+    arena_init(&hearing->arena);
+    return hearing;
+}
+
+static void wipe(const struct hearing *hearing)
+{
+    if (hearing->dict.len != 0)
+        explicit_bzero((void *)(uintptr_t)hearing->dict.data, hearing->dict.len);
+}
+
+/* Views point to it, so it stays as long as the mind. */
+static void hearing_give(struct hearing *hearing)
+{
+    hearing->generation++;
+    hearing->question = NULL;
+    hearing->login = NULL;
+    wipe(hearing);
+    hearing->dict = (struct slice){0};
+    hearing->uri = hearing->words = NULL;
+    arena_reset(&hearing->arena);
+    list_prepend(&hearing->mind->idle, &hearing->link);
+}
+
+void hearings_free(struct mind *mind)
+{
+    list_each (&mind->hearings, node, after) {
+        struct hearing *hearing = container_of(node, struct hearing, of_mind);
+
+        wipe(hearing);
+        arena_fini(&hearing->arena);
+        list_remove(node);
+        mem_free(hearing);
+    }
+}
+
+static void decide_request(struct hearing *hearing, bool is_sound)
+{
+    struct decision decision = {.question = hearing->question->id, .verdict = VERDICT_DENY};
+
+    if (!is_sound) {
+        decision.reason = WAMP_AUTHORIZATION_FAILED;
+    } else if (hearing->said == SAID_YES) {
+        decision.verdict = VERDICT_ALLOW;
+        decision.grant = hearing->grant;
+    } else {
+        decision.reason = hearing->uri;
+        decision.words = hearing->words;
+    }
+    realm_decide(hearing->mind->realm, &decision);
+}
+
+static void end(struct fiber *fiber, enum fiber_end how, const struct door_answer *answer)
+{
+    struct hearing *hearing = hearing_of(fiber);
+
+    (void)answer;
+    if (hearing->question != NULL) {
+        map_remove(&hearing->mind->hearing_questions, hearing->question->id, 0);
+        if (hearing->mind->is_stopped)
+            ; /* nobody hears it any more */
+        else if (hearing->subject == SUBJECT_REQUEST)
+            decide_request(hearing, how == FIBER_RETURNED);
+        else
+            login_heard(hearing->login, hearing, how == FIBER_RETURNED);
+    }
+    hearing_give(hearing);
+}
+
+#define KIND(name, which)                         \
+    {                                             \
+        name, which, push, take, NULL, end, false \
+    }
+
+static const struct fiber_kind kinds[] = {
+    [SUBJECT_REQUEST] = KIND("authorize", BUDGET_AUTHORIZE),
+    [SUBJECT_LOOKUP] = KIND("authenticate", BUDGET_AUTHENTICATE),
+    [SUBJECT_CHALLENGE] = KIND("authenticate", BUDGET_AUTHENTICATE),
+    [SUBJECT_VERIFY] = KIND("authenticate", BUDGET_AUTHENTICATE),
+    [SUBJECT_ADMIT] = KIND("admit", BUDGET_ADMIT),
+};
+
+void mind_hear(struct mind *mind, struct version *version, enum subject subject, size_t hook,
+               const struct question *question, struct login *login)
+{
+    struct hearing *hearing = hearing_take(mind);
+
+    hearing->subject = subject;
+    hearing->hook = hook;
+    hearing->question = question;
+    hearing->login = login;
+    hearing->said = SAID_NOTHING;
+    hearing->grant = (struct grant){0};
+    hearing->fiber.parent = NULL;
+    map_put(&mind->hearing_questions, question->id, 0, hearing);
+    fiber_start(&hearing->fiber, version, &kinds[subject], 0);
+}
+
+void mind_dismiss(struct hearing *hearing)
+{
+    hearing->question = NULL;
+    hearing->login = NULL;
+    hearing->generation++;
+    fiber_cancel(&hearing->fiber, over_words);
 }

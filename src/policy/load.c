@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/check.h"
+#include "policy/mind.h"
 #include "policy/module.h"
 
 #include <lauxlib.h>
@@ -72,6 +73,7 @@ static int l_prepare(lua_State *lua)
     lua_newtable(lua);
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &hooks_key);
     l_host_set(lua, &policy->host);
+    l_views_open(lua);
     return 0;
 }
 
@@ -119,7 +121,7 @@ static bool run(struct check *check, policy_say_fn *say, void *ctx)
     struct door_call call = {.push = push_entry,
                              .take = take_table,
                              .ctx = check,
-                             .no_wait = "not while loading",
+                             .no_wait = "not while loading; use policy.on_load",
                              .budget = {.cpu_ns = LOAD_CPU, .wall_ns = LOAD_WALL}};
     struct door_answer answer;
 
@@ -155,8 +157,15 @@ static bool open_vm(struct policy *policy)
            vm_provide(policy->vm, "nexus", l_policy_open_module) == 0;
 }
 
-struct policy *policy_instance(const struct source *source, const char *realm, policy_say_fn *say,
-                               void *ctx)
+static const char *hook_of(lua_State *lua)
+{
+    const struct fiber *fiber = fiber_of(lua);
+
+    return fiber == NULL ? NULL : fiber->kind->hook;
+}
+
+struct policy *policy_instance(const struct source *source, const struct host_config *config,
+                               const char *realm, policy_say_fn *say, void *ctx)
 {
     struct policy *policy = mem_zero(1, sizeof(*policy));
 
@@ -167,6 +176,10 @@ struct policy *policy_instance(const struct source *source, const char *realm, p
     policy->host.realm = realm;
     policy->host.version = source_version(source);
     policy->host.is_loading = true;
+    policy->host.hook = hook_of;
+    if (config != NULL)
+        policy->host.config = config;
+    memcpy(policy->budgets, budget_defaults, sizeof(policy->budgets));
     if (!open_vm(policy))
         say(ctx, "there is not enough memory for a state of Lua");
     else
@@ -180,7 +193,8 @@ struct policy *policy_instance(const struct source *source, const char *realm, p
 
 /* ---- the whole ---- */
 
-static struct policy *from_source(struct source *source, policy_say_fn *say, void *ctx)
+static struct policy *from_source(struct source *source, const struct host_config *config,
+                                  policy_say_fn *say, void *ctx)
 {
     struct policy *policy;
     char words[SOURCE_WORDS_LEN];
@@ -190,7 +204,7 @@ static struct policy *from_source(struct source *source, policy_say_fn *say, voi
         source_free(source);
         return NULL;
     }
-    policy = policy_instance(source, NULL, say, ctx);
+    policy = policy_instance(source, config, NULL, say, ctx);
     if (policy == NULL) {
         source_free(source);
         return NULL;
@@ -201,20 +215,21 @@ static struct policy *from_source(struct source *source, policy_say_fn *say, voi
     return policy;
 }
 
-struct policy *policy_load(const char *path, policy_say_fn *say, void *ctx)
+struct policy *policy_load(const char *path, const struct host_config *config, policy_say_fn *say,
+                           void *ctx)
 {
     char words[SOURCE_WORDS_LEN];
     struct source *source = source_read(path, words);
 
     if (source != NULL)
-        return from_source(source, say, ctx);
+        return from_source(source, config, say, ctx);
     say(ctx, words);
     return NULL;
 }
 
 struct policy *policy_of_text(const char *label, struct slice text, policy_say_fn *say, void *ctx)
 {
-    return from_source(source_of_text(label, text), say, ctx);
+    return from_source(source_of_text(label, text), NULL, say, ctx);
 }
 
 void policy_free(struct policy *policy)

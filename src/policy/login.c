@@ -14,7 +14,6 @@
 #include "wire/errors.h"
 
 #include <stdio.h>
-#include <time.h>
 
 /* Keys that are being derived, or wait for it, in one realm. */
 #define MAX_JOBS 64
@@ -26,13 +25,14 @@
 
 struct login {
     struct mind *mind;
+    struct version *version; /* held: the one that it began with */
     uint64_t session, serial;
     const struct question *question; /* NULL: none is open */
     uint64_t question_id;            /* of that one, which may be gone when it is taken back */
     const struct auth_offer *offer;
     size_t method; /* index */
     struct auth_exchange *x;
-    struct alarm alarm;
+    struct realm_timer clock;
     struct blob *details; /* as those of the session will be; for policy.admit */
     char authid[AUTHID_LEN];
 };
@@ -52,6 +52,17 @@ struct slice login_method(const struct login *login)
 
 /* ---- the life of a login ---- */
 
+static void login_free(struct login *login);
+
+/* Its peer is gone, or does not answer the CHALLENGE. */
+static void on_clock(struct realm_timer *timer)
+{
+    struct login *login = container_of(timer, struct login, clock);
+
+    if (login->question == NULL)
+        login_free(login);
+}
+
 static struct login *login_new(struct mind *mind, const struct question *question)
 {
     struct login *login = mem_zero(1, sizeof(*login));
@@ -59,7 +70,9 @@ static struct login *login_new(struct mind *mind, const struct question *questio
     login->mind = mind;
     login->session = question->session;
     login->serial = ++mind->login_serial;
-    login->alarm.is_login = true;
+    login->version = mind->current;
+    login->version->refs++;
+    login->clock.fire = on_clock;
     map_put(&mind->logins, login->session, 0, login);
     return login;
 }
@@ -71,7 +84,8 @@ static void login_free(struct login *login)
     map_remove(&mind->logins, login->session, 0);
     if (login->question != NULL)
         map_remove(&mind->login_questions, login->question_id, 0);
-    mind_clear_alarm(mind, &login->alarm);
+    realm_clear_timer(mind->realm, &login->clock);
+    version_drop(login->version);
     auth_free(login->x);
     blob_drop(login->details);
     mem_free(login);
@@ -93,14 +107,6 @@ void login_forget_all(struct mind *mind)
         ((struct login *)entry->value)->question = NULL;
         login_free(entry->value);
     }
-}
-
-void login_on_alarm(struct alarm *alarm)
-{
-    struct login *login = container_of(alarm, struct login, alarm);
-
-    if (login->question == NULL)
-        login_free(login);
 }
 
 /* ---- answers ---- */
@@ -128,6 +134,7 @@ static void refuse(struct login *login, const char *uri, const char *words)
 
 static void challenge(struct login *login)
 {
+    struct realm *realm = login->mind->realm;
     const struct question *question = take_question(login);
     struct decision decision = {.question = question->id,
                                 .verdict = VERDICT_CHALLENGE,
@@ -135,9 +142,9 @@ static void challenge(struct login *login)
                                 .authmethod = login->offer->name,
                                 .extra = auth_challenge(login->x)};
 
-    mind_set_alarm(login->mind, &login->alarm,
-                   mind_now() + core_auth_timeout(realm_core(login->mind->realm)) + EXPIRY_MS);
-    realm_decide(login->mind->realm, &decision);
+    realm_set_timer(realm, &login->clock,
+                    realm_now(realm) + core_auth_timeout(realm_core(realm)) + EXPIRY_MS);
+    realm_decide(realm, &decision);
 }
 
 /* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" */
@@ -170,7 +177,7 @@ static struct blob *attributes_of(const struct login *login, const struct auth_r
 
     encode_start(&e, CODEC_MSGPACK, record->attributes.len + 64);
     encode_map(&e, COUNT_UNKNOWN);
-    records_encode_attributes(&e, login->mind->policy, record, true);
+    records_encode_attributes(&e, login->version->policy, record, true);
     encode_end(&e);
     return encode_finish(&e);
 }
@@ -247,7 +254,7 @@ static void make_details(struct login *login)
     put(&e, "authprovider", provider_of(identity.record));
     put(&e, "realm", slice_of(realm_name(login->mind->realm)));
     put_transport(&e, login->question->transport);
-    records_encode_attributes(&e, login->mind->policy, identity.record, false);
+    records_encode_attributes(&e, login->version->policy, identity.record, false);
     encode_end(&e);
     login->details = encode_finish(&e);
 }
@@ -267,12 +274,12 @@ void login_look(const struct login *login, struct look *look)
 
 static void hear(struct login *login, enum subject subject, size_t hook)
 {
-    mind_hear(login->mind, subject, hook, login->question, login);
+    mind_hear(login->mind, login->version, subject, hook, login->question, login);
 }
 
 static void admit(struct login *login)
 {
-    if (!login->mind->policy->has_admit) {
+    if (!login->version->policy->has_admit) {
         welcome(login);
         return;
     }
@@ -355,18 +362,15 @@ static bool read_request(struct login *login, struct auth_request *request, stru
 {
     const struct question *question = login->question;
     struct fault fault;
-    struct timespec now;
 
     if (hello_read(hello, question->hello, arena, &fault) < 0)
         return false;
-    clock_gettime(CLOCK_REALTIME, &now);
     *request = (struct auth_request){.realm = slice_of(realm_name(login->mind->realm)),
                                      .authid = hello->authid,
                                      .codec = question->hello->codec,
                                      .authextra = hello->authextra,
                                      .session = question->session,
-                                     .now_ms = (uint64_t)now.tv_sec * 1000 +
-                                               (uint64_t)now.tv_nsec / 1000000,
+                                     .now_ms = realm_wall(login->mind->realm),
                                      .rng = &login->mind->rng};
     return true;
 }
@@ -417,7 +421,7 @@ static void begin(struct login *login, struct auth_record *record, struct slice 
 
 static void choose(struct login *login)
 {
-    const struct policy *policy = login->mind->policy;
+    const struct policy *policy = login->version->policy;
     struct auth_menu menu = {.offers = policy->offers,
                              .count = policy->offer_count,
                              .is_ours_first = policy->is_ours_first};
@@ -457,7 +461,7 @@ void login_ask(struct mind *mind, const struct question *question)
     login->question = question;
     login->question_id = question->id;
     map_put(&mind->login_questions, question->id, 0, login);
-    mind_clear_alarm(mind, &login->alarm);
+    realm_clear_timer(mind->realm, &login->clock);
     if (question->ask == ASK_JOIN)
         choose(login);
     else if (login->x == NULL)
@@ -478,7 +482,7 @@ static struct auth_record *record_of(struct login *login, const struct hearing *
     *is_wrong = false;
     if (hearing->said != SAID_DICT)
         return NULL;
-    record = records_read(login->mind->policy, login->offer->method, hearing->dict, &fault);
+    record = records_read(login->version->policy, login->offer->method, hearing->dict, &fault);
     if (record == NULL) {
         mind_complain(login->mind, "authenticate", fault.words, NULL);
         *is_wrong = true;

@@ -6,7 +6,8 @@
 
 #include "base/log.h"
 #include "core/rules_pattern.h"
-#include "policy/mind.h"
+#include "policy/errors.h"
+#include "policy/waiting.h"
 #include "script/values.h"
 #include "wire/uri.h"
 
@@ -164,16 +165,12 @@ static const struct module_row rows[] = {
     {"deny", l_deny, "fun(options?: { error?: string, message?: string }): nexus.Decision",
      "An answer: refused, with the URI and the text that the client is told.",
      "Options that do not exist, and values that they cannot have"},
-    {"sleep", l_mind_sleep, "fun(seconds: number)",
-     "Waits. Other messages of the session wait behind it; other sessions do not.",
-     "Where nothing can wait"},
-    {"breathe", l_mind_breathe, "fun()", "Lets everything else run for a moment; for long loops.",
-     "Where nothing can wait"},
     {NULL, NULL, NULL, NULL, NULL},
 };
 
 static const struct module_table answers = {"nexus", rows, set_meta};
-static const struct module_table *const tables[] = {&answers, NULL};
+static const struct module_table *const tables[] = {&answers, &policy_waiting, &policy_timers,
+                                                    &policy_errors, NULL};
 
 const struct module_table *const *policy_tables(void)
 {

@@ -11,6 +11,7 @@
 #ifndef NEXUS_POLICY_POLICY_H
 #define NEXUS_POLICY_POLICY_H
 
+#include "module/host.h"
 #include "router/router.h"
 
 struct policy;
@@ -18,9 +19,11 @@ struct policy;
 /* Is told what is wrong with a policy, a line at a time: "policy.lua:14: words". */
 typedef void policy_say_fn(void *ctx, const char *line);
 
-/* Reads and checks a file or a folder; policy_of_text one text that is in no file. NULL when it is
+/* Reads and checks a file or a folder, for a realm that is configured so (NULL: nothing is; it must
+ * outlive the policy); policy_of_text one text that is in no file. NULL when it is
  * not sound; everything that is wrong was said then, in the order of the lines. */
-struct policy *policy_load(const char *path, policy_say_fn *say, void *ctx);
+struct policy *policy_load(const char *path, const struct host_config *config, policy_say_fn *say,
+                           void *ctx);
 struct policy *policy_of_text(const char *label, struct slice text, policy_say_fn *say, void *ctx);
 
 /* When no realm uses it any more. */

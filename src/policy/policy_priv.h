@@ -35,6 +35,27 @@ struct method {
     bool has_challenge;
 };
 
+/* What a call may take; by what is called. */
+enum budget_kind {
+    BUDGET_AUTHENTICATE,
+    BUDGET_ADMIT,
+    BUDGET_AUTHORIZE,
+    BUDGET_INTERCEPT,
+    BUDGET_FILTER,
+    BUDGET_PREDICATE,
+    BUDGET_PROCEDURE,
+    BUDGET_SUBSCRIPTION,
+    BUDGET_LIFE, /* on_join, on_leave, on_load, on_unload */
+    BUDGET_TASK,
+    BUDGET_COUNT
+};
+
+/* The names in policy.budgets, and what they are without it. */
+extern const char *const budget_names[BUDGET_COUNT];
+extern const struct door_budget budget_defaults[BUDGET_COUNT];
+
+struct version;
+
 /* Functions of a policy that the router calls; those of methods follow, two each: what looks up or
  * verifies, and what makes a challenge. */
 enum hook { HOOK_AUTHORIZE = 1, HOOK_ADMIT, HOOK_METHODS };
@@ -43,8 +64,10 @@ struct policy {
     const struct source *source;
     struct source *owned; /* the same, or NULL: it is another policy's */
     struct vm *vm;
-    struct host host;  /* of the state */
-    const char *realm; /* whose mind it is; NULL: nobody's */
+    struct host host;        /* of the state */
+    const char *realm;       /* whose mind it is; NULL: nobody's */
+    struct version *version; /* NULL: it runs for nobody (yet) */
+    struct door_budget budgets[BUDGET_COUNT];
     struct arena arena;
     struct attribute *attributes; /* in the arena, as all arrays here */
     size_t attribute_count;
@@ -60,8 +83,8 @@ struct policy {
 };
 
 /* Runs and checks a source that another policy owns. NULL when it is not sound. */
-struct policy *policy_instance(const struct source *source, const char *realm, policy_say_fn *say,
-                               void *ctx);
+struct policy *policy_instance(const struct source *source, const struct host_config *config,
+                               const char *realm, policy_say_fn *say, void *ctx);
 
 /* Pushes the function of a hook. */
 void l_policy_push_hook(lua_State *lua, size_t hook);

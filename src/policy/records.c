@@ -5,8 +5,8 @@
 #include "policy/records.h"
 
 #include "base/check.h"
-#include "core/limits.h"
 #include "base/guess.h"
+#include "core/limits.h"
 #include "wire/errors.h"
 #include "wire/msg.h"
 

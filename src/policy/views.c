@@ -1,13 +1,14 @@
 /* views.c -- request, hello and session, as hooks see them.
  *
- * A view is a hearing and its generation at that time: when the hearing has ended
- * the numbers differ, and reading raises. Nothing is decoded before it is read;
- * what was decoded stays in the view.
+ * A view of a request or a HELLO is a hearing and its generation at that time: when the hearing has
+ * ended the numbers differ, and reading raises. That of a session is its number, or the hearing of
+ * policy.admit as long as it is none. Nothing is decoded before it is read; what was decoded stays
+ * in the view.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "policy/facts.h"
 #include "base/guess.h"
+#include "policy/facts.h"
 #include "policy/mind.h"
 #include "script/values.h"
 #include "wire/uri.h"
@@ -102,21 +103,21 @@ static const struct field_row session_rows[] = {
     {NULL, FIELD_ID},
 };
 
-static const char *life_of(const struct hearing *hearing)
-{
-    return hearing->subject == SUBJECT_REQUEST ? "request" : "session";
-}
+struct session_view {
+    struct view admitted; /* hearing NULL: it is open, or was */
+    const struct mind *mind;
+    uint64_t id;
+};
 
-static const struct hearing *look_at(lua_State *lua, struct look *look)
+static const struct session_view *look_at(lua_State *lua, struct look *look)
 {
-    const struct view *view = lua_touserdata(lua, 1);
-    const struct hearing *hearing = hearing_of(lua, life_of(view->hearing));
+    const struct session_view *view = lua_touserdata(lua, 1);
 
-    if (hearing->subject != SUBJECT_REQUEST)
-        login_look(hearing->login, look);
-    else if (!core_look(realm_core(hearing->mind->realm), hearing->question->session, look))
-        luaL_error(lua, "request is over");
-    return hearing;
+    if (view->admitted.hearing != NULL)
+        login_look(hearing_of(lua, "session")->login, look);
+    else if (!core_look(realm_core(view->mind->realm), view->id, look))
+        luaL_error(lua, "session is over");
+    return view;
 }
 
 static int no_attribute(lua_State *lua, const struct policy *policy, struct slice name)
@@ -144,12 +145,13 @@ static struct slice name_at(lua_State *lua, int index)
 static int l_session_index(lua_State *lua)
 {
     struct look look;
-    const struct hearing *hearing = look_at(lua, &look);
+    const struct session_view *view = look_at(lua, &look);
+    const struct policy *policy = policy_of(lua);
     struct slice name = name_at(lua, 2);
     enum field field = field_at(lua);
 
     if (field == FIELD_ID)
-        lua_pushinteger(lua, (lua_Integer)hearing->question->session);
+        lua_pushinteger(lua, (lua_Integer)view->id);
     else if (field == FIELD_TRUSTLEVEL && look.trustlevel >= 0)
         lua_pushinteger(lua, look.trustlevel);
     else if (field == FIELD_TRUSTLEVEL)
@@ -162,27 +164,27 @@ static int l_session_index(lua_State *lua)
         push_slice(lua, look.authrole);
     else if (slice_eq(name, SLICE("has")))
         lua_pushvalue(lua, lua_upvalueindex(2));
-    else if (field == FIELD_DETAIL || policy_attribute(hearing->mind->policy, name) != NULL)
+    else if (field == FIELD_DETAIL || policy_attribute(policy, name) != NULL)
         l_facts_push_entry(lua, look.codec, look.details, name, name.data);
     else
-        return no_attribute(lua, hearing->mind->policy, name);
+        return no_attribute(lua, policy, name);
     return 1;
 }
 
 /* session:has(name, value) */
 static int l_session_has(lua_State *lua)
 {
+    const struct policy *policy = policy_of(lua);
     struct look look;
-    const struct hearing *hearing;
     struct slice name;
     bool has = false;
 
     luaL_checkudata(lua, 1, "session");
-    hearing = look_at(lua, &look);
+    look_at(lua, &look);
     name.data = luaL_checklstring(lua, 2, &name.len);
     lua_settop(lua, 3);
-    if (policy_attribute(hearing->mind->policy, name) == NULL)
-        return no_attribute(lua, hearing->mind->policy, name);
+    if (policy_attribute(policy, name) == NULL)
+        return no_attribute(lua, policy, name);
     l_facts_push_entry(lua, look.codec, look.details, name, name.data);
     if (!lua_isnil(lua, 3) && lua_istable(lua, 4)) {
         for (lua_Integer i = 1; !has && lua_rawgeti(lua, 4, i) != LUA_TNIL; i++) {
@@ -298,7 +300,7 @@ static struct slice attribute(void *ctx, struct slice name)
 static void push_params(lua_State *lua, const struct hearing *hearing)
 {
     const struct question *question = hearing->question;
-    const struct rules *rules = hearing->mind->policy->rules;
+    const struct rules *rules = hearing->fiber.version->policy->rules;
     struct rules_verdict verdict = {0};
     struct arena arena;
     struct look look;
@@ -336,7 +338,7 @@ static void push_cached(lua_State *lua, struct hearing *hearing, enum field fiel
 
     switch ((unsigned)field) {
     case FIELD_SESSION:
-        l_views_push_session(lua, hearing);
+        l_views_push_session(lua, hearing->mind, hearing->question->session);
         break;
     case FIELD_OPTIONS:
         if (msg->dict.len == 0)
@@ -405,14 +407,37 @@ void l_views_push_hello(lua_State *lua, struct hearing *hearing)
     push_view(lua, hearing, "hello", 0);
 }
 
-void l_views_push_session(lua_State *lua, struct hearing *hearing)
+static struct session_view *push_session(lua_State *lua)
 {
-    push_view(lua, hearing, "session", 0);
+    struct session_view *view = lua_newuserdatauv(lua, sizeof(*view), 0);
+
+    *view = (struct session_view){.id = 0};
+    luaL_setmetatable(lua, "session");
+    return view;
+}
+
+void l_views_push_session(lua_State *lua, const struct mind *mind, uint64_t session)
+{
+    struct session_view *view = push_session(lua);
+
+    view->mind = mind;
+    view->id = session;
+}
+
+void l_views_push_admitted(lua_State *lua, struct hearing *hearing)
+{
+    struct session_view *view = push_session(lua);
+
+    view->admitted = (struct view){hearing, hearing->generation};
+    view->mind = hearing->mind;
+    view->id = hearing->question->session;
 }
 
 static int l_read_only(lua_State *lua)
 {
-    return luaL_error(lua, "%s is read-only", lua_tostring(lua, lua_upvalueindex(1)));
+    return luaL_error(
+        lua, "%s is read-only%s", lua_tostring(lua, lua_upvalueindex(1)),
+        strcmp(lua_tostring(lua, lua_upvalueindex(1)), "session") == 0 ? "; use session:set" : "");
 }
 
 static void open_one(lua_State *lua, const char *name, const struct field_row *rows,

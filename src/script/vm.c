@@ -222,6 +222,11 @@ void vm_free(struct vm *vm)
     mem_free(vm);
 }
 
+lua_State *vm_lua(const struct vm *vm)
+{
+    return vm->lua;
+}
+
 /* ---- chunks ---- */
 
 bool vm_load(lua_State *lua, struct slice text, const char *label)

@@ -40,6 +40,9 @@ struct vm_options {
 struct vm *vm_new(const struct vm_options *options) MUST_CHECK;
 void vm_free(struct vm *vm);
 
+/* Its main thread, for what cannot raise: references may be given back. */
+lua_State *vm_lua(const struct vm *vm);
+
 /* The state that a thread of Lua belongs to. */
 struct vm *vm_of(lua_State *lua);
 

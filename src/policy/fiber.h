@@ -1,0 +1,113 @@
+/* fiber.h -- calls of functions of a policy, taken in turns on the thread of a realm's home.
+ *
+ * A fiber is one call: of a hook, a handler, a task, or of a function that one of these has
+ * spawned. It runs when no other fiber of its realm is in the middle of a slice, may wait
+ * (script/wait.h), and ends once: with results, an error, out of a budget, or canceled. Whoever
+ * starts one puts a struct fiber into something of his own; it is his again when `end` is called.
+ *
+ * Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_POLICY_FIBER_H
+#define NEXUS_POLICY_FIBER_H
+
+#include "base/list.h"
+#include "base/map.h"
+#include "policy/policy_priv.h"
+#include "router/router.h"
+#include "script/wait.h"
+
+#include <uv.h>
+
+struct fiber;
+struct mind;
+
+enum fiber_end {
+    FIBER_RETURNED,
+    FIBER_FAILED, /* it raised, or a budget ran out: answer has words */
+    FIBER_CANCELED,
+};
+
+/* What all fibers of a sort have in common. The functions' ctx is the fiber. */
+struct fiber_kind {
+    const char *hook; /* for the log and for metrics */
+    enum budget_kind budget;
+    door_push_fn push;
+    door_take_fn take, caught; /* may be NULL */
+    void (*end)(struct fiber *fiber, enum fiber_end end, const struct door_answer *answer);
+    bool is_quiet; /* somebody else says what went wrong */
+};
+
+struct fiber {
+    struct list link;       /* fibers->ready, or none */
+    struct list of_version; /* version->fibers */
+    struct fibers *fibers;
+    struct version *version; /* held */
+    const struct fiber_kind *kind;
+    struct door_run *run; /* NULL: it has not begun, or is over */
+    struct wait *wait;    /* owned: what it waits for */
+    struct realm_timer clock;
+    uint64_t ends_at;     /* its time on the wall is over, realm_now */
+    uint64_t began_ns;    /* for metrics */
+    const char *cancel;   /* it is to end with these words; static or living as long */
+    bool is_late;         /* its time is over */
+    struct fiber *parent; /* who spawned it and counts it; NULL: nobody, or gone */
+    unsigned spawned;     /* that live, of this one */
+    char late[40];        /* "not done after 5 s" */
+};
+
+/* All fibers of a realm. */
+struct fibers {
+    struct mind *mind;
+    struct realm *realm;
+    struct list ready;
+    struct fiber *sliced;  /* it goes first */
+    struct fiber *running; /* the one whose Lua is being run; NULL: none */
+    bool is_running, is_stopped, has_handle;
+    size_t count; /* begun and not over */
+    uv_idle_t turn;
+};
+
+/* A policy that runs: the current one of a realm, or an older one with fibers left. */
+struct version {
+    struct mind *mind;
+    struct policy *policy; /* owned */
+    unsigned refs;         /* the mind's while it is current, and one for each fiber */
+    struct list fibers;
+    struct list of_mind;
+    struct map timers; /* id -> of nexus.after, owned */
+    uint64_t last_timer;
+};
+
+void version_drop(struct version *version);
+
+/* The loop will not run any more: its fibers end as canceled, where they are, and no Lua runs. */
+void version_abandon(struct version *version);
+
+void fibers_init(struct fibers *fibers, struct mind *mind, struct realm *realm);
+
+/* On the thread of the loop. */
+void fibers_start(struct fibers *fibers);
+
+/* The loop will not run any more: nothing is begun or gone on with. */
+void fibers_stop(struct fibers *fibers);
+
+/* Begins a call; it may be over when this returns. wall_ms: its time if that is less than what its
+ * budget says; 0: that. */
+void fiber_start(struct fiber *fiber, struct version *version, const struct fiber_kind *kind,
+                 uint64_t wall_ms);
+
+/* Ends it: where it waits, `words` are raised, and again at each further wait. `end` is called, now
+ * or later. Fine when it is over, and for the one that runs. */
+void fiber_cancel(struct fiber *fiber, const char *words);
+
+static inline bool fiber_is_alive(const struct fiber *fiber)
+{
+    return fiber->version != NULL;
+}
+
+/* The one that runs this; NULL while a policy is loaded. */
+struct fiber *fiber_of(lua_State *lua);
+
+#endif
