@@ -91,13 +91,23 @@ end
 local Router = {}
 Router.__index = Router
 
+local function decode_look(look)
+  local decode = core.codecs[look.codec].decode
+  look.details, look.vars = decode(look.details), look.vars and decode(look.vars)
+  return look
+end
+
 local function read_actions(router, raw)
-  local actions = { notes = {} }
+  local actions = { notes = {}, left = {} }
   for _, action in ipairs(raw) do
     local peer = router.peers[action.peer]
     if action.type == "note" then
       actions.notes[#actions.notes + 1] =
         { peer, action.kind, session = action.key, words = action.words }
+    elseif action.type == "left" then
+      local left = action.look
+      left.peer, left.reason = peer, action.reason
+      actions.left[#actions.left + 1] = decode_look(left)
     elseif action.type == "send" then
       actions[#actions + 1] = { peer, peer.serializer.decode(action.bytes),
         kind = action.kind, key = action.key, bytes = action.bytes }
@@ -191,6 +201,49 @@ function Router:decide(decision)
     all[key] = all[key] and core.codecs[all.codec].encode(value.dict(all[key]))
   end
   return read_actions(self, self.raw:decide(all))
+end
+
+--- The policy of the realm is another one: { rules = ..., expose = ..., recheck = true }.
+function Router:renew(policy)
+  return read_actions(self, self.raw:renew(policy))
+end
+
+--- What the session of the peer holds is judged again; of all when there is none.
+function Router:recheck(peer)
+  return read_actions(self, self.raw:recheck(peer and peer.session or 0))
+end
+
+--- Sets attributes; returns the actions, and words and URI when it is refused.
+function Router:set(peer, attributes, codec)
+  codec = codec or "msgpack"
+  local raw, words, uri = self.raw:set(peer.session, codec,
+    core.codecs[codec].encode(value.dict(attributes)))
+  return read_actions(self, raw), words, uri
+end
+
+--- True, or false and why.
+function Router:set_vars(peer, vars, codec)
+  codec = codec or "msgpack"
+  return self.raw:set_vars(peer.session, codec, core.codecs[codec].encode(value.dict(vars)))
+end
+
+--- Ends a session at the will of a policy.
+function Router:finish(peer, reason, words, is_abort)
+  return read_actions(self, self.raw:finish(peer.session, reason, words, is_abort))
+end
+
+--- What a policy sees of the session, or nil.
+function Router:look(peer)
+  local look = self.raw:look(peer.session)
+  if look then
+    look.peer = self.peers[look.peer]
+    return decode_look(look)
+  end
+end
+
+--- "sessions", { authid = "bob" }; "subscribers", topic; "callees", uri; "retained", topic.
+function Router:find(what, which)
+  return self.raw:find(what, which)
 end
 
 --- The question that the actions ask, or nil.

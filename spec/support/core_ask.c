@@ -182,8 +182,10 @@ static void set_transport(lua_State *L, const struct transport *transport)
 
 void core_ask_push(lua_State *L, const struct question *question)
 {
-    static const char *const asks[] = {
-        [ASK_JOIN] = "join", [ASK_AUTHENTICATE] = "authenticate", [ASK_AUTHORIZE] = "authorize"};
+    static const char *const asks[] = {[ASK_JOIN] = "join",
+                                       [ASK_AUTHENTICATE] = "authenticate",
+                                       [ASK_AUTHORIZE] = "authorize",
+                                       [ASK_RECHECK] = "recheck"};
     static const char *const matches[] = {
         [MATCH_EXACT] = "exact", [MATCH_PREFIX] = "prefix", [MATCH_WILDCARD] = "wildcard"};
 
@@ -196,7 +198,7 @@ void core_ask_push(lua_State *L, const struct question *question)
     set_msg(L, "message", question->msg);
     set_msg(L, "hello", question->hello);
     set_transport(L, question->transport);
-    if (question->ask != ASK_AUTHORIZE)
+    if (question->ask != ASK_AUTHORIZE && question->ask != ASK_RECHECK)
         return;
     set_octets(L, "action", slice_of(rules_action_name(question->action)));
     set_octets(L, "match", slice_of(matches[question->match]));
@@ -243,6 +245,7 @@ void core_ask_read(lua_State *L, int table, struct decision *decision)
                                   .is_admin = bool_of(L, table, "is_admin"),
                                   .expires = (uint64_t)integer_of(L, table, "expires", 0),
                                   .reason = text_or_null(L, table, "reason"),
-                                  .words = text_or_null(L, table, "words")};
+                                  .words = text_or_null(L, table, "words"),
+                                  .closes = bool_of(L, table, "closes")};
     read_grant(L, table, &decision->grant);
 }

@@ -18,6 +18,7 @@
 #include "core/lobby.h"
 #include "core/options.h"
 #include "core_ask.h"
+#include "core_govern.h"
 #include "wire/errors.h"
 
 #include <lauxlib.h>
@@ -283,8 +284,10 @@ static void read_options(lua_State *L, struct core_options *options)
     options->max_joining = number_field(L, 1, "max_joining", options->max_joining);
     options->roles = read_roles(L, options->roles);
     options->role_check = bool_field(L, 1, "role_check", options->role_check);
+    options->tells_left = bool_field(L, 1, "tells_left", false);
     read_call_options(L, options);
     read_meta_options(L, options);
+    core_govern_read(L, 1, options);
     read_prefixes(L, options);
     read_store_options(L, options);
 }
@@ -420,7 +423,7 @@ static void push_action(lua_State *L, const struct action *action)
     static const char *const types[] = {
         [ACT_SEND] = "send",   [ACT_JOINED] = "joined", [ACT_RELEASE] = "release",
         [ACT_CLOSE] = "close", [ACT_ASK] = "ask",       [ACT_UNASK] = "unask",
-        [ACT_HOLD] = "hold",   [ACT_NOTE] = "note"};
+        [ACT_HOLD] = "hold",   [ACT_NOTE] = "note",     [ACT_LEFT] = "left"};
     static const char *const notes[] = {[NOTE_JOINED] = "joined",
                                         [NOTE_LEFT] = "left",
                                         [NOTE_REFUSED] = "refused",
@@ -439,6 +442,11 @@ static void push_action(lua_State *L, const struct action *action)
         set_text(L, "kind", notes[action->kind]);
     if (action->type == ACT_HOLD)
         set_number(L, "kind", action->kind);
+    if (action->type == ACT_LEFT) {
+        set_text(L, "reason", action->left->reason);
+        core_govern_push_look(L, &action->left->look);
+        lua_setfield(L, -2, "look");
+    }
     if (action->type == ACT_CLOSE || action->type == ACT_NOTE)
         set_text(L, "words", action->words);
     set_number(L, "key", action->key);
@@ -590,6 +598,123 @@ static int router_decide(lua_State *L)
     return push_actions(L, r);
 }
 
+/* router:renew { rules = ..., expose = ..., recheck = true }: its policy is another one. */
+static int router_renew(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct core_options options;
+    struct rules *old = r->rules;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    core_defaults(&options);
+    r->rules = core_ask_rules(L, 2);
+    options.rules = r->rules;
+    core_govern_read(L, 2, &options);
+    step(r,
+         &(struct event){.type = EV_RULES,
+                         .renewal = &(struct renewal){
+                             .options = &options, .rechecks = bool_field(L, 2, "recheck", false)}});
+    rules_free(old);
+    return push_actions(L, r);
+}
+
+/* router:recheck(session): what it holds is judged again; of all with 0. */
+static int router_recheck(lua_State *L)
+{
+    struct router *r = router_arg(L);
+
+    step(r, &(struct event){.type = EV_RECHECK, .session = (uint64_t)luaL_checkinteger(L, 2)});
+    return push_actions(L, r);
+}
+
+static struct slice octets_arg(lua_State *L, int arg)
+{
+    struct slice octets;
+
+    octets.data = luaL_checklstring(L, arg, &octets.len);
+    return octets;
+}
+
+/* router:set(session, codec, dict): actions; and when it is refused the words and the URI. */
+static int router_set(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct fault fault = {.err = 1};
+    struct change change = {.session = (uint64_t)luaL_checkinteger(L, 2),
+                            .codec = codec_of(L, luaL_checkstring(L, 3)),
+                            .attributes = octets_arg(L, 4),
+                            .fault = &fault};
+
+    step(r, &(struct event){.type = EV_SET, .change = &change});
+    push_actions(L, r);
+    if (fault.err == 0)
+        return 1;
+    lua_pushstring(L, fault.words);
+    lua_pushstring(L, fault.uri);
+    return 3;
+}
+
+/* router:set_vars(session, codec, dict): true, or false and why. */
+static int router_set_vars(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    int err = core_set_vars(r->core, (uint64_t)luaL_checkinteger(L, 2),
+                            codec_of(L, luaL_checkstring(L, 3)), octets_arg(L, 4));
+
+    lua_pushboolean(L, err == 0);
+    lua_pushstring(L, err == 0 ? "" : err_words(err));
+    return 2;
+}
+
+/* router:finish(session, reason, words, is_abort) */
+static int router_finish(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct ending ending = {.session = (uint64_t)luaL_checkinteger(L, 2),
+                            .reason = luaL_checkstring(L, 3),
+                            .words = luaL_optstring(L, 4, NULL),
+                            .is_abort = lua_toboolean(L, 5)};
+
+    step(r, &(struct event){.type = EV_END, .ending = &ending});
+    return push_actions(L, r);
+}
+
+/* router:look(session), or nil. */
+static int router_look(lua_State *L)
+{
+    struct look look;
+
+    if (core_look(router_arg(L)->core, (uint64_t)luaL_checkinteger(L, 2), &look))
+        core_govern_push_look(L, &look);
+    else
+        lua_pushnil(L);
+    return 1;
+}
+
+/* router:find(what, ...): see core_govern.h. */
+static int router_find(lua_State *L)
+{
+    static const char *const kinds[] = {"sessions", "subscribers", "callees", "retained", NULL};
+    const struct core *core = router_arg(L)->core;
+
+    switch (luaL_checkoption(L, 2, NULL, kinds)) {
+    case 0:
+        luaL_checktype(L, 3, LUA_TTABLE);
+        core_govern_push_sessions(L, core, 3);
+        break;
+    case 1:
+        core_govern_push_subscribers(L, core, octets_arg(L, 3));
+        break;
+    case 2:
+        core_govern_push_callees(L, core, octets_arg(L, 3));
+        break;
+    default:
+        core_govern_push_retained(L, core, octets_arg(L, 3));
+        break;
+    }
+    return 1;
+}
+
 /* router:set_wall(ms): somebody sets the wall clock, forwards or back. */
 static int router_set_wall(lua_State *L)
 {
@@ -675,6 +800,7 @@ static int router_counters(lua_State *L)
         {"unretained", c->unretained},
         {"dropped", c->dropped},
         {"oversized", c->oversized},
+        {"revoked", c->revoked},
     };
 
     lua_createtable(L, 0, (int)ARRAY_LEN(rows));
@@ -726,21 +852,18 @@ int luaopen_core_module(lua_State *L);
 
 int luaopen_core_module(lua_State *L)
 {
-    static const luaL_Reg methods[] = {{"open", router_open},
-                                       {"send", router_send},
-                                       {"drop", router_drop},
-                                       {"unsent", router_unsent},
-                                       {"dropped", router_dropped},
-                                       {"decide", router_decide},
-                                       {"question", router_question},
-                                       {"set_wall", router_set_wall},
-                                       {"close_realm", router_close_realm},
-                                       {"advance", router_advance},
-                                       {"wakes_in", router_wakes_in},
-                                       {"counters", router_counters},
-                                       {"claimed_ids", router_claimed_ids},
-                                       {"free", router_free},
-                                       {NULL, NULL}};
+    static const luaL_Reg methods[] = {
+        {"open", router_open},         {"send", router_send},
+        {"drop", router_drop},         {"unsent", router_unsent},
+        {"dropped", router_dropped},   {"decide", router_decide},
+        {"question", router_question}, {"renew", router_renew},
+        {"recheck", router_recheck},   {"set", router_set},
+        {"set_vars", router_set_vars}, {"finish", router_finish},
+        {"look", router_look},         {"find", router_find},
+        {"set_wall", router_set_wall}, {"close_realm", router_close_realm},
+        {"advance", router_advance},   {"wakes_in", router_wakes_in},
+        {"counters", router_counters}, {"claimed_ids", router_claimed_ids},
+        {"free", router_free},         {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"new", router_new}, {"check_message", check_message}, {NULL, NULL}};
 

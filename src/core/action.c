@@ -16,6 +16,8 @@ void outbox_clear(struct outbox *out)
     for (size_t i = 0; i < out->count; i++)
         if (out->actions[i].type == ACT_SEND)
             blob_drop(out->actions[i].blob);
+        else if (out->actions[i].type == ACT_LEFT)
+            mem_free(out->actions[i].left);
     out->count = 0;
 }
 
@@ -71,6 +73,11 @@ void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question)
 void outbox_hold(struct outbox *out, uint64_t peer, bool is_held)
 {
     *append(out) = (struct action){.type = ACT_HOLD, .kind = is_held, .peer = peer};
+}
+
+void outbox_left(struct outbox *out, uint64_t peer, uint64_t session, struct left *left)
+{
+    *append(out) = (struct action){.type = ACT_LEFT, .peer = peer, .left = left, .key = session};
 }
 
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,

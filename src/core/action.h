@@ -17,6 +17,7 @@ enum action_type {
     ACT_UNASK,   /* nobody needs the answer to question `key` any more */
     ACT_HOLD,    /* kind 1: read no more from the peer; 0: read on */
     ACT_NOTE,    /* log this fact */
+    ACT_LEFT,    /* a session has ended: `left` (owned by the action), see core/look.h */
 };
 
 enum note {
@@ -34,11 +35,14 @@ struct action {
     union {
         struct blob *blob; /* ACT_SEND: counted */
         const char *words; /* ACT_NOTE, ACT_CLOSE: valid until the next step; may be NULL */
+        struct left *left; /* ACT_LEFT: to be given to mem_free */
     };
     uint64_t
         key; /* ACT_SEND: topic key of an EVENT, id of an INVOCATION; ACT_NOTE: session; ACT_ASK:
                      question */
 };
+
+struct left;
 
 struct outbox {
     struct action *actions; /* array owned; in the order in which they are to be carried out */
@@ -60,6 +64,7 @@ void outbox_close(struct outbox *out, uint64_t peer, enum close_code code, const
 void outbox_ask(struct outbox *out, uint64_t peer, uint64_t question);
 void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question);
 void outbox_hold(struct outbox *out, uint64_t peer, bool is_held);
+void outbox_left(struct outbox *out, uint64_t peer, uint64_t session, struct left *left);
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const char *words);
 

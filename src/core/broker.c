@@ -129,7 +129,10 @@ static struct member *attach(struct core *core, struct subscription *sub, struct
         sub->member_cap = sub->member_cap == 0 ? 1 : sub->member_cap * 2;
         sub->members = mem_grow(sub->members, sub->member_cap * sizeof(struct member *));
     }
-    *member = (struct member){.session = session, .subscription = sub, .place = sub->member_count};
+    *member = (struct member){.session = session,
+                              .subscription = sub,
+                              .place = (uint32_t)sub->member_count,
+                              .turn = session->turn};
     sub->members[sub->member_count++] = member;
     list_append(&session->members, &member->in_session);
     session->subscription_count++;
@@ -146,6 +149,7 @@ static void detach(struct core *core, struct member *member)
     bool is_last = sub->member_count == 0 && sub->log == NULL;
     struct meta_subject subject = {session, sub->id, core_reserves(core, sub->entry.uri)};
 
+    recheck_forget(core, session, sub->id);
     leave_shard(member);
     sub->members[member->place] = last;
     last->place = member->place;

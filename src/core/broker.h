@@ -24,7 +24,8 @@ struct core;
 struct member {
     struct session *session;           /* borrowed */
     struct subscription *subscription; /* borrowed */
-    size_t place;                      /* in subscription->members */
+    uint32_t place;                    /* in subscription->members */
+    uint32_t turn;                     /* in which it was judged; see recheck.h */
     struct list in_session;            /* session->members */
     struct shard *shard;               /* borrowed; NULL: it hears every event */
 };

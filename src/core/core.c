@@ -8,6 +8,7 @@
 #include "base/mem.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
+#include "core/govern.h"
 #include "core/ids.h"
 #include "core/join.h"
 #include "core/limits.h"
@@ -85,6 +86,7 @@ static void copy_options(struct core *core, const struct core_options *options)
     core->options.reserved_prefixes = NULL;
     copy_reserved(core, options->reserved_prefixes);
     copy_histories(core, options->histories);
+    core->options.expose = govern_copy_names(options->expose);
 }
 
 static void free_text(const char *text)
@@ -100,6 +102,7 @@ static void free_options(struct core *core)
     for (size_t i = 0; i < core->options.history_count; i++)
         free_text(core->options.histories[i].uri);
     mem_free((void *)(uintptr_t)core->options.histories);
+    mem_free((void *)(uintptr_t)core->options.expose);
     free_text(core->options.realm);
     free_text(core->options.agent);
     free_text(core->options.anonymous_role);
@@ -122,6 +125,7 @@ struct core *core_new(const struct core_options *options)
     dealer_init(core);
     reflection_init(core);
     losses_init(core);
+    recheck_init(core);
     deadlines_init(&core->deadlines);
     arena_init(&core->scratch);
     return core;
@@ -158,6 +162,7 @@ void core_free(struct core *core)
     if (core == NULL)
         return;
     end_sessions(core);
+    recheck_fini(core);
     losses_fini(core);
     broker_fini(core);
     dealer_fini(core);
@@ -227,6 +232,9 @@ static void run_deadlines(struct core *core)
         case TIMER_LOSSES:
             losses_on_timer(core);
             break;
+        case TIMER_RECHECK:
+            recheck_on_timer(core);
+            break;
         }
     }
 }
@@ -240,19 +248,32 @@ static struct session *find_session(struct core *core, uint64_t peer)
 
 static bool is_of_session(enum event_type type)
 {
-    return type != EV_TICK && type != EV_CLOSE_REALM && type != EV_HELLO && type != EV_DECISION;
+    return type == EV_MESSAGE || type == EV_FAULT || type == EV_CLOSED || type == EV_UNSENT ||
+           type == EV_DROPPED;
 }
 
 static void decide(struct core *core, const struct decision *decision)
 {
     struct session *session = map_get(&core->questions, decision->question, 0);
 
-    if (session == NULL)
-        return; /* nobody needs the answer any more */
+    if (session == NULL) {
+        (void)recheck_decide(core, decision); /* if not, nobody needs the answer any more */
+        return;
+    }
     if (session->joining != NULL)
         join_decide(core, session, decision);
     else
         park_decide(core, session, decision);
+}
+
+static void recheck(struct core *core, uint64_t id)
+{
+    struct session *session = map_get(&core->by_id, id, 0);
+
+    if (id == 0)
+        recheck_all(core);
+    else if (session != NULL)
+        recheck_session(core, session);
 }
 
 void core_step(struct core *core, const struct event *ev, struct outbox *out)
@@ -296,6 +317,18 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     case EV_DECISION:
         decide(core, ev->decision);
         break;
+    case EV_RULES:
+        govern_renew(core, ev->renewal);
+        break;
+    case EV_RECHECK:
+        recheck(core, ev->session);
+        break;
+    case EV_SET:
+        govern_set(core, ev->change);
+        break;
+    case EV_END:
+        govern_end(core, ev->ending);
+        break;
     case EV_TICK:
         break;
     }
@@ -306,7 +339,7 @@ const struct question *core_question(const struct core *core, uint64_t id)
     const struct session *session = map_get(&core->questions, id, 0);
 
     if (session == NULL)
-        return NULL;
+        return recheck_question(core, id);
     return session->joining == NULL ? park_question(session) : join_question(session);
 }
 
@@ -386,6 +419,7 @@ void core_check(const struct core *core)
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);
-    CHECK(timers + calls_check(core) + deadline_is_set(&core->losses.timer.deadline) ==
+    CHECK(timers + calls_check(core) + recheck_check(core) +
+              deadline_is_set(&core->losses.timer.deadline) ==
           core->deadlines.count);
 }

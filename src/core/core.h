@@ -67,6 +67,9 @@ struct core_options {
     uint32_t max_pending_calls;     /* of one caller */
     uint32_t goodbye_timeout_ms;    /* our GOODBYE -> the peer's */
     const struct rules *rules;      /* who may do what; borrowed; NULL: everybody everything */
+    const char *const *expose;      /* attributes that the meta API shows besides the standard
+                                       ones; NULL-terminated; NULL: all; copied */
+    bool tells_left;                /* ACT_LEFT for each session that ends */
     bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
     uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
     uint32_t max_joining;           /* sessions that are being opened at one time */
@@ -109,6 +112,12 @@ uint64_t core_wake_at(const struct core *core);
 /* The question that an ACT_ASK is about, until it is answered or taken back; else NULL. */
 const struct question *core_question(const struct core *core, uint64_t id);
 
+/* What a policy keeps with a session, instead of what it kept there before: an encoded dict. It is
+ * shown to nobody, and gone with the session. Returns 0, ERR_CLOSED when there is no such session,
+ * or ERR_TOO_LONG. */
+int core_set_vars(struct core *core, uint64_t session, enum codec codec,
+                  struct slice vars) MUST_CHECK;
+
 struct core_counters {
     uint64_t sessions, subscriptions, registrations, pending_calls; /* now */
     uint64_t joins, refusals, violations;                           /* since the start */
@@ -118,6 +127,7 @@ struct core_counters {
     uint64_t unretained;       /* events with the option retain for which there was no room */
     uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
+    uint64_t revoked;   /* what sessions held and other rules did not allow */
 };
 
 /* Valid until the next step. */

@@ -11,6 +11,7 @@
 #include "core/dealer.h"
 #include "core/intern.h"
 #include "core/losses.h"
+#include "core/recheck.h"
 #include "core/reflection.h"
 #include "core/session.h"
 
@@ -26,6 +27,7 @@ struct core {
     struct store store; /* owned */
     struct reflection reflection;
     struct losses losses;
+    struct recheck recheck;
     struct slice *reserved; /* owned array; the strings are those of options */
     size_t reserved_count;
     uint64_t reserved_first[4]; /* bit set of the octets that they begin with */

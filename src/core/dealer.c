@@ -89,7 +89,7 @@ static struct callee *attach(struct core *core, struct registration *reg, struct
         reg->callee_cap = reg->callee_cap == 0 ? 1 : reg->callee_cap * 2;
         reg->callees = mem_grow(reg->callees, reg->callee_cap * sizeof(struct callee *));
     }
-    *callee = (struct callee){.session = session, .registration = reg};
+    *callee = (struct callee){.session = session, .registration = reg, .turn = session->turn};
     reg->callees[reg->callee_count++] = callee;
     list_append(&session->callees, &callee->in_session);
     session->registration_count++;
@@ -116,6 +116,7 @@ static void detach(struct core *core, struct callee *callee)
     size_t place = place_of(reg, callee);
     bool is_last = reg->callee_count == 1;
 
+    recheck_forget(core, session, id);
     reg->callee_count--;
     memmove(reg->callees + place, reg->callees + place + 1,
             (reg->callee_count - place) * sizeof(struct callee *));

@@ -27,6 +27,7 @@ struct callee {
     struct registration *registration; /* borrowed */
     struct list in_session;            /* session->callees */
     bool disclose_caller, forward_timeout;
+    uint32_t turn;        /* in which it was judged; see recheck.h */
     uint64_t concurrency; /* pending invocations at once; 0: no bound */
     uint64_t pending;     /* calls whose answerer this is */
     struct slice nkey;    /* owned; its key among shards, never empty */

@@ -179,18 +179,31 @@ void details_fini(struct core *core, struct session *session)
     mem_free((void *)(uintptr_t)session->details.data);
 }
 
+static bool is_shown(const struct core *core, struct slice key)
+{
+    const char *const *name = core->options.expose;
+
+    if (core->options.meta_strict)
+        return is_standard(key);
+    if (is_fixed(key))
+        return true;
+    while (*name != NULL && !slice_eq(key, slice_of(*name)))
+        name++;
+    return *name != NULL;
+}
+
 void details_encode(struct encoder *e, struct core *core, const struct session *session)
 {
     struct dict_walk detail;
 
-    if (!core->options.meta_strict) {
+    if (!core->options.meta_strict && core->options.expose == NULL) {
         encode_value(e, KEPT, session->details);
         return;
     }
     encode_map(e, COUNT_UNKNOWN);
     dict_walk(&detail, KEPT, session->details, &core->scratch);
     while (dict_next(&detail)) {
-        if (!is_standard(detail.key))
+        if (!is_shown(core, detail.key))
             continue;
         encode_text(e, detail.key);
         encode_value(e, KEPT, detail.value);

@@ -26,7 +26,7 @@ void details_init(struct core *core, struct session *session, const struct welco
                   const struct decision *decision);
 void details_fini(struct core *core, struct session *session);
 
-/* Writes the dict; with the knob meta_strict only its standard keys. */
+/* Writes the dict: what others are shown of it (knobs meta_strict, expose). */
 void details_encode(struct encoder *e, struct core *core, const struct session *session);
 
 /* Changes attributes: null takes one away, any other value sets it. Returns 0, or ERR_INVALID or

@@ -11,6 +11,8 @@
 
 #include "core/ask.h"
 
+struct core_options;
+
 enum event_type {
     EV_HELLO,       /* a peer without a session sent HELLO for this realm: msg, transport */
     EV_MESSAGE,     /* a peer with a session sent a message: msg */
@@ -21,6 +23,33 @@ enum event_type {
     EV_DECISION,    /* the answer to a question: decision */
     EV_TICK,        /* nothing but time has passed */
     EV_CLOSE_REALM, /* every session is to end: reason */
+    EV_RULES,       /* the rules of the realm are others: renewal */
+    EV_RECHECK,     /* what a session holds is to be judged again: session; 0: of all */
+    EV_SET,         /* attributes of a session are others: change */
+    EV_END,         /* a session is to end: ending */
+};
+
+/* EV_RULES. Of the options those count that a policy makes: rules (borrowed from now on; the old
+ * ones are not needed after the step) and expose. */
+struct renewal {
+    const struct core_options *options;
+    bool rechecks; /* what sessions hold is judged again */
+};
+
+/* EV_SET: null takes an attribute away, any other value sets it. */
+struct change {
+    uint64_t session; /* id */
+    enum codec codec;
+    struct slice attributes; /* encoded dict */
+    struct fault *fault;     /* filled in: err 0 when it is done; else nothing has changed */
+};
+
+/* EV_END; passed over when there is no such session, or it is the router's own code. */
+struct ending {
+    uint64_t session; /* id */
+    const char *reason;
+    const char *words; /* or NULL */
+    bool is_abort;     /* ABORT and the end of the connection, instead of GOODBYE */
 };
 
 struct event {
@@ -35,6 +64,10 @@ struct event {
         uint64_t dropped;                /* how many, since the last EV_DROPPED of that peer */
         const char *reason;              /* URI */
         const struct decision *decision; /* borrowed for the step */
+        const struct renewal *renewal;
+        const struct change *change;
+        const struct ending *ending;
+        uint64_t session;
     };
     const struct transport *transport; /* EV_HELLO; borrowed for the step */
 };

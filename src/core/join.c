@@ -120,6 +120,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
     list_init(&session->invocations);
     list_init(&session->testaments);
     list_init(&session->parked);
+    list_init(&session->rechecking);
     map_put(&core->by_peer, session->peer, 0, session);
     return session;
 }
@@ -164,6 +165,7 @@ static void establish(struct core *core, struct session *session, const struct h
     session->roles = (uint8_t)hello->roles;
     session->is_admin = decision->is_admin;
     session->trustlevel = decision->trustlevel;
+    session->joined = core->wall;
     session->rule_role = permit_role(core, decision->authrole);
     details_init(core, session, &welcome, hello, hello_codec, transport, decision);
     map_put(&core->by_id, session->id, 0, session);

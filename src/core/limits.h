@@ -51,6 +51,14 @@
 /* A HELLO, and an AUTHENTICATE, that is kept for those who judge it: anybody may send one. */
 #define MAX_JOINING_LEN 65536
 
+/* What sessions hold and is judged again: so much in a millisecond, and so many questions at a
+ * time. */
+#define RECHECKS_AT_ONCE   2000
+#define MAX_RECHECKS_ASKED 64
+
+/* What a policy keeps with a session. */
+#define MAX_VARS_LEN 16384
+
 /* Memory of calls that are over, kept for the next ones of a realm: 256 KiB. */
 #define MAX_SPARE_CALLS 1024
 

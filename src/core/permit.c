@@ -42,6 +42,8 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
     *grant = (struct grant){0};
     if (core->options.rules == NULL || session->is_trusted)
         return RULE_ALLOW;
+    if (UNLIKELY(session->rule_role == RULE_NO_ROLE))
+        return RULE_DENY; /* the rules have changed since it came */
     if (rules_decide(core->options.rules,
                      &(struct rules_question){.role = session->rule_role,
                                               .action = action,

@@ -9,6 +9,7 @@
 #include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/details.h"
+#include "core/govern.h"
 #include "core/join.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
@@ -24,6 +25,7 @@
 void session_free(struct core *core, struct session *session)
 {
     details_fini(core, session);
+    mem_free((void *)(uintptr_t)session->vars.data);
     mem_free(session->finished);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);
@@ -40,6 +42,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
         testament_publish(core, session);
     testament_forget(session);
     park_forget(core, session);
+    list_remove(&session->rechecking);
     broker_leave(core, session);
     calls_withdraw(core, session);
     dealer_leave(core, session);
@@ -52,6 +55,8 @@ static void detach(struct core *core, struct session *session, const char *reaso
     if (core->options.ids.give_back != NULL)
         core->options.ids.give_back(core->options.ids.ctx, session->id);
     outbox_note(core->out, NOTE_LEFT, session->peer, session->id, reason);
+    if (core->options.tells_left)
+        outbox_left(core->out, session->peer, session->id, govern_leave(core, session, reason));
 }
 
 void session_shut_down(struct core *core, struct session *session, const char *reason,
@@ -64,6 +69,15 @@ void session_shut_down(struct core *core, struct session *session, const char *r
         strcmp(reason, WAMP_CLOSE_SYSTEM_SHUTDOWN) == 0 ? CLOSE_GOING_AWAY : CLOSE_NORMAL;
     deadlines_set(&core->deadlines, &session->timer.deadline,
                   core->now + core->options.goodbye_timeout_ms);
+}
+
+void session_abort(struct core *core, struct session *session, const char *reason,
+                   const char *words)
+{
+    send_reply(core, session, reply_abort(session->codec, reason, words));
+    detach(core, session, reason);
+    outbox_close(core->out, session->peer, CLOSE_NORMAL, reason);
+    session_free(core, session);
 }
 
 static void violate(struct core *core, struct session *session, const struct fault *fault)

@@ -25,7 +25,7 @@ struct core;
 enum session_state { SESSION_AUTHENTICATING, SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
 /* A deadline of the core, and what it belongs to. */
-enum timer_kind { TIMER_SESSION, TIMER_CALL, TIMER_LOSSES };
+enum timer_kind { TIMER_SESSION, TIMER_CALL, TIMER_LOSSES, TIMER_RECHECK };
 
 struct timer {
     struct deadline deadline;
@@ -61,6 +61,8 @@ struct session {
     uint32_t tag_count;
     struct tag *tags;        /* owned; counted */
     struct slice details;    /* owned; see details.h */
+    struct slice vars;       /* owned; an encoded dict that its policy keeps here, or none */
+    uint64_t joined;         /* wall clock, ms */
     struct list members;     /* its subscriptions: struct member, owned by the broker */
     struct list callees;     /* its registrations: struct callee, owned by the dealer */
     struct list calls;       /* calls it waits for: struct call, owned by the dealer */
@@ -80,6 +82,8 @@ struct session {
     size_t parked_len;          /* bytes of their messages */
     bool is_held;               /* its connection is not read */
     bool is_draining;           /* what was parked is being handled */
+    struct list rechecking;     /* core->recheck.sessions */
+    uint32_t turn;              /* what it holds and bears another one is to be judged again */
     struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */
     struct timer timer;         /* auth_timeout, the end of its time, or goodbye_timeout */
     enum close_code close_code; /* when SHUTTING_DOWN: how its connection will be closed */
@@ -95,6 +99,10 @@ void session_on_timer(struct core *core, struct session *session);
  * when the peer answers or goodbye_timeout is over. */
 void session_shut_down(struct core *core, struct session *session, const char *reason,
                        struct slice words);
+
+/* The same with ABORT, after which the connection is closed. The session is gone. */
+void session_abort(struct core *core, struct session *session, const char *reason,
+                   const char *words);
 
 /* A message of an ESTABLISHED session that waited. May end the session. */
 void session_take(struct core *core, struct session *session, const struct msg *msg);

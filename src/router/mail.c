@@ -156,7 +156,11 @@ static void handle_event(struct worker *worker, struct mail *item)
     case EV_CLOSED:
     case EV_TICK:
     case EV_CLOSE_REALM:
-    case EV_DECISION: /* made at the realm's home */
+    case EV_DECISION: /* this and the rest: made at the realm's home */
+    case EV_RULES:
+    case EV_RECHECK:
+    case EV_SET:
+    case EV_END:
         break;
     }
     if (is_farewell(item))

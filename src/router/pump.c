@@ -151,6 +151,7 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
     case ACT_NOTE:
     case ACT_ASK:
     case ACT_UNASK:
+    case ACT_LEFT:
         break;
     }
 }
@@ -183,18 +184,24 @@ static void send_away(struct worker *worker, struct worker *to, struct realm *re
 /* What is carried out where the core lives, whatever worker has the peer. */
 static bool is_for_home(const struct action *action)
 {
-    return action->type == ACT_NOTE || action->type == ACT_ASK || action->type == ACT_UNASK;
+    return action->type == ACT_NOTE || action->type == ACT_ASK || action->type == ACT_UNASK ||
+           action->type == ACT_LEFT;
 }
 
 static void carry_out_at_home(struct worker *worker, struct realm *realm,
                               const struct action *action)
 {
-    if (action->type == ACT_NOTE)
-        note(worker, realm, action);
-    else if (action->type == ACT_ASK)
+    if (action->type == ACT_ASK) {
         asks_add(realm, action->key);
-    else
+    } else if (action->type == ACT_UNASK) {
         asks_remove(realm, action->key);
+    } else if (action->type == ACT_LEFT) {
+        comings_left(realm, action->key, action->left);
+    } else {
+        note(worker, realm, action);
+        if (action->kind == NOTE_JOINED)
+            comings_joined(realm, action->key);
+    }
 }
 
 /* Empties the outbox first: carrying out a release may begin another step. */
@@ -259,6 +266,7 @@ void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
     } else {
         outbox_fini(&out);
     }
+    comings_run(realm);
     asks_run(realm);
     wake_at = core_wake_at(realm->core);
     if (UNLIKELY(wake_at == NEVER))

@@ -54,6 +54,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     core.random = random_fill;
     core.random_ctx = NULL;
     core.wall = pump_wall_now();
+    core.tells_left = realm->decider != NULL && realm->decider->left != NULL;
     core.ids = (struct id_keeper){claim_id, give_id_back, router};
     realm->core = core_new(&core);
     if (realm->decider != NULL)
@@ -73,6 +74,7 @@ void realm_free(struct realm *realm)
     if (realm->decider != NULL)
         realm->decider->close(realm->mind);
     mem_free(realm->asks.of);
+    comings_free(realm);
     mem_free(realm);
 }
 
@@ -116,6 +118,11 @@ void realm_step(struct realm *realm, struct event *ev)
 {
     net_enter(realm->home->net);
     pump_step(realm->home, realm, ev);
+}
+
+int realm_set_vars(struct realm *realm, uint64_t session, enum codec codec, struct slice vars)
+{
+    return core_set_vars(realm->core, session, codec, vars);
 }
 
 /* A realm that somebody asked for by name comes into being, if that is allowed. */

@@ -10,7 +10,7 @@
 #ifndef NEXUS_ROUTER_ROUTER_H
 #define NEXUS_ROUTER_ROUTER_H
 
-#include "core/core.h"
+#include "core/look.h"
 #include "net/net.h"
 
 #define MAX_WORKERS 64
@@ -37,6 +37,11 @@ struct decider {
 
     /* The home runs: timers may be set, and peers opened. May be NULL. */
     void (*start)(void *mind);
+
+    /* A session has begun, or ended, and what that caused has been carried out. A session that is
+     * named in `joined` may have ended again by then. `left` is valid for the call. May be NULL. */
+    void (*joined)(void *mind, uint64_t session);
+    void (*left)(void *mind, const struct left *left);
 };
 
 struct realm_options {
@@ -68,6 +73,10 @@ void realm_clear_timer(struct realm *realm, struct realm_timer *timer);
 /* Something happened to the core at the will of a decider: a step of its own. The time is filled
  * in. Not from within `ask` and `unask`, which are called in the middle of things. */
 void realm_step(struct realm *realm, struct event *ev);
+
+/* core_set_vars, for that realm. */
+int realm_set_vars(struct realm *realm, uint64_t session, enum codec codec,
+                   struct slice vars) MUST_CHECK;
 
 /* Answers a question; one that was taken back is passed over. On the home's thread only. */
 void realm_decide(struct realm *realm, const struct decision *decision);

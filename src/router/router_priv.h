@@ -39,6 +39,18 @@ struct asks {
     bool is_running;
 };
 
+/* Who has come and gone: what the decider is still to be told, from `next` on. */
+struct coming {
+    uint64_t session;
+    struct left *left; /* owned; NULL: it has come */
+};
+
+struct comings {
+    struct coming *of; /* owned array */
+    size_t next, count, cap;
+    bool is_running;
+};
+
 struct realm {
     struct core *core;   /* owned; touched by the home's thread only */
     struct worker *home; /* borrowed */
@@ -46,6 +58,7 @@ struct realm {
     const struct decider *decider; /* borrowed; NULL: nothing is asked */
     void *mind;                    /* the decider's */
     struct asks asks;
+    struct comings comings;
     bool ppt_compat;
     struct realm_timer wake;       /* in home->deadlines */
     bool is_started;               /* its decider has heard that the home runs */
@@ -191,6 +204,12 @@ struct realm *realms_find(struct router *router, struct slice name);
 void asks_add(struct realm *realm, uint64_t question);
 void asks_remove(struct realm *realm, uint64_t question);
 void asks_run(struct realm *realm);
+
+/* comings.c */
+void comings_joined(struct realm *realm, uint64_t session);
+void comings_left(struct realm *realm, uint64_t session, struct left *left); /* owned from now */
+void comings_run(struct realm *realm);
+void comings_free(struct realm *realm);
 
 /* Reads from a connection, or does not, as is_paused and is_held say. */
 void pump_read_on(struct peer *peer);

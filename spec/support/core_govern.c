@@ -1,0 +1,158 @@
+/* core_govern.c -- see core_govern.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core_govern.h"
+
+#include "core/record.h"
+
+#include <lauxlib.h>
+
+void core_govern_read(lua_State *L, int table, struct core_options *options)
+{
+    const char **names;
+    lua_Integer count;
+
+    if (lua_getfield(L, table, "expose") == LUA_TNIL)
+        return;
+    count = luaL_len(L, -1);
+    names = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *names, 0);
+    for (lua_Integer i = 0; i < count; i++) {
+        lua_geti(L, -2, i + 1);
+        names[i] = luaL_checkstring(L, -1); /* the table keeps it alive */
+        lua_pop(L, 1);
+    }
+    names[count] = NULL;
+    options->expose = names;
+}
+
+/* ---- what is seen ---- */
+
+static void set_octets(lua_State *L, const char *key, struct slice octets)
+{
+    lua_pushlstring(L, octets.data == NULL ? "" : octets.data, octets.len);
+    lua_setfield(L, -2, key);
+}
+
+static void set_integer(lua_State *L, const char *key, uint64_t value)
+{
+    lua_pushinteger(L, (lua_Integer)value);
+    lua_setfield(L, -2, key);
+}
+
+void core_govern_push_look(lua_State *L, const struct look *look)
+{
+    lua_createtable(L, 0, 16);
+    set_integer(L, "id", look->id);
+    set_integer(L, "peer", look->peer);
+    set_octets(L, "authid", look->authid);
+    set_octets(L, "authrole", look->authrole);
+    set_octets(L, "authmethod", look->authmethod);
+    set_octets(L, "authprovider", look->authprovider);
+    set_octets(L, "codec", slice_of(codec_name(look->codec)));
+    set_octets(L, "details", look->details);
+    if (look->vars.len != 0)
+        set_octets(L, "vars", look->vars);
+    set_integer(L, "trustlevel", (uint64_t)look->trustlevel);
+    set_integer(L, "joined", look->joined);
+    set_integer(L, "roles", look->roles);
+    set_integer(L, "features", look->features);
+    lua_pushboolean(L, look->is_trusted);
+    lua_setfield(L, -2, "is_trusted");
+}
+
+/* Appends the value on top of the stack to the list below it. */
+static void append(lua_State *L)
+{
+    lua_seti(L, -2, luaL_len(L, -2) + 1);
+}
+
+static bool see_session(void *ctx, const struct look *look)
+{
+    lua_State *L = ctx;
+
+    lua_pushinteger(L, (lua_Integer)look->id);
+    append(L);
+    return true;
+}
+
+/* The value on top of the stack, which stays alive below it. */
+static struct token token_of(lua_State *L)
+{
+    struct token token = {.type = TOKEN_NULL};
+
+    if (lua_isboolean(L, -1)) {
+        token = (struct token){.type = TOKEN_BOOL, .boolean = lua_toboolean(L, -1)};
+    } else if (lua_isinteger(L, -1)) {
+        lua_Integer value = lua_tointeger(L, -1);
+
+        token = value < 0 ? (struct token){.type = TOKEN_INT, .integer = value}
+                          : (struct token){.type = TOKEN_UINT, .natural = (uint64_t)value};
+    } else if (lua_type(L, -1) == LUA_TNUMBER) {
+        token = (struct token){.type = TOKEN_FLOAT, .real = lua_tonumber(L, -1)};
+    } else if (lua_type(L, -1) == LUA_TSTRING) {
+        token.type = TOKEN_TEXT;
+        token.text.data = lua_tolstring(L, -1, &token.text.len);
+    }
+    return token;
+}
+
+void core_govern_push_sessions(lua_State *L, const struct core *core, int table)
+{
+    struct look_want wants[8];
+    size_t count = 0;
+
+    lua_pushnil(L);
+    while (lua_next(L, table) != 0) {
+        luaL_argcheck(L, count < 8, table, "at most 8 attributes");
+        wants[count].name.data = luaL_checklstring(L, -2, &wants[count].name.len);
+        wants[count++].value = token_of(L);
+        lua_pop(L, 1);
+    }
+    lua_newtable(L);
+    core_each_session(core, wants, count, see_session, L);
+}
+
+static bool see_holder(void *ctx, uint64_t session, uint64_t id, enum match match, struct slice uri)
+{
+    lua_State *L = ctx;
+
+    lua_createtable(L, 0, 4);
+    set_integer(L, "session", session);
+    set_integer(L, "id", id);
+    set_octets(L, "match", slice_of(match_name(match)));
+    set_octets(L, "uri", uri);
+    append(L);
+    return true;
+}
+
+void core_govern_push_subscribers(lua_State *L, const struct core *core, struct slice topic)
+{
+    lua_newtable(L);
+    core_each_subscriber(core, topic, see_holder, L);
+}
+
+void core_govern_push_callees(lua_State *L, const struct core *core, struct slice uri)
+{
+    lua_newtable(L);
+    core_each_callee(core, uri, see_holder, L);
+}
+
+/* Two of them are enough to see that it stops. */
+static bool see_record(void *ctx, const struct record *record)
+{
+    lua_State *L = ctx;
+
+    lua_createtable(L, 0, 4);
+    set_integer(L, "publication", record->publication);
+    set_integer(L, "publisher", record->publisher);
+    set_octets(L, "args", record->msg.payload.args);
+    append(L);
+    return luaL_len(L, -1) < 2;
+}
+
+void core_govern_push_retained(lua_State *L, const struct core *core, struct slice topic)
+{
+    lua_newtable(L);
+    core_each_retained(core, topic, see_record, L);
+}

@@ -1,0 +1,26 @@
+/* core_govern.h -- what a policy does to a core, and what it sees in it, for Lua.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_SPEC_CORE_GOVERN_H
+#define NEXUS_SPEC_CORE_GOVERN_H
+
+#include "core/look.h"
+
+#include <lua.h>
+
+/* The field `expose`, a list of names, into options->expose. Leaves the memory of the list on the
+ * stack. */
+void core_govern_read(lua_State *L, int table, struct core_options *options);
+
+/* Pushes a table of what is seen of a session; details and vars are encoded texts in it. */
+void core_govern_push_look(lua_State *L, const struct look *look);
+
+/* Pushes lists: of the ids of sessions with all of {name = value, ...} at `table`; of {session, id,
+ * match, uri} for subscribers and callees; of {publication, publisher, args} for retained events. */
+void core_govern_push_sessions(lua_State *L, const struct core *core, int table);
+void core_govern_push_subscribers(lua_State *L, const struct core *core, struct slice topic);
+void core_govern_push_callees(lua_State *L, const struct core *core, struct slice uri);
+void core_govern_push_retained(lua_State *L, const struct core *core, struct slice topic);
+
+#endif
