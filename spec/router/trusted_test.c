@@ -20,6 +20,8 @@ struct mind {
     struct local_peer *peer;
     pthread_t home;
     unsigned asked, registered, invoked;
+    unsigned joined, left; /* sessions of others */
+    uint64_t guest;        /* the last one */
 };
 
 struct caller {
@@ -168,12 +170,41 @@ static void on_unask(void *ctx, uint64_t question)
     UNIT_FAIL("question %llu is taken back", (unsigned long long)question);
 }
 
+static void on_joined(void *ctx, uint64_t session)
+{
+    struct mind *mind = ctx;
+    struct look look;
+
+    EXPECT(core_look(realm_core(mind->realm), session, &look));
+    if (look.is_trusted)
+        return;
+    mind->joined++;
+    mind->guest = session;
+    EXPECT_EQ(realm_set_vars(mind->realm, session, CODEC_MSGPACK, SLICE("\x81\xa1x\x01")), 0);
+}
+
+static void on_left(void *ctx, const struct left *left)
+{
+    struct mind *mind = ctx;
+
+    EXPECT_STR(left->reason, "wamp.close.system_shutdown");
+    if (left->look.is_trusted)
+        return;
+    mind->left++;
+    EXPECT_EQ(left->look.id, mind->guest);
+    EXPECT_SLICE(left->look.authrole, SLICE("user"));
+    EXPECT_SLICE(left->look.vars, SLICE("\x81\xa1x\x01"));
+    EXPECT(!core_look(realm_core(mind->realm), left->look.id, &(struct look){0}));
+}
+
 static const struct decider decider = {.open = open_mind,
                                        .stop = stop_mind,
                                        .close = close_mind,
                                        .ask = on_ask,
                                        .unask = on_unask,
-                                       .start = start_mind};
+                                       .start = start_mind,
+                                       .joined = on_joined,
+                                       .left = on_left};
 
 /* ---- the caller ---- */
 
@@ -241,6 +272,9 @@ static void play(unsigned workers, unsigned which)
     EXPECT_EQ(minds[which].invoked, 1U);
     EXPECT_EQ(minds[which].registered, 1U);
     EXPECT_EQ(minds[which].asked, 1U);
+    EXPECT_EQ(minds[which].joined, 1U);
+    EXPECT_EQ(minds[which].left, 1U);
+    EXPECT_EQ(minds[1 - which].joined, 0U);
     EXPECT_EQ(minds[1 - which].asked, 0U);
 }
 

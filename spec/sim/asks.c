@@ -174,6 +174,7 @@ static void carry_out_one(struct hall *hall, const struct action *action)
         hall->haste = action->kind != 0 ? 10 : 1; /* it sees the queue */
         break;
     case ACT_NOTE:
+    case ACT_LEFT:
         break;
     }
 }

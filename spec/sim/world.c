@@ -70,6 +70,7 @@ static void carry_out(struct world *world)
         case ACT_ASK: /* its realms are open to all */
         case ACT_UNASK:
         case ACT_HOLD:
+        case ACT_LEFT:
             UNREACHABLE("nothing is asked in a realm that is open to all");
         case ACT_NOTE:
             break;
