@@ -161,7 +161,7 @@ static void on_proxy_header(uv_poll_t *poll, int status, int events)
     int fd = -1, result;
 
     (void)events;
-    conn->net->now = uv_now(&conn->net->loop);
+    net_read_clock(conn->net);
     uv_fileno((uv_handle_t *)poll, &fd);
     result = status < 0 ? -1 : take_proxy_header(conn, fd);
     if (result < 0)
@@ -181,7 +181,7 @@ static void on_first_octet(uv_poll_t *poll, int status, int events)
     int fd = -1;
 
     (void)events;
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     uv_fileno((uv_handle_t *)poll, &fd);
     got = status < 0 ? 0 : recv(fd, &first, 1, MSG_PEEK);
     if (got < 0 && (errno == EAGAIN || errno == EINTR))
@@ -293,7 +293,7 @@ static void on_acceptable(uv_poll_t *poll, int status, int events)
     (void)events;
     if (status < 0)
         return;
-    listener->net->now = uv_now(&listener->net->loop);
+    net_read_clock(listener->net);
     for (unsigned i = 0; i < ACCEPT_BATCH; i++) {
         struct sockaddr_storage from = {0};
         socklen_t len = sizeof from;

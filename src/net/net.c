@@ -34,7 +34,7 @@ void net_stir(struct net *net)
 
 void net_enter(struct net *net)
 {
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     net_stir(net);
 }
 
@@ -54,7 +54,7 @@ static void end_turn(struct net *net)
     if (!net->is_stirred || net->in_turn)
         return;
     net->in_turn = true;
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     while (net->is_stirred) {
         net->is_stirred = false;
         net->handler.on_turn(net->ctx);
@@ -80,8 +80,9 @@ static void on_post(uv_async_t *handle)
 {
     struct net *net = handle->data;
 
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     net_stir(net);
+    atomic_store(&net->is_posted, false);
     net->handler.on_post(net->ctx);
 }
 
@@ -94,7 +95,7 @@ static void on_wake(uv_timer_t *handle)
 {
     struct net *net = handle->data;
 
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     net->wake_at = NEVER;
     net_stir(net);
     net->handler.on_wake(net->ctx);
@@ -130,7 +131,7 @@ struct net *net_new(unsigned worker, const struct net_limits *limits,
         return NULL;
     }
     init_handles(net);
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     net->wake_at = NEVER;
     list_init(&net->listeners);
     list_init(&net->dirty);
@@ -152,6 +153,54 @@ void net_stop_listening(struct net *net)
 void net_run(struct net *net)
 {
     uv_run(&net->loop, UV_RUN_DEFAULT);
+}
+
+void net_set_clock(struct net *net, uint64_t now)
+{
+    net->is_told = true;
+    net->now = now;
+    net_stir(net);
+    if (net->wake_at > now)
+        return;
+    net->wake_at = NEVER;
+    net->handler.on_wake(net->ctx);
+}
+
+uint64_t net_wake_due(const struct net *net)
+{
+    return net->wake_at;
+}
+
+static void note_idle(uv_handle_t *handle, void *ctx)
+{
+    bool *has_idle = ctx;
+
+    *has_idle |= handle->type == UV_IDLE && uv_is_active(handle) != 0;
+}
+
+bool net_turn(struct net *net)
+{
+    bool has_idle = false;
+
+    uv_run(&net->loop, UV_RUN_NOWAIT);
+    uv_walk(&net->loop, note_idle, &has_idle);
+    return has_idle || net->is_stirred || atomic_load(&net->is_posted);
+}
+
+static void on_waited(uv_timer_t *handle)
+{
+    (void)handle;
+}
+
+bool net_wait(struct net *net, uint32_t ms)
+{
+    if (net->loop.active_reqs.count == 0)
+        return false;
+    uv_update_time(&net->loop);
+    uv_timer_start(&net->wake, on_waited, ms, 0);
+    uv_run(&net->loop, UV_RUN_ONCE);
+    uv_timer_stop(&net->wake);
+    return true;
 }
 
 struct uv_loop_s *net_loop(struct net *net)
@@ -203,6 +252,8 @@ void net_free(struct net *net)
 
 void net_post(struct net *net)
 {
+    if (UNLIKELY(net->is_told))
+        atomic_store(&net->is_posted, true);
     uv_async_send(&net->post);
 }
 
@@ -216,6 +267,8 @@ void net_wake_at(struct net *net, uint64_t at)
     if (at == net->wake_at)
         return;
     net->wake_at = at;
+    if (net->is_told)
+        return;
     if (at == NEVER)
         uv_timer_stop(&net->wake);
     else

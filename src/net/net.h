@@ -163,6 +163,23 @@ void net_run(struct net *net);
 /* Ends net_run after the current turn. */
 void net_stop(struct net *net);
 
+/* ---- a clock that is told, for tests ---- */
+
+/* From now on the time is what it is told, and net_turn runs the loop instead of net_run. on_wake is
+ * called here, when the instant of net_wake_at has come. There may be no listeners, as their clocks
+ * are uv's. */
+void net_set_clock(struct net *net, uint64_t now);
+
+/* The instant that on_wake waits for, or NEVER. */
+uint64_t net_wake_due(const struct net *net);
+
+/* One turn of the loop, which waits for nothing. False when there is nothing left to do but for
+ * the clock, and for work on other threads. */
+bool net_turn(struct net *net);
+
+/* Waits for such work, but not longer than that. False when none is under way. */
+bool net_wait(struct net *net, uint32_t ms);
+
 /* Closes what is left and frees. on_close is called for every open connection. */
 void net_free(struct net *net);
 

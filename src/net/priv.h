@@ -154,6 +154,8 @@ struct net {
     void *ctx;
     struct net_counters counters;
     uint64_t now;
+    bool is_told;          /* the time, by net_set_clock */
+    atomic_bool is_posted; /* kept while is_told: on_post is due */
 
     uv_loop_t loop;
     uv_prepare_t prepare;
@@ -181,6 +183,13 @@ struct net {
     bool in_turn;
     unsigned char *scratch; /* owned; LWS_PRE + SCRATCH_LEN */
 };
+
+/* Once a turn. */
+static inline void net_read_clock(struct net *net)
+{
+    if (LIKELY(!net->is_told))
+        net->now = uv_now(&net->loop);
+}
 
 /* conn.c */
 struct conn *conn_new(struct net *net, struct listener *listener);

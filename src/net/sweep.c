@@ -176,7 +176,7 @@ static void on_sweep(uv_timer_t *timer)
     struct net *net = timer->data;
     struct deadline *due;
 
-    net->now = uv_now(&net->loop);
+    net_read_clock(net);
     net->sweep_at = NEVER;
     while ((due = deadlines_due(&net->deadlines, net->now)) != NULL)
         look_at(container_of(due, struct conn, due));

@@ -26,8 +26,13 @@ struct local_peer {
     bool is_gone;                      /* local_close was called: freed at the next delivery */
 };
 
-static struct local_peer *open_at(struct worker *worker, bool is_trusted, local_receive_fn *receive,
-                                  void (*on_close)(void *ctx), void *ctx)
+static const char *copy_text(const char *text)
+{
+    return text == NULL ? NULL : mem_copy(text, strlen(text));
+}
+
+static struct local_peer *open_at(struct worker *worker, const struct transport *transport,
+                                  local_receive_fn *receive, void (*on_close)(void *ctx), void *ctx)
 {
     struct local_peer *local = mem_zero(1, sizeof *local);
     struct peer *peer = mem_zero(1, sizeof *peer);
@@ -40,27 +45,40 @@ static struct local_peer *open_at(struct worker *worker, bool is_trusted, local_
     peer->id = ((uint64_t)(LOCAL_WORKER | worker->index) << 56) | ++worker->next_local;
     peer->local = local;
     peer->waiting_end = &peer->waiting;
-    peer->transport = (struct transport){.type = TRANSPORT_LOCAL,
-                                         .codec = CODEC_MSGPACK,
-                                         .is_secure = true,
-                                         .is_trusted = is_trusted,
-                                         .send_max = UINT32_MAX,
-                                         .protocol = "wamp.2.msgpack",
-                                         .peer = mem_copy("local", sizeof "local")};
+    peer->transport = *transport;
+    peer->transport.peer = copy_text(transport->peer);
+    peer->transport.cookie = copy_text(transport->cookie);
+    transport_tls_hold(transport->tls);
     pump_open(peer->worker, peer);
     return local;
 }
 
+static const struct transport inside = {.type = TRANSPORT_LOCAL,
+                                        .codec = CODEC_MSGPACK,
+                                        .is_secure = true,
+                                        .send_max = UINT32_MAX,
+                                        .protocol = "wamp.2.msgpack",
+                                        .peer = "local"};
+
 struct local_peer *local_open(struct router *router, local_receive_fn *receive,
                               void (*on_close)(void *ctx), void *ctx)
 {
-    return open_at(&router->workers[0], false, receive, on_close, ctx);
+    return open_at(&router->workers[0], &inside, receive, on_close, ctx);
+}
+
+struct local_peer *local_open_as(struct router *router, const struct transport *transport,
+                                 local_receive_fn *receive, void (*on_close)(void *ctx), void *ctx)
+{
+    return open_at(&router->workers[0], transport, receive, on_close, ctx);
 }
 
 struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
                                    void (*on_close)(void *ctx), void *ctx)
 {
-    return open_at(realm->home, true, receive, on_close, ctx);
+    struct transport transport = inside;
+
+    transport.is_trusted = true;
+    return open_at(realm->home, &transport, receive, on_close, ctx);
 }
 
 static void ready(struct local_peer *local)

@@ -224,18 +224,22 @@ static void carry_out(struct worker *worker, struct realm *realm, struct outbox 
     out->count = 0;
 }
 
-uint64_t pump_wall_now(void)
+uint64_t pump_wall_now(const struct router *router)
 {
     struct timespec now;
 
+    if (router->options.is_virtual)
+        return router->options.virtual_wall + router_now(router) - VIRTUAL_START;
     (void)clock_gettime(CLOCK_REALTIME, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 uint64_t pump_wall(struct worker *worker)
 {
+    if (UNLIKELY(worker->router->options.is_virtual))
+        return pump_wall_now(worker->router);
     if (worker->wall == 0)
-        worker->wall = pump_wall_now();
+        worker->wall = pump_wall_now(worker->router);
     return worker->wall;
 }
 
@@ -285,10 +289,15 @@ void pump_close_realm(struct worker *worker, struct realm *realm)
 
 void pump_wake(struct worker *worker)
 {
-    struct deadline *due;
+    struct deadlines *deadlines = &worker->deadlines;
+    uint64_t now = net_now(worker->net);
+    uint64_t next = deadlines->seq;
 
     reports_wake(worker);
-    while ((due = deadlines_due(&worker->deadlines, net_now(worker->net))) != NULL) {
+    /* One that is set to this very instant by what fires now has the next turn: a loop of them
+     * would keep everybody else out. */
+    while (deadlines_next(deadlines) <= now && deadlines->heap[0]->seq < next) {
+        struct deadline *due = deadlines_due(deadlines, now);
         struct realm_timer *timer = container_of(due, struct realm_timer, deadline);
 
         timer->fire(timer);

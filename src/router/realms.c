@@ -53,7 +53,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     core.realm = realm->name;
     core.random = random_fill;
     core.random_ctx = NULL;
-    core.wall = pump_wall_now();
+    core.wall = pump_wall_now(router);
     core.tells_left = realm->decider != NULL && realm->decider->left != NULL;
     core.ids = (struct id_keeper){claim_id, give_id_back, router};
     realm->core = core_new(&core);
@@ -123,6 +123,16 @@ void realm_step(struct realm *realm, struct event *ev)
 int realm_set_vars(struct realm *realm, uint64_t session, enum codec codec, struct slice vars)
 {
     return core_set_vars(realm->core, session, codec, vars);
+}
+
+struct realm *router_realm(struct router *router, const char *name)
+{
+    struct realm *realm;
+
+    pthread_mutex_lock(&router->realms_lock);
+    realm = strmap_get(&router->realms, slice_of(name));
+    pthread_mutex_unlock(&router->realms_lock);
+    return realm;
 }
 
 /* A realm that somebody asked for by name comes into being, if that is allowed. */

@@ -84,6 +84,7 @@ struct router *router_new(const struct router_options *options, char *words, siz
     struct rng rng;
 
     CHECK(options->workers >= 1 && options->workers <= MAX_WORKERS);
+    CHECK(!options->is_virtual || (options->workers == 1 && options->listener_count == 0));
     router->options = *options;
     router->worker_count = options->workers;
     router->workers = mem_zero(options->workers, sizeof *router->workers);

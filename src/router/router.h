@@ -92,6 +92,10 @@ struct router_options {
     uint32_t max_template_realms;               /* how many may be made from it */
     bool strict_uris;                           /* grammar of realm names in HELLO */
     uint32_t shutdown_grace_ms;                 /* GOODBYE to all -> everything is closed anyway */
+
+    /* For tests: one worker, no listeners, no threads, and time is what router_advance says. */
+    bool is_virtual;
+    uint64_t virtual_wall; /* ms since 1970 when it begins */
 };
 
 struct router;
@@ -119,6 +123,26 @@ unsigned router_reload_tls(struct router *router);
 
 void router_free(struct router *router);
 
+/* ---- a router that stands still: is_virtual ----
+ *
+ * It does something only within these functions, on the thread that calls them. Work of other
+ * threads (keys, files) is waited for, in real time; `wait_ms` bounds that and everything else, and
+ * they return false when it was not enough. */
+
+/* Does what there is to do without the clock. */
+bool router_turn(struct router *router, uint32_t wait_ms);
+
+/* The same, then moves the clock on by so much, from one deadline to the next, with turns between. */
+bool router_advance(struct router *router, uint64_t ms, uint32_t wait_ms);
+
+/* What the clock shows, what it would show at the next deadline (or NEVER), and the time of day. */
+uint64_t router_now(const struct router *router);
+uint64_t router_next(const struct router *router);
+uint64_t router_wall(struct router *router);
+
+/* The realm of that name, or NULL; none is made. */
+struct realm *router_realm(struct router *router, const char *name);
+
 /* ---- local peers: sessions of code in this process ---- */
 
 /* Called on the home worker's thread, with one WAMP message (MessagePack); returns nothing. */
@@ -132,6 +156,10 @@ struct local_peer;
 struct local_peer *local_open(struct router *router, local_receive_fn *receive,
                               void (*on_close)(void *ctx), void *ctx);
 void local_send(struct local_peer *local, struct slice message);
+
+/* The same with a connection that it looks like, for tests: messages are in its codec. Copied. */
+struct local_peer *local_open_as(struct router *router, const struct transport *transport,
+                                 local_receive_fn *receive, void (*on_close)(void *ctx), void *ctx);
 
 /* The same for the decider of a realm, on the thread of its home: its session is not subject to
  * what anybody decides. HELLO must name the realm; authid and authrole in it count. */

@@ -30,6 +30,9 @@
 /* What may wait in a mailbox before events for that worker's connections are dropped. */
 #define MAX_MAILBOX_ITEMS 200000
 
+/* What the clock of a virtual router shows first. */
+#define VIRTUAL_START 1000
+
 struct worker;
 
 /* Questions that are still to be handed over, from `next` on; 0: taken back. */
@@ -216,7 +219,7 @@ void pump_read_on(struct peer *peer);
 
 /* pump.c */
 /* The wall clock, ms since 1970; of a worker: read once a turn. */
-uint64_t pump_wall_now(void);
+uint64_t pump_wall_now(const struct router *router);
 uint64_t pump_wall(struct worker *worker);
 
 void pump_open(struct worker *worker, struct peer *peer);

@@ -170,6 +170,8 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
         limits.max_connections_per_address =
             (limits.max_connections_per_address + count - 1) / count;
     worker->net = net_new(index, &limits, &handler, worker);
+    if (worker->net != NULL && router->options.is_virtual)
+        net_set_clock(worker->net, VIRTUAL_START);
     return worker->net == NULL ? ERR_IO : 0;
 }
 
