@@ -344,6 +344,24 @@ return {
     --     max_pings_per_second = 100,
     -- },
 
+    -- logins in all realms that have a policy
+    -- logins = {
+    --     -- file with 32 bytes or more, the same on all routers: challenges of users that do not exist come from it; not set: made up at each start
+    --     secret_file = nil,
+    --     -- name of a variable of the environment that holds it instead
+    --     secret_env = nil,
+    --     -- private key (64 hex digits) by which the router proves itself to clients of cryptosign; not set: it does not
+    --     router_key_file = nil,
+    --     -- name of a variable of the environment that holds it instead
+    --     router_key_env = nil,
+    --     -- cryptosign needs channel binding, and so TLS
+    --     require_binding = false,
+    --     -- failed logins, of an address or an authid, after which answers become late
+    --     free_failures = 3,
+    --     -- the latest answer to a failed login, which begins with 250ms and doubles; at most 9/10 of auth_timeout; 0: answers are never late
+    --     max_delay = "10s",
+    -- },
+
     -- log lines
     -- log = {
     --     -- the least important lines that are written

@@ -28,10 +28,12 @@ function policies.write(files)
   return folder
 end
 
---- A configuration with one realm and that policy.
+--- A configuration with one realm and that policy. Answers to failed logins are not late, unless
+-- options.logins says so.
 function policies.config(files, options)
   local config = {
-    listen = { "127.0.0.1:0" },
+    listen = options and options.listen or { "127.0.0.1:0" },
+    logins = options and options.logins or { max_delay = 0 },
     workers = options and options.workers or 1,
     realms = { realm1 = { policy = policies.write(files) } },
   }
@@ -136,11 +138,12 @@ function policies.scram_record(password, salt, iterations)
     base64(sha256(hmac(key, "Client Key"))), base64(hmac(key, "Server Key")))
 end
 
---- The proof for a CHALLENGE, and the signature by which the router proves itself.
-function policies.sign_scram(authid, password, salt, nonce, extra)
+--- The proof for a CHALLENGE, and the signature by which the router proves itself. `binding` is
+-- what is bound ("n,," without it): "p=tls-exporter,," and the octets.
+function policies.sign_scram(authid, password, salt, nonce, extra, binding)
   local key = salted(password, salt, extra.iterations)
-  local message = ("n=%s,r=%s,r=%s,s=%s,i=%d,c=biws,r=%s"):format(authid, nonce, extra.nonce,
-    extra.salt, extra.iterations, extra.nonce)
+  local message = ("n=%s,r=%s,r=%s,s=%s,i=%d,c=%s,r=%s"):format(authid, nonce, extra.nonce,
+    extra.salt, extra.iterations, base64(binding or "n,,"), extra.nonce)
   local client = hmac(key, "Client Key")
   local signature, proof = hmac(sha256(client), message), {}
   for i = 1, 32 do
@@ -157,6 +160,20 @@ function policies.make_key()
   return path, output_of(("openssl pkey -in '%s' -pubout -outform DER | tail -c 32 | xxd -p -c 64")
     :format(path))
 end
+
+--- Whether a public key (hex) made that signature (hex), which has the message behind it.
+function policies.is_signed(pubkey, signature)
+  local path = daemon.folder() .. "/signed"
+  -- what Ed25519 keys begin with in DER
+  local der = "302a300506032b6570032100" .. pubkey
+  for name, text in pairs { key = der, sig = signature:sub(1, 128), msg = signature:sub(129) } do
+    assert(os.execute(("printf '%%s' '%s' | xxd -r -p >'%s.%s'"):format(text, path, name)))
+  end
+  return os.execute(("openssl pkeyutl -verify -rawin -pubin -keyform DER -inkey %s.key -in %s.msg "
+    .. "-sigfile %s.sig >/dev/null 2>&1"):format(path, path, path)) == true
+end
+
+policies.hex, policies.base64, policies.sha256 = hex, base64, sha256
 
 --- The signature of a challenge (hex), followed by the challenge.
 function policies.sign_key(path, challenge)

@@ -62,6 +62,9 @@ local function open_socket(options)
       -- Has an effect on the window only before the connection is made.
       sock:setoption("recv-buffer-size", options.receive_buffer)
     end
+    if options.from then
+      assert(sock:bind(options.from, 0))
+    end
     done, why = sock:connect(options.host or "127.0.0.1", options.port)
   end
   if not done then
@@ -74,7 +77,8 @@ local function open_socket(options)
 end
 
 --- Connects: `options` has `port` (and `host`) or `path`; `tls` is true or a table of lua-sec
--- parameters, and `server_name` for SNI. Returns nil and a reason when the other side refuses.
+-- parameters, and `server_name` for SNI; `from` is the address to come from. Returns nil and a reason
+-- when the other side refuses.
 function stream.open(options)
   local sock, why = open_socket(options)
   if not sock then

@@ -78,6 +78,7 @@ function wamp.try_connect(options)
     path = options.path,
     tls = options.tls or transport.tls,
     receive_buffer = options.receive_buffer,
+    from = options.from,
   }
   if not bytes then
     return nil, why

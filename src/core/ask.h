@@ -77,6 +77,9 @@ struct decision {
     /* ALLOW: */
     struct grant grant;
 
+    /* REFUSE: */
+    const char *scram; /* Details.scram of the ABORT, or NULL */
+
     /* REFUSE, DENY: */
     const char *reason, *words; /* URI (DENY: NULL is not_authorized), and text or NULL */
     struct slice kwargs;        /* DENY: encoded dict for the ERROR, or none */

@@ -64,13 +64,18 @@ static void give_id_back(struct core *core, uint64_t id)
 
 /* ---- refusals ---- */
 
-static void refuse(struct core *core, uint64_t peer, enum codec codec, const char *reason,
-                   const char *words)
+static void turn_down(struct core *core, uint64_t peer, const char *reason, struct blob *abort)
 {
     core->counters.refusals++;
     outbox_note(core->out, NOTE_REFUSED, peer, 0, reason);
-    outbox_send(core->out, peer, reply_abort(codec, reason, words), SEND_REPLY, 0);
+    outbox_send(core->out, peer, abort, SEND_REPLY, 0);
     outbox_close(core->out, peer, CLOSE_NORMAL, reason);
+}
+
+static void refuse(struct core *core, uint64_t peer, enum codec codec, const char *reason,
+                   const char *words)
+{
+    turn_down(core, peer, reason, reply_abort(codec, reason, words));
 }
 
 static bool is_full(const struct core *core)
@@ -254,11 +259,16 @@ void join_abandon(struct core *core, struct session *session)
     give_id_back(core, session->id);
 }
 
+static void end(struct core *core, struct session *session)
+{
+    join_abandon(core, session);
+    session_free(core, session);
+}
+
 void join_abort(struct core *core, struct session *session, const char *reason, const char *words)
 {
     refuse(core, session->peer, session->codec, reason, words);
-    join_abandon(core, session);
-    session_free(core, session);
+    end(core, session);
 }
 
 static void restart_timer(struct core *core, struct session *session)
@@ -432,7 +442,10 @@ void join_decide(struct core *core, struct session *session, const struct decisi
         challenge(core, session, decision);
         break;
     case VERDICT_REFUSE:
-        join_abort(core, session, decision->reason, decision->words);
+        turn_down(
+            core, session->peer, decision->reason,
+            reply_refusal(session->codec, decision->reason, decision->words, decision->scram));
+        end(core, session);
         break;
     case VERDICT_ALLOW:
     case VERDICT_DENY:

@@ -31,12 +31,20 @@ static struct blob *finish(struct encoder *e)
 
 struct blob *reply_abort(enum codec codec, const char *reason, const char *words)
 {
+    return reply_refusal(codec, reason, words, NULL);
+}
+
+struct blob *reply_refusal(enum codec codec, const char *reason, const char *words,
+                           const char *scram)
+{
     struct encoder e;
 
     start(&e, codec, MSG_ABORT, 3, 256);
-    encode_map(&e, words == NULL ? 0 : 1);
+    encode_map(&e, (words == NULL ? 0u : 1u) + (scram == NULL ? 0u : 1u));
     if (words != NULL)
         encode_text_pair(&e, "message", slice_of(words));
+    if (scram != NULL)
+        encode_text_pair(&e, "scram", slice_of(scram));
     encode_end(&e);
     encode_text(&e, slice_of(reason));
     return finish(&e);

@@ -14,6 +14,10 @@
 #include "wire/msg.h"
 
 struct blob *reply_abort(enum codec codec, const char *reason, const char *words);
+
+/* The same with what SCRAM calls the reason; NULL: it calls it nothing. */
+struct blob *reply_refusal(enum codec codec, const char *reason, const char *words,
+                           const char *scram);
 struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice words);
 
 /* ERROR of our own: Arguments is [words] unless words is NULL. */

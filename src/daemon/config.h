@@ -28,6 +28,13 @@ struct realm_config {
     unsigned compat;         /* enum compat */
 };
 
+/* Of all realms with a policy; see policy/logins.h. */
+struct login_config {
+    const char *secret_file, *secret_env, *router_key_file, *router_key_env;
+    bool require_binding;
+    uint32_t free_failures, max_delay_ms;
+};
+
 struct config {
     struct router_options router; /* listeners and realms point into the arrays below */
     struct listen_config *listen;
@@ -36,6 +43,7 @@ struct config {
     struct realm_config realm_template;
     bool has_template;
     const char *agent;
+    struct login_config logins;
     unsigned log_level; /* enum log_level */
     bool is_log_json;
     const char *log_file; /* NULL: standard error */

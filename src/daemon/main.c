@@ -6,6 +6,7 @@
 #include "daemon/config.h"
 #include "daemon/exit_code.h"
 #include "daemon/flags.h"
+#include "daemon/login_config.h"
 #include "daemon/policies.h"
 #include "daemon/service.h"
 
@@ -78,6 +79,8 @@ static int with_policies(enum task task, struct config *config, const struct rep
 
     if (task == TASK_PRINT)
         return do_task(task, config, report);
+    if (!login_config_use(config))
+        return EXIT_CONFIG;
     policies = policies_load(config);
     if (policies != NULL)
         code = do_task(task, config, report);

@@ -260,6 +260,50 @@ static const struct config_option limits_rows[] = {
 };
 static const struct section limits_section = SECTION_OF(limits_rows);
 
+static const struct config_option login_rows[] = {
+    {.name = "secret_file",
+     .type = OPTION_FILE,
+     .offset = AT(logins.secret_file),
+     .words =
+         "file with 32 bytes or more, the same on all routers: challenges of users that do not "
+         "exist come from it; not set: made up at each start"},
+    {.name = "secret_env",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .offset = AT(logins.secret_env),
+     .words = "name of a variable of the environment that holds it instead"},
+    {.name = "router_key_file",
+     .type = OPTION_FILE,
+     .offset = AT(logins.router_key_file),
+     .words = "private key (64 hex digits) by which the router proves itself to clients of "
+              "cryptosign; not set: it does not"},
+    {.name = "router_key_env",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .offset = AT(logins.router_key_env),
+     .words = "name of a variable of the environment that holds it instead"},
+    {.name = "require_binding",
+     .type = OPTION_BOOL,
+     .fallback = "false",
+     .offset = AT(logins.require_binding),
+     .words = "cryptosign needs channel binding, and so TLS"},
+    {.name = "free_failures",
+     .type = OPTION_COUNT,
+     .fallback = "3",
+     .min = 1,
+     .max = 1000000,
+     .offset = AT(logins.free_failures),
+     .words = "failed logins, of an address or an authid, after which answers become late"},
+    {.name = "max_delay",
+     .type = OPTION_DURATION_MS,
+     .fallback = "10s",
+     .max = 600000,
+     .offset = AT(logins.max_delay_ms),
+     .words = "the latest answer to a failed login, which begins with 250ms and doubles; at most "
+              "9/10 of auth_timeout; 0: answers are never late"},
+};
+static const struct section login_section = SECTION_OF(login_rows);
+
 static const struct config_option log_rows[] = {
     {.name = "level",
      .type = OPTION_CHOICE,
@@ -325,6 +369,10 @@ static const struct config_option config_rows[] = {
      .type = OPTION_SECTION,
      .section = &limits_section,
      .words = "bounds and times of all connections"},
+    {.name = "logins",
+     .type = OPTION_SECTION,
+     .section = &login_section,
+     .words = "logins in all realms that have a policy"},
     {.name = "log", .type = OPTION_SECTION, .section = &log_section, .words = "log lines"},
 };
 const struct section config_section = SECTION_OF(config_rows);

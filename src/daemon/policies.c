@@ -57,6 +57,27 @@ static bool use(struct policies *policies, const struct realm_config *config,
     return true;
 }
 
+static bool has_certificates(const struct config *config)
+{
+    bool has = false;
+
+    for (size_t i = 0; i < config->router.listener_count; i++)
+        has |= config->listen[i].net.tls_client != TLS_CLIENT_NONE;
+    return has;
+}
+
+/* What can never happen is no mistake, but nobody means it. */
+static void say_notes(const struct policies *policies, const struct config *config)
+{
+    for (size_t i = 0; i < policies->count; i++) {
+        if (policy_offers(policies->of[i].policy, "tls") && !has_certificates(config))
+            fprintf(stderr,
+                    "%s: note: policy.authenticate.tls is of no use: no address asks for "
+                    "certificates of clients (listen, tls.client_certificate)\n",
+                    policies->of[i].path);
+    }
+}
+
 struct policies *policies_load(struct config *config)
 {
     size_t count = config->router.realm_count;
@@ -68,8 +89,10 @@ struct policies *policies_load(struct config *config)
         is_sound &= use(policies, &config->realms[i], &config->realm_options[i]);
     if (config->has_template)
         is_sound &= use(policies, &config->realm_template, &config->realm_template.router);
-    if (is_sound)
+    if (is_sound) {
+        say_notes(policies, config);
         return policies;
+    }
     policies_free(policies);
     return NULL;
 }

@@ -6,11 +6,13 @@
  */
 #include "net/priv.h"
 
+#include <openssl/bio.h>
 #include <openssl/err.h>
 #include <openssl/x509.h>
 
 #define EXPORTER_LABEL "EXPORTER-Channel-Binding"
 #define EXPORTER_LEN   32
+#define MAX_NAME_LEN   4096
 
 /* The one CN of the subject, as UTF-8; NULL when there is none, several, or one with a NUL in it,
  * which some would read as a shorter one. */
@@ -35,24 +37,48 @@ static unsigned char *common_name(X509 *cert, size_t *len)
     return text;
 }
 
+/* A name as people write it, for BIO_free. Names longer than MAX_NAME_LEN are none: they would be
+ * carried along with every login. */
+static BIO *name_words(const X509_NAME *name, struct slice *words)
+{
+    BIO *bio = BIO_new(BIO_s_mem());
+    char *text;
+    long len;
+
+    *words = (struct slice){0};
+    if (bio == NULL ||
+        X509_NAME_print_ex(bio, name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)
+        return bio;
+    len = BIO_get_mem_data(bio, &text);
+    if (len > 0 && len <= MAX_NAME_LEN && memchr(text, '\0', (size_t)len) == NULL)
+        *words = slice_make(text, (size_t)len);
+    return bio;
+}
+
 static struct transport_tls *new_facts(SSL *ssl)
 {
     X509 *cert = SSL_get0_peer_certificate(ssl);
+    struct transport_certificate facts = {0};
     unsigned char *der = NULL, *name;
+    BIO *subject, *issuer;
     struct transport_tls *tls;
-    size_t name_len;
     int der_len;
 
     if (cert == NULL)
-        return transport_tls_new(SLICE(""), SLICE(""));
+        return transport_tls_new(&facts);
     der_len = i2d_X509(cert, &der);
-    name = common_name(cert, &name_len);
-    tls = transport_tls_new(slice_make((const char *)der, der_len < 0 ? 0 : (size_t)der_len),
-                            slice_make((const char *)name, name_len));
+    facts.der = slice_make((const char *)der, der_len < 0 ? 0 : (size_t)der_len);
+    name = common_name(cert, &facts.common_name.len);
+    facts.common_name.data = (const char *)name;
+    subject = name_words(X509_get_subject_name(cert), &facts.subject);
+    issuer = name_words(X509_get_issuer_name(cert), &facts.issuer);
+    tls = transport_tls_new(&facts);
     tls->is_verified = der_len > 0 && SSL_get_verify_result(ssl) == X509_V_OK;
     if (der_len >= 0)
         OPENSSL_free(der);
     OPENSSL_free(name);
+    BIO_free(subject);
+    BIO_free(issuer);
     return tls;
 }
 

@@ -204,7 +204,6 @@ static bool is_possible(struct check *check, struct place at, struct slice key)
         const char *key, *words;
     } refused[] = {
         {"wamp-scram", "its key is \"scram\", for both names that it has on the wire"},
-        {"tls", "this router does not ask for certificates of clients"},
         {"cookie", "this router does not know sessions by cookie"},
     };
 

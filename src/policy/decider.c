@@ -2,50 +2,14 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/login_settings.h"
 #include "policy/mind.h"
 #include "wire/errors.h"
 
-#include <errno.h>
-#include <sys/random.h>
-
-static void fill_random(void *ctx, void *buf, size_t len)
-{
-    char *at = buf;
-
-    (void)ctx;
-    while (len != 0) {
-        ssize_t got = getrandom(at, len, 0);
-
-        CHECK(got > 0 || errno == EINTR);
-        if (got <= 0)
-            continue;
-        at += got;
-        len -= (size_t)got;
-    }
-}
-
 /* Hooks of one realm that wait at one time. */
 #define MAX_WAITING 10000
-
-/* Challenges of nobody come from it: the same ones in all realms, whenever they were made. */
-static unsigned char router_key[DIGEST_LEN];
-
-static void make_key(void)
-{
-    fill_random(NULL, router_key, sizeof(router_key));
-}
-
-static void init_settings(struct mind *mind)
-{
-    static uv_once_t once = UV_ONCE_INIT;
-
-    uv_once(&once, make_key);
-    auth_settings_init(&mind->settings, &mind->rng);
-    memcpy(mind->settings.key, router_key, sizeof(router_key));
-}
 
 static void say_again(void *ctx, const char *line)
 {
@@ -65,11 +29,11 @@ static void *open_mind(void *ctx, struct realm *realm)
     list_init(&mind->versions);
     list_init(&mind->idle);
     list_init(&mind->hearings);
-    rng_init(&mind->rng, fill_random, NULL);
+    rng_init(&mind->rng, login_fill_random, NULL);
     map_init(&mind->hearing_questions, rng_u64(&mind->rng));
     map_init(&mind->logins, rng_u64(&mind->rng));
     map_init(&mind->login_questions, rng_u64(&mind->rng));
-    init_settings(mind);
+    logins_init_settings(&mind->settings, &mind->rng);
     policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
                              say_again, realm);
     if (policy != NULL)

@@ -4,6 +4,8 @@
  */
 #include "policy/facts.h"
 
+#include "auth/digest.h"
+
 #include <stdlib.h>
 
 /* ---- dicts ---- */
@@ -70,9 +72,56 @@ static void set_protocol(lua_State *lua, const char *protocol)
         set_text(lua, "serializer", serializer + 1, strlen(serializer + 1));
 }
 
+static void set_hex(lua_State *lua, const char *key, const void *bytes, size_t len)
+{
+    char hex[2 * sizeof(((struct binding *)NULL)->octets)];
+
+    if (len == 0)
+        return;
+    digest_hex(bytes, len, hex);
+    set_text(lua, key, hex, 2 * len);
+}
+
+static void set_certificate(lua_State *lua, const struct transport_tls *tls)
+{
+    unsigned char sha256[DIGEST_LEN], sha1[SHA1_LEN];
+
+    digest_sha256(tls->certificate, sha256);
+    digest_sha1(tls->certificate, sha1);
+    set_hex(lua, "fingerprint", sha256, sizeof(sha256));
+    set_hex(lua, "fingerprint_sha1", sha1, sizeof(sha1));
+    lua_pushboolean(lua, tls->is_verified);
+    lua_setfield(lua, -2, "verified");
+    lua_pushstring(lua, tls->common_name); /* NULL gives nil */
+    lua_setfield(lua, -2, "common_name");
+    lua_pushstring(lua, tls->subject);
+    lua_setfield(lua, -2, "subject");
+    lua_pushstring(lua, tls->issuer);
+    lua_setfield(lua, -2, "issuer");
+}
+
+static void set_tls(lua_State *lua, const struct transport_tls *tls)
+{
+    lua_createtable(lua, 0, 9);
+    lua_pushstring(lua, tls->version);
+    lua_setfield(lua, -2, "version");
+    lua_pushstring(lua, tls->cipher);
+    lua_setfield(lua, -2, "cipher");
+    if (tls->certificate.len != 0)
+        set_certificate(lua, tls);
+    lua_createtable(lua, 0, 3);
+    set_hex(lua, "tls-unique", tls->unique.octets, tls->unique.len);
+    set_hex(lua, "tls-server-end-point", tls->server_end_point.octets, tls->server_end_point.len);
+    set_hex(lua, "tls-exporter", tls->exporter.octets, tls->exporter.len);
+    vm_freeze(lua, "channel_id");
+    lua_setfield(lua, -2, "channel_id");
+    vm_freeze(lua, "tls");
+    lua_setfield(lua, -2, "tls");
+}
+
 void l_facts_push_transport(lua_State *lua, const struct transport *transport)
 {
-    lua_createtable(lua, 0, 7);
+    lua_createtable(lua, 0, 8);
     lua_pushstring(lua, transport_name(transport->type));
     lua_setfield(lua, -2, "type");
     lua_pushboolean(lua, transport->is_secure);
@@ -80,6 +129,8 @@ void l_facts_push_transport(lua_State *lua, const struct transport *transport)
     set_protocol(lua, transport->protocol);
     if (transport->peer != NULL)
         set_peer(lua, transport->peer);
+    if (transport->tls != NULL)
+        set_tls(lua, transport->tls);
     vm_freeze(lua, "transport");
 }
 

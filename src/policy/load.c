@@ -248,6 +248,15 @@ const struct rules *policy_rules(const struct policy *policy)
     return policy->rules;
 }
 
+bool policy_offers(const struct policy *policy, const char *method)
+{
+    for (size_t i = 0; i < policy->method_count; i++) {
+        if (slice_eq(policy->methods[i].key, slice_of(method)))
+            return true;
+    }
+    return false;
+}
+
 const char *policy_version(const struct policy *policy)
 {
     return source_version(policy->source);

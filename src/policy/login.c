@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/hello.h"
+#include "policy/login_link.h"
 #include "policy/mind.h"
 #include "policy/records.h"
 #include "wire/errors.h"
@@ -33,6 +34,7 @@ struct login {
     size_t method; /* index */
     struct auth_exchange *x;
     struct realm_timer clock;
+    const char *scram;    /* what SCRAM calls the reason of its refusal; a literal, or NULL */
     struct blob *details; /* as those of the session will be; for policy.admit */
     char authid[AUTHID_LEN];
 };
@@ -126,7 +128,8 @@ static void refuse(struct login *login, const char *uri, const char *words)
     struct decision decision = {.question = take_question(login)->id,
                                 .verdict = VERDICT_REFUSE,
                                 .reason = uri,
-                                .words = words};
+                                .words = words,
+                                .scram = login->scram};
 
     realm_decide(realm, &decision);
     login_free(login);
@@ -351,14 +354,15 @@ static void go_on(struct login *login, enum auth_step step)
         break;
     case AUTH_REFUSED:
         refusal = auth_refusal(login->x);
+        login->scram = refusal->scram;
         refuse(login, refusal->fault.uri, refusal->fault.words);
         break;
     }
 }
 
-/* What a HELLO asks for. `hello` and `arena` hold what the request points into. */
+/* What a HELLO asks for. `hello`, `link` and `arena` hold what the request points into. */
 static bool read_request(struct login *login, struct auth_request *request, struct hello *hello,
-                         struct arena *arena)
+                         struct login_link *link, struct arena *arena)
 {
     const struct question *question = login->question;
     struct fault fault;
@@ -372,6 +376,7 @@ static bool read_request(struct login *login, struct auth_request *request, stru
                                      .session = question->session,
                                      .now_ms = realm_wall(login->mind->realm),
                                      .rng = &login->mind->rng};
+    login_link_read(link, request, question->transport);
     return true;
 }
 
@@ -401,13 +406,14 @@ static void begin(struct login *login, struct auth_record *record, struct slice 
 {
     struct mind *mind = login->mind;
     struct auth_request request;
+    struct login_link link;
     struct hello hello;
     struct arena arena;
     enum auth_step step = AUTH_REFUSED;
     bool is_read;
 
     arena_init(&arena);
-    is_read = read_request(login, &request, &hello, &arena);
+    is_read = read_request(login, &request, &hello, &link, &arena);
     if (is_read && login->offer->method == NULL)
         step = auth_begin_own(&login->x, login->offer->name, &request, CODEC_MSGPACK, extra);
     else if (is_read)
@@ -427,11 +433,12 @@ static void choose(struct login *login)
                              .is_ours_first = policy->is_ours_first};
     struct auth_request request;
     struct fault fault = {.uri = WAMP_AUTHENTICATION_FAILED};
+    struct login_link link;
     struct hello hello;
     struct arena arena;
 
     arena_init(&arena);
-    if (read_request(login, &request, &hello, &arena))
+    if (read_request(login, &request, &hello, &link, &arena))
         login->offer = auth_choose(&menu, &request, hello.authmethods, &fault);
     arena_fini(&arena);
     if (login->offer == NULL) {

@@ -32,6 +32,9 @@ void policy_free(struct policy *policy);
 /* Its rules, for core_options.rules. Borrowed from the policy. */
 const struct rules *policy_rules(const struct policy *policy);
 
+/* Whether it lets clients in by that method, as policy.authenticate names it. */
+bool policy_offers(const struct policy *policy, const char *method);
+
 /* SHA-256 over its files, in hexadecimal digits. */
 const char *policy_version(const struct policy *policy);
 

@@ -6,17 +6,35 @@
 
 #include "base/mem.h"
 
-struct transport_tls *transport_tls_new(struct slice certificate, struct slice common_name)
+/* Copies a text to *at, with a NUL; NULL when there is none. */
+static const char *keep_text(struct slice text, char **at)
 {
-    struct transport_tls *tls = mem_zero(1, sizeof *tls + certificate.len + common_name.len + 1);
+    char *kept = *at;
+
+    if (text.len == 0)
+        return NULL;
+    memcpy(kept, text.data, text.len);
+    kept[text.len] = '\0';
+    *at += text.len + 1;
+    return kept;
+}
+
+struct transport_tls *transport_tls_new(const struct transport_certificate *certificate)
+{
+    struct slice der = certificate->der;
+    size_t room = der.len + certificate->common_name.len + certificate->subject.len +
+                  certificate->issuer.len + 3;
+    struct transport_tls *tls = mem_zero(1, sizeof *tls + room);
+    char *at = tls->bytes + der.len;
 
     atomic_init(&tls->refs, 1);
-    if (certificate.len != 0) {
-        memcpy(tls->bytes, certificate.data, certificate.len);
-        tls->certificate = slice_make(tls->bytes, certificate.len);
+    if (der.len != 0) {
+        memcpy(tls->bytes, der.data, der.len);
+        tls->certificate = slice_make(tls->bytes, der.len);
     }
-    if (common_name.len != 0)
-        tls->common_name = memcpy(tls->bytes + certificate.len, common_name.data, common_name.len);
+    tls->common_name = keep_text(certificate->common_name, &at);
+    tls->subject = keep_text(certificate->subject, &at);
+    tls->issuer = keep_text(certificate->issuer, &at);
     return tls;
 }
 

@@ -23,17 +23,23 @@ struct binding {
 /* What TLS knows of a connection. Counted, and never changed once it is shown. */
 struct transport_tls {
     atomic_uint refs;
-    const char *version;      /* "TLSv1.3"; a literal */
-    const char *cipher;       /* a literal */
-    struct slice certificate; /* of the client, DER; empty: it showed none */
-    const char *common_name;  /* of its subject; NULL: none, or more than one */
-    bool is_verified;         /* the certificate is good by the CA of the address */
+    const char *version;          /* "TLSv1.3"; a literal */
+    const char *cipher;           /* a literal */
+    struct slice certificate;     /* of the client, DER; empty: it showed none */
+    const char *common_name;      /* of its subject; NULL: none, or more than one */
+    const char *subject, *issuer; /* RFC 2253: "CN=alice,O=Acme"; NULL without a certificate */
+    bool is_verified;             /* the certificate is good by the CA of the address */
     struct binding unique, server_end_point, exporter; /* "tls-unique" and so on */
     char bytes[];
 };
 
-/* Held once by the caller. The slices are copied; an empty one is none. */
-struct transport_tls *transport_tls_new(struct slice certificate, struct slice common_name);
+/* What a certificate of a client says. */
+struct transport_certificate {
+    struct slice der, common_name, subject, issuer; /* an empty one is none */
+};
+
+/* Held once by the caller; everything is copied. */
+struct transport_tls *transport_tls_new(const struct transport_certificate *certificate);
 
 /* NULL is fine for both. */
 struct transport_tls *transport_tls_hold(struct transport_tls *tls);
