@@ -371,4 +371,10 @@ return {
     --     -- file that lines are added to; not set: standard error
     --     file = nil,
     -- },
+
+    -- who did what: joins, refusals, kills, denied requests, reloads
+    -- audit = {
+    --     -- file that lines of JSON are added to, "log" or "stderr"; not set: there is no audit log
+    --     file = nil,
+    -- },
 }

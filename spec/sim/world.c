@@ -48,7 +48,7 @@ static void carry_out(struct world *world)
         struct peer *peer = map_get(&world->by_id, action->peer, 0);
 
         if (action->type == ACT_NOTE) {
-            CHECK(action->words == NULL || strlen(action->words) < 1000);
+            CHECK(action->notice->words == NULL || strlen(action->notice->words) < 1000);
             continue;
         }
         CHECK(peer != NULL);

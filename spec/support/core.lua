@@ -102,8 +102,8 @@ local function read_actions(router, raw)
   for _, action in ipairs(raw) do
     local peer = router.peers[action.peer]
     if action.type == "note" then
-      actions.notes[#actions.notes + 1] =
-        { peer, action.kind, session = action.key, words = action.words }
+      action[1], action[2], action.session = peer, action.kind, action.key
+      actions.notes[#actions.notes + 1] = action
     elseif action.type == "left" then
       local left = action.look
       left.peer, left.reason = peer, action.reason

@@ -246,6 +246,7 @@ void core_ask_read(lua_State *L, int table, struct decision *decision)
                                   .expires = (uint64_t)integer_of(L, table, "expires", 0),
                                   .reason = text_or_null(L, table, "reason"),
                                   .words = text_or_null(L, table, "words"),
+                                  .cause = text_or_null(L, table, "cause"),
                                   .closes = bool_of(L, table, "closes")};
     read_grant(L, table, &decision->grant);
 }

@@ -418,16 +418,39 @@ static void push_send(lua_State *L, const struct action *action)
     lua_setfield(L, -2, "bytes");
 }
 
+static void set_slice(lua_State *L, const char *key, struct slice text)
+{
+    if (text.len == 0)
+        return;
+    lua_pushlstring(L, text.data, text.len);
+    lua_setfield(L, -2, key);
+}
+
+static void push_notice(lua_State *L, const struct notice *notice)
+{
+    set_text(L, "words", notice->words);
+    set_text(L, "text", notice->text);
+    set_text(L, "cause", notice->cause);
+    set_text(L, "address", notice->address);
+    set_slice(L, "authid", notice->authid);
+    set_slice(L, "authrole", notice->authrole);
+    set_slice(L, "uri", notice->uri);
+    set_slice(L, "by_authid", notice->by_authid);
+    set_slice(L, "by_authrole", notice->by_authrole);
+    set_number(L, "by", notice->by);
+    set_text(L, "action", rules_action_name((enum rule_action)notice->action));
+    set_text(L, "match", match_name((enum match)notice->match));
+}
+
 static void push_action(lua_State *L, const struct action *action)
 {
     static const char *const types[] = {
         [ACT_SEND] = "send",   [ACT_JOINED] = "joined", [ACT_RELEASE] = "release",
         [ACT_CLOSE] = "close", [ACT_ASK] = "ask",       [ACT_UNASK] = "unask",
         [ACT_HOLD] = "hold",   [ACT_NOTE] = "note",     [ACT_LEFT] = "left"};
-    static const char *const notes[] = {[NOTE_JOINED] = "joined",
-                                        [NOTE_LEFT] = "left",
-                                        [NOTE_REFUSED] = "refused",
-                                        [NOTE_VIOLATION] = "violation"};
+    static const char *const notes[] = {
+        [NOTE_JOINED] = "joined",       [NOTE_LEFT] = "left",     [NOTE_REFUSED] = "refused",
+        [NOTE_VIOLATION] = "violation", [NOTE_KILLED] = "killed", [NOTE_DENIED] = "denied"};
 
     lua_createtable(L, 0, 6);
     set_text(L, "type", types[action->type]);
@@ -438,8 +461,10 @@ static void push_action(lua_State *L, const struct action *action)
     }
     if (action->type == ACT_CLOSE)
         set_number(L, "close_code", action->close_code);
-    if (action->type == ACT_NOTE)
+    if (action->type == ACT_NOTE) {
         set_text(L, "kind", notes[action->kind]);
+        push_notice(L, action->notice);
+    }
     if (action->type == ACT_HOLD)
         set_number(L, "kind", action->kind);
     if (action->type == ACT_LEFT) {
@@ -447,7 +472,7 @@ static void push_action(lua_State *L, const struct action *action)
         core_govern_push_look(L, &action->left->look);
         lua_setfield(L, -2, "look");
     }
-    if (action->type == ACT_CLOSE || action->type == ACT_NOTE)
+    if (action->type == ACT_CLOSE)
         set_text(L, "words", action->words);
     set_number(L, "key", action->key);
 }

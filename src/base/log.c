@@ -8,7 +8,8 @@
  */
 #include "base/log.h"
 
-#include "base/utf8.h"
+#include "base/escape.h"
+#include "base/instant.h"
 #include "base/writer.h"
 
 #include <errno.h>
@@ -22,11 +23,9 @@
 /* Longer values are cut, so that a peer cannot fill the disk with one name. */
 #define VALUE_MAX_LEN 4096
 
-enum form { FORM_TEXT, FORM_JSON };
-
 static struct {
     atomic_int level, form, fd;
-} setup = {LOG_INFO, FORM_TEXT, 2};
+} setup = {LOG_INFO, ESCAPE_TEXT, 2};
 
 /* write(2) does not mix lines by itself when a pipe takes a long one in parts. */
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
@@ -43,7 +42,7 @@ static const struct {
 void log_setup(const struct log_options *options)
 {
     atomic_store(&setup.level, (int)options->level);
-    atomic_store(&setup.form, options->json ? FORM_JSON : FORM_TEXT);
+    atomic_store(&setup.form, options->json ? ESCAPE_JSON : ESCAPE_TEXT);
     atomic_store(&setup.fd, options->fd);
 }
 
@@ -60,87 +59,12 @@ static void put_text(struct writer *w, const char *text)
 static void put_time(struct writer *w)
 {
     struct timespec now;
-    struct tm utc;
-    char text[96];
+    char text[INSTANT_LEN];
 
     clock_gettime(CLOCK_REALTIME, &now);
-    gmtime_r(&now.tv_sec, &utc);
-    int len = snprintf(text, sizeof(text), "%04d-%02d-%02dT%02d:%02d:%02d.%03dZ",
-                       utc.tm_year + 1900, utc.tm_mon + 1, utc.tm_mday, utc.tm_hour, utc.tm_min,
-                       utc.tm_sec, (int)(now.tv_nsec / 1000000));
-    writer_write(w, text, (size_t)len);
-}
-
-/* The length of the character at the start of the slice; 0 when it is not UTF-8. */
-static size_t character_len(struct slice text)
-{
-    for (size_t len = 1; len <= 4 && len <= text.len; len++) {
-        if (utf8_is_valid(slice_make(text.data, len)))
-            return len;
-    }
-    return 0;
-}
-
-/* Controls, and what makes a reader see another order or number of lines than there is. */
-static bool is_printable(uint32_t code_point)
-{
-    if (code_point < 0x20 || (code_point >= 0x7f && code_point < 0xa0))
-        return false;
-    if (code_point >= 0x2028 && code_point <= 0x202e)
-        return false;
-    return code_point < 0x2066 || code_point > 0x2069;
-}
-
-static void put_escape(struct writer *w, uint32_t code_point, enum form form)
-{
-    static const char named[] = "\bb\ff\nn\rr\tt";
-    char text[16];
-
-    for (size_t i = 0; i + 1 < sizeof(named); i += 2) {
-        if (code_point == (unsigned char)named[i]) {
-            writer_put(w, '\\');
-            writer_put(w, named[i + 1]);
-            return;
-        }
-    }
-    bool is_short = form == FORM_TEXT && code_point < 0x80;
-    snprintf(text, sizeof(text), is_short ? "\\x%02x" : "\\u%04x", (unsigned)code_point);
-    put_text(w, text);
-}
-
-/* JSON has no way to write a byte that is not text; the text form shows it. */
-static void put_bad_byte(struct writer *w, char byte, enum form form)
-{
-    char text[16];
-
-    if (form == FORM_JSON) {
-        put_text(w, "\xef\xbf\xbd");
-        return;
-    }
-    snprintf(text, sizeof(text), "\\x%02x", (unsigned)(unsigned char)byte);
-    put_text(w, text);
-}
-
-/* The characters of a value; `marks` are those that need a backslash. */
-static void put_escaped(struct writer *w, struct slice text, const char *marks, enum form form)
-{
-    while (text.len != 0) {
-        size_t len = character_len(text);
-        if (len == 0) {
-            put_bad_byte(w, text.data[0], form);
-            text = slice_make(text.data + 1, text.len - 1);
-            continue;
-        }
-        const char *start = text.data;
-        uint32_t code_point = utf8_next(&text);
-        if (!is_printable(code_point)) {
-            put_escape(w, code_point, form);
-            continue;
-        }
-        if (len == 1 && strchr(marks, *start) != NULL)
-            writer_put(w, '\\');
-        writer_write(w, start, len);
-    }
+    writer_write(
+        w, instant_format((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000, text).data,
+        INSTANT_LEN);
 }
 
 /* At most VALUE_MAX_LEN bytes of a text, not cut within a character. */
@@ -157,13 +81,13 @@ static struct slice bounded(const char *text, bool *is_cut)
     return slice_make(text, len);
 }
 
-static void put_quoted(struct writer *w, const char *text, enum form form)
+static void put_quoted(struct writer *w, const char *text, enum escape_form form)
 {
     bool is_cut;
     struct slice value = bounded(text, &is_cut);
 
     writer_put(w, '"');
-    put_escaped(w, value, "\"\\", form);
+    escape_put(w, value, "\"\\", form);
     if (is_cut)
         put_text(w, "...");
     writer_put(w, '"');
@@ -185,7 +109,7 @@ static void put_word(struct writer *w, const char *text)
     if (is_plain(text))
         put_text(w, text);
     else
-        put_quoted(w, text, FORM_TEXT);
+        put_quoted(w, text, ESCAPE_TEXT);
 }
 
 static void put_text_head(struct writer *w, enum log_level level, const char *id, const char *words)
@@ -199,7 +123,7 @@ static void put_text_head(struct writer *w, enum log_level level, const char *id
     writer_put(w, ' ');
     put_word(w, id);
     writer_put(w, ' ');
-    put_escaped(w, bounded_words, "", FORM_TEXT);
+    escape_put(w, bounded_words, "", ESCAPE_TEXT);
     if (is_cut)
         put_text(w, "...");
 }
@@ -211,14 +135,14 @@ static void put_json_head(struct writer *w, enum log_level level, const char *id
     put_text(w, "\",\"level\":\"");
     put_text(w, level_names[level].json);
     put_text(w, "\",\"id\":");
-    put_quoted(w, id, FORM_JSON);
+    put_quoted(w, id, ESCAPE_JSON);
     put_text(w, ",\"msg\":");
-    put_quoted(w, words, FORM_JSON);
+    put_quoted(w, words, ESCAPE_JSON);
 }
 
-static void put_pair(struct writer *w, const char *key, const char *value, enum form form)
+static void put_pair(struct writer *w, const char *key, const char *value, enum escape_form form)
 {
-    if (form == FORM_JSON) {
+    if (form == ESCAPE_JSON) {
         writer_put(w, ',');
         put_quoted(w, key, form);
         writer_put(w, ':');
@@ -248,18 +172,23 @@ static void write_line(struct slice line)
     pthread_mutex_unlock(&writing);
 }
 
+void log_write(struct slice lines)
+{
+    write_line(lines);
+}
+
 void log_line(enum log_level level, const char *id, const char *words, ...)
 {
     if (!log_is_on(level))
         return;
 
     int saved_errno = errno;
-    enum form form = (enum form)atomic_load(&setup.form);
+    enum escape_form form = (enum escape_form)atomic_load(&setup.form);
     struct writer w;
     va_list pairs;
 
     writer_init(&w, 512);
-    if (form == FORM_JSON)
+    if (form == ESCAPE_JSON)
         put_json_head(&w, level, id, words);
     else
         put_text_head(&w, level, id, words);
@@ -275,7 +204,7 @@ void log_line(enum log_level level, const char *id, const char *words, ...)
     }
     va_end(pairs);
 
-    put_text(&w, form == FORM_JSON ? "}\n" : "\n");
+    put_text(&w, form == ESCAPE_JSON ? "}\n" : "\n");
     write_line(writer_slice(&w));
     writer_fini(&w);
     errno = saved_errno;

@@ -12,7 +12,7 @@
 #ifndef NEXUS_BASE_LOG_H
 #define NEXUS_BASE_LOG_H
 
-#include "base/base.h"
+#include "base/slice.h"
 
 enum log_level { LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR };
 
@@ -33,5 +33,8 @@ bool log_is_on(enum log_level level);
  * may come from a peer. Keys are not ts, level, id or msg: the JSON form has these already. */
 void log_line(enum log_level level, const char *id, const char *words, ...)
     __attribute__((sentinel));
+
+/* Writes whole lines, as they are, where log lines go. */
+void log_write(struct slice lines);
 
 #endif

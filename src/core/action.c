@@ -81,8 +81,8 @@ void outbox_left(struct outbox *out, uint64_t peer, uint64_t session, struct lef
 }
 
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
-                 const char *words)
+                 const struct notice *notice)
 {
     *append(out) = (struct action){
-        .type = ACT_NOTE, .kind = (uint8_t)note, .peer = peer, .words = words, .key = session};
+        .type = ACT_NOTE, .kind = (uint8_t)note, .peer = peer, .notice = notice, .key = session};
 }

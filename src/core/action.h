@@ -21,10 +21,26 @@ enum action_type {
 };
 
 enum note {
-    NOTE_JOINED,    /* session, words: authid */
-    NOTE_LEFT,      /* session, words: reason URI */
-    NOTE_REFUSED,   /* no session; words: reason URI and text */
+    NOTE_JOINED,    /* session; words: authid */
+    NOTE_LEFT,      /* session; words: reason URI */
+    NOTE_REFUSED,   /* no session; words: reason URI; text, cause, address, the authid asked for */
     NOTE_VIOLATION, /* session or 0; words: what the peer did */
+    NOTE_KILLED,    /* session; words: reason URI; uri: the procedure; by whom */
+    NOTE_DENIED,    /* session; words: error URI; text; uri, action, match: what it wanted */
+    NOTE_COUNT,
+};
+
+/* The facts of a note; what does not belong to its kind is empty. All valid until the next step. */
+struct notice {
+    const char *words;
+    const char *text;              /* for people, or NULL */
+    const char *cause;             /* what nobody but the log may know, or NULL */
+    const char *address;           /* struct transport's `peer`, or NULL */
+    struct slice authid, authrole; /* of the session */
+    struct slice uri;
+    uint8_t action, match; /* enum rule_action, enum match */
+    uint64_t by;           /* session; 0: none, it was what decides for the realm */
+    struct slice by_authid, by_authrole;
 };
 
 struct action {
@@ -33,9 +49,10 @@ struct action {
     uint16_t close_code;
     uint64_t peer;
     union {
-        struct blob *blob; /* ACT_SEND: counted */
-        const char *words; /* ACT_NOTE, ACT_CLOSE: valid until the next step; may be NULL */
-        struct left *left; /* ACT_LEFT: to be given to mem_free */
+        struct blob *blob;           /* ACT_SEND: counted */
+        const char *words;           /* ACT_CLOSE: valid until the next step; may be NULL */
+        const struct notice *notice; /* ACT_NOTE: the same; never NULL */
+        struct left *left;           /* ACT_LEFT: to be given to mem_free */
     };
     uint64_t
         key; /* ACT_SEND: topic key of an EVENT, id of an INVOCATION; ACT_NOTE: session; ACT_ASK:
@@ -66,6 +83,6 @@ void outbox_unask(struct outbox *out, uint64_t peer, uint64_t question);
 void outbox_hold(struct outbox *out, uint64_t peer, bool is_held);
 void outbox_left(struct outbox *out, uint64_t peer, uint64_t session, struct left *left);
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
-                 const char *words);
+                 const struct notice *notice);
 
 #endif

@@ -82,6 +82,7 @@ struct decision {
 
     /* REFUSE, DENY: */
     const char *reason, *words; /* URI (DENY: NULL is not_authorized), and text or NULL */
+    const char *cause;          /* REFUSE: what nobody but the log may know, or NULL */
     struct slice kwargs;        /* DENY: encoded dict for the ERROR, or none */
     bool closes;                /* DENY: the session is ended as well */
 

@@ -8,6 +8,7 @@
 #include "core/core_priv.h"
 #include "core/details.h"
 #include "core/limits.h"
+#include "core/notice.h"
 #include "core/permit.h"
 #include "wire/errors.h"
 
@@ -76,6 +77,7 @@ void govern_end(struct core *core, const struct ending *ending)
 
     if (session == NULL || session->is_trusted)
         return;
+    notice_killed(core, session, NULL, (struct slice){0}, ending->reason);
     if (ending->is_abort)
         session_abort(core, session, ending->reason, ending->words);
     else

@@ -10,6 +10,7 @@
 #include "core/details.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
+#include "core/notice.h"
 #include "core/permit.h"
 #include "core/send.h"
 #include "wire/errors.h"
@@ -64,18 +65,20 @@ static void give_id_back(struct core *core, uint64_t id)
 
 /* ---- refusals ---- */
 
-static void turn_down(struct core *core, uint64_t peer, const char *reason, struct blob *abort)
+static void turn_down(struct core *core, uint64_t peer, const struct transport *transport,
+                      const struct msg *hello, const struct decision *no)
 {
     core->counters.refusals++;
-    outbox_note(core->out, NOTE_REFUSED, peer, 0, reason);
-    outbox_send(core->out, peer, abort, SEND_REPLY, 0);
-    outbox_close(core->out, peer, CLOSE_NORMAL, reason);
+    notice_refused(core, peer, transport, hello, no->reason, no->words, no->cause);
+    outbox_send(core->out, peer, reply_refusal(transport->codec, no->reason, no->words, no->scram),
+                SEND_REPLY, 0);
+    outbox_close(core->out, peer, CLOSE_NORMAL, no->reason);
 }
 
-static void refuse(struct core *core, uint64_t peer, enum codec codec, const char *reason,
-                   const char *words)
+static void refuse(struct core *core, const struct event *ev, const char *reason, const char *words)
 {
-    turn_down(core, peer, reason, reply_abort(codec, reason, words));
+    turn_down(core, ev->peer, ev->transport, ev->msg,
+              &(struct decision){.reason = reason, .words = words});
 }
 
 static bool is_full(const struct core *core)
@@ -183,8 +186,7 @@ static void establish(struct core *core, struct session *session, const struct h
                       core->now + delay_until(core, decision->expires));
     send_reply(core, session, reply_welcome(session->codec, &welcome));
     outbox_joined(core->out, session->peer, session->id);
-    outbox_note(core->out, NOTE_JOINED, session->peer, session->id,
-                core_remember(core, welcome.authid));
+    notice_joined(core, session);
     meta_on_join(core, session);
 }
 
@@ -259,16 +261,16 @@ void join_abandon(struct core *core, struct session *session)
     give_id_back(core, session->id);
 }
 
-static void end(struct core *core, struct session *session)
+static void give_up(struct core *core, struct session *session, const struct decision *no)
 {
+    turn_down(core, session->peer, session->joining->transport, &session->joining->hello, no);
     join_abandon(core, session);
     session_free(core, session);
 }
 
 void join_abort(struct core *core, struct session *session, const char *reason, const char *words)
 {
-    refuse(core, session->peer, session->codec, reason, words);
-    end(core, session);
+    give_up(core, session, &(struct decision){.reason = reason, .words = words});
 }
 
 static void restart_timer(struct core *core, struct session *session)
@@ -284,12 +286,12 @@ static void ask(struct core *core, const struct event *ev)
     struct session *session;
 
     if (core->joining_count >= core->options.max_joining) {
-        refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
+        refuse(core, ev, WAMP_NOT_AUTHORIZED,
                "too many sessions are being opened at this time (max_joining)");
         return;
     }
     if (msg_len(ev->msg) > MAX_JOINING_LEN) {
-        refuse(core, ev->peer, ev->transport->codec, WAMP_NOT_AUTHORIZED,
+        refuse(core, ev, WAMP_NOT_AUTHORIZED,
                "HELLO has more bytes than are kept while a session is being opened");
         return;
     }
@@ -349,7 +351,7 @@ void join_begin(struct core *core, const struct event *ev)
         reason = refusal_of(core, &hello, ev->msg->codec, &words);
     }
     if (reason != NULL) {
-        refuse(core, ev->peer, ev->transport->codec, reason, words);
+        refuse(core, ev, reason, words);
         return;
     }
     establish(core, session_new(core, ev->peer, fresh_session_id(core), ev->transport), &hello,
@@ -442,10 +444,7 @@ void join_decide(struct core *core, struct session *session, const struct decisi
         challenge(core, session, decision);
         break;
     case VERDICT_REFUSE:
-        turn_down(
-            core, session->peer, decision->reason,
-            reply_refusal(session->codec, decision->reason, decision->words, decision->scram));
-        end(core, session);
+        give_up(core, session, decision);
         break;
     case VERDICT_ALLOW:
     case VERDICT_DENY:

@@ -23,6 +23,9 @@
 /* Text of a peer that is quoted in a fault or a log line. */
 #define MAX_QUOTED_LEN 80
 
+/* Bytes of a name or text in a note: a peer does not fill the log with one. */
+#define MAX_NOTICE_LEN 1024
+
 /* Late chunks of finished progressive calls are told from new calls by remembering those. */
 #define MAX_FINISHED_CALLS 64
 

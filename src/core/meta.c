@@ -5,6 +5,7 @@
 #include "core/meta.h"
 
 #include "core/meta_priv.h"
+#include "core/notice.h"
 #include "core/reply.h"
 #include "core/send.h"
 #include "wire/errors.h"
@@ -291,6 +292,12 @@ static void fail(struct meta_call *call, const char *uri, const char *words)
     send_error(call->core, call->caller, MSG_CALL, call->msg->id, uri, words);
 }
 
+static void note_denied(struct meta_call *call, const char *words)
+{
+    notice_denied(call->core, call->caller, RULE_CALL, MATCH_EXACT, call->msg->text,
+                  WAMP_NOT_AUTHORIZED, words);
+}
+
 /* Runs the handler and answers; the caller is still there, since nobody may kill itself. */
 static void answer(struct meta_call *call, meta_handler_fn *handler)
 {
@@ -314,6 +321,8 @@ static void answer(struct meta_call *call, meta_handler_fn *handler)
     blob_drop(args);
     blob_drop(kwargs);
     if (error != NULL) {
+        if (strcmp(error, WAMP_NOT_AUTHORIZED) == 0)
+            note_denied(call, call->words);
         fail(call, error, call->words);
     } else if (result->len > call->caller->send_max) {
         blob_drop(result);
@@ -336,6 +345,7 @@ void meta_call(struct core *core, struct session *caller, const struct msg *msg,
         return;
     }
     if (procedure->flag != FOR_ALL && !caller->is_admin && !grant->is_explicit) {
+        note_denied(&call, "only administrators may call this procedure");
         fail(&call, WAMP_NOT_AUTHORIZED, "only administrators may call this procedure");
         return;
     }

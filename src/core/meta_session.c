@@ -5,6 +5,7 @@
 #include "core/calls.h"
 #include "core/details.h"
 #include "core/meta_priv.h"
+#include "core/notice.h"
 #include "wire/errors.h"
 
 /* ---- count, list, get ---- */
@@ -155,6 +156,13 @@ static const char *take_farewell(struct meta_call *call, struct farewell *farewe
                          : meta_take_text(call, "message", MAX_META_ARGS, &farewell->message);
 }
 
+static void shut_down(struct meta_call *call, struct session *session,
+                      const struct farewell *farewell)
+{
+    notice_killed(call->core, session, call->caller, call->msg->text, farewell->reason);
+    session_shut_down(call->core, session, farewell->reason, farewell->message);
+}
+
 const char *meta_session_kill(struct meta_call *call)
 {
     struct farewell farewell;
@@ -170,15 +178,15 @@ const char *meta_session_kill(struct meta_call *call)
         return meta_error(call, WAMP_NO_SUCH_SESSION, "a session cannot kill itself");
     if (session->is_trusted)
         return meta_error(call, WAMP_NO_SUCH_SESSION, "this session is of the router itself");
-    session_shut_down(call->core, session, farewell.reason, farewell.message);
+    shut_down(call, session, &farewell);
     return NULL;
 }
 
-static void shut_down_all(struct core *core, const struct ids *ids, const struct farewell *farewell)
+static void shut_down_all(struct meta_call *call, const struct ids *ids,
+                          const struct farewell *farewell)
 {
     for (size_t i = 0; i < ids->count; i++)
-        session_shut_down(core, map_get(&core->by_id, ids->of[i], 0), farewell->reason,
-                          farewell->message);
+        shut_down(call, map_get(&call->core->by_id, ids->of[i], 0), farewell);
 }
 
 /* The caller stays, and so does the router's own code. */
@@ -203,7 +211,7 @@ static struct ids kill_where(struct meta_call *call, bool by_authid, uint32_t nu
             ids_add(&ids, session->id);
     }
     ids_sort(&ids);
-    shut_down_all(core, &ids, farewell);
+    shut_down_all(call, &ids, farewell);
     return ids;
 }
 
@@ -259,7 +267,7 @@ const char *meta_session_kill_all(struct meta_call *call)
     core->is_quiet = true;
     for (i = 0; i < ids.count; i++)
         calls_forget(core, map_get(&core->by_id, ids.of[i], 0), call->caller);
-    shut_down_all(core, &ids, &farewell);
+    shut_down_all(call, &ids, &farewell);
     core->is_quiet = false;
     encode_uint(call->results, ids.count);
     return NULL;

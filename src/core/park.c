@@ -10,6 +10,7 @@
 #include "core/core_priv.h"
 #include "core/grant.h"
 #include "core/limits.h"
+#include "core/notice.h"
 #include "core/send.h"
 #include "wire/errors.h"
 
@@ -156,12 +157,16 @@ static void go_on(struct core *core, struct session *session)
         look_at_room(core, session);
 }
 
-static void deny(struct core *core, struct session *session, const struct msg *msg,
+static void deny(struct core *core, struct session *session, const struct question *question,
                  const struct decision *decision)
 {
+    const struct msg *msg = question->msg;
+    const char *reason = decision->reason == NULL ? WAMP_NOT_AUTHORIZED : decision->reason;
     struct options options;
     struct fault fault;
 
+    notice_denied(core, session, question->action, question->match, msg->text, reason,
+                  decision->words);
     if (msg->type == MSG_PUBLISH &&
         (options_read(&options, msg, &core->scratch, &fault) < 0 || !options.acknowledge))
         return;
@@ -169,8 +174,7 @@ static void deny(struct core *core, struct session *session, const struct msg *m
         core->counters.errors++;
         calls_expect_late(core, session, msg, is_progressive(core, msg));
     }
-    send_error(core, session, msg->type, msg->id,
-               decision->reason == NULL ? WAMP_NOT_AUTHORIZED : decision->reason, decision->words);
+    send_error(core, session, msg->type, msg->id, reason, decision->words);
 }
 
 void park_decide(struct core *core, struct session *session, const struct decision *decision)
@@ -186,7 +190,7 @@ void park_decide(struct core *core, struct session *session, const struct decisi
     if (decision->verdict == VERDICT_ALLOW)
         session_perform(core, session, &parked->msg, &decision->grant);
     else
-        deny(core, session, &parked->msg, decision);
+        deny(core, session, &parked->question, decision);
     mem_free(parked);
     if (map_get(&core->by_peer, peer, 0) == session)
         go_on(core, session);

@@ -11,6 +11,7 @@
 #include "base/mem.h"
 #include "core/core_priv.h"
 #include "core/limits.h"
+#include "core/notice.h"
 #include "core/permit.h"
 #include "wire/errors.h"
 
@@ -247,8 +248,10 @@ bool recheck_decide(struct core *core, const struct decision *decision)
     if (decision->verdict == VERDICT_ALLOW)
         return true;
     revoke(core, session, &holding, reason);
-    if (decision->closes)
-        session_shut_down(core, session, reason, slice_of(decision->words));
+    if (!decision->closes)
+        return true;
+    notice_killed(core, session, NULL, (struct slice){0}, reason);
+    session_shut_down(core, session, reason, slice_of(decision->words));
     return true;
 }
 

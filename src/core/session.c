@@ -13,6 +13,7 @@
 #include "core/join.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
+#include "core/notice.h"
 #include "core/park.h"
 #include "core/permit.h"
 #include "core/publish.h"
@@ -54,7 +55,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
     core->leaving = NULL;
     if (core->options.ids.give_back != NULL)
         core->options.ids.give_back(core->options.ids.ctx, session->id);
-    outbox_note(core->out, NOTE_LEFT, session->peer, session->id, reason);
+    notice_left(core, session, reason);
     if (core->options.tells_left)
         outbox_left(core->out, session->peer, session->id, govern_leave(core, session, reason));
 }
@@ -88,7 +89,7 @@ static void violate(struct core *core, struct session *session, const struct fau
 
     core->counters.violations++;
     send_reply(core, session, reply_abort(session->codec, fault->uri, fault->words));
-    outbox_note(core->out, NOTE_VIOLATION, session->peer, session->id, words);
+    notice_violation(core, session, words);
     if (session->state == SESSION_AUTHENTICATING)
         join_abandon(core, session);
     else
@@ -205,6 +206,7 @@ static bool judge(struct core *core, struct session *session, const struct msg *
     case RULE_EFFECT_COUNT:
         break;
     }
+    notice_denied(core, session, action, options->match, msg->text, WAMP_NOT_AUTHORIZED, NULL);
     if (msg->type == MSG_CALL)
         calls_expect_late(core, session, msg, options->progress);
     if (msg->type != MSG_PUBLISH || options->acknowledge)

@@ -46,8 +46,9 @@ struct config {
     struct login_config logins;
     unsigned log_level; /* enum log_level */
     bool is_log_json;
-    const char *log_file; /* NULL: standard error */
-    struct arena arena;   /* owns all of it */
+    const char *log_file;   /* NULL: standard error */
+    const char *audit_file; /* NULL: there is none */
+    struct arena arena;     /* owns all of it */
 };
 
 /* Reads a file: Lua, or the layout of the Go router nexus when it ends in .json. NULL, with

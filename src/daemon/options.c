@@ -325,6 +325,16 @@ static const struct config_option log_rows[] = {
 };
 static const struct section log_section = SECTION_OF(log_rows);
 
+static const struct config_option audit_rows[] = {
+    {.name = "file",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .offset = AT(audit_file),
+     .words = "file that lines of JSON are added to, \"log\" or \"stderr\"; not set: there is no "
+              "audit log"},
+};
+static const struct section audit_section = SECTION_OF(audit_rows);
+
 static const struct config_option config_rows[] = {
     {.name = "listen",
      .type = OPTION_LISTEN,
@@ -374,5 +384,9 @@ static const struct config_option config_rows[] = {
      .section = &login_section,
      .words = "logins in all realms that have a policy"},
     {.name = "log", .type = OPTION_SECTION, .section = &log_section, .words = "log lines"},
+    {.name = "audit",
+     .type = OPTION_SECTION,
+     .section = &audit_section,
+     .words = "who did what: joins, refusals, kills, denied requests, reloads"},
 };
 const struct section config_section = SECTION_OF(config_rows);

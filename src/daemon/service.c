@@ -7,6 +7,7 @@
  */
 #include "daemon/service.h"
 
+#include "base/audit.h"
 #include "base/check.h"
 #include "daemon/exit_code.h"
 #include "daemon/port_probe.h"
@@ -67,9 +68,10 @@ static void on_reload(struct service *service)
 
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
-    if (!has_tls)
+    if (!has_tls && !audit_is_on())
         log_line(LOG_WARN, "reload-not-supported",
                  "SIGHUP: the configuration is not read again; restart to change it", NULL);
+    audit_reopen();
     pthread_mutex_lock(&service->lock);
     if (has_tls && service->router != NULL)
         router_reload_tls(service->router);
@@ -253,6 +255,17 @@ static int run_router(struct service *service, struct router *router)
     return err == ERR_IO ? EXIT_RUNTIME : EXIT_OK;
 }
 
+static bool open_audit(const struct service *service)
+{
+    const char *file = service->config->audit_file;
+    char words[512];
+
+    if (file == NULL || audit_open(file, words, sizeof(words)) == 0)
+        return true;
+    fail(service, words);
+    return false;
+}
+
 static int start_router(struct service *service)
 {
     char words[512] = "";
@@ -279,7 +292,8 @@ int service_run(const struct config *config, const struct report *report)
     start_signals(&service);
     raise_descriptors(config);
     log_notes(&service, report);
-    int code = start_router(&service);
+    int code = open_audit(&service) ? start_router(&service) : EXIT_RUNTIME;
+    audit_close();
     end_signals(&service);
     close_log(&service);
     return code;

@@ -122,17 +122,24 @@ static const struct question *take_question(struct login *login)
     return question;
 }
 
-static void refuse(struct login *login, const char *uri, const char *words)
+/* `cause` is for the log alone: what was really wrong. */
+static void refuse_for(struct login *login, const char *uri, const char *words, const char *cause)
 {
     struct realm *realm = login->mind->realm;
     struct decision decision = {.question = take_question(login)->id,
                                 .verdict = VERDICT_REFUSE,
                                 .reason = uri,
                                 .words = words,
-                                .scram = login->scram};
+                                .scram = login->scram,
+                                .cause = cause};
 
     realm_decide(realm, &decision);
     login_free(login);
+}
+
+static void refuse(struct login *login, const char *uri, const char *words)
+{
+    refuse_for(login, uri, words, NULL);
 }
 
 static void challenge(struct login *login)
@@ -355,7 +362,7 @@ static void go_on(struct login *login, enum auth_step step)
     case AUTH_REFUSED:
         refusal = auth_refusal(login->x);
         login->scram = refusal->scram;
-        refuse(login, refusal->fault.uri, refusal->fault.words);
+        refuse_for(login, refusal->fault.uri, refusal->fault.words, refusal->reason);
         break;
     }
 }

@@ -7,12 +7,11 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/log.h"
 #include "base/mem.h"
+#include "router/notes.h"
 #include "router/router_priv.h"
 #include "wire/errors.h"
 
-#include <stdio.h>
 #include <time.h>
 
 /* A message of a peer whose GOODBYE is on its way: it may be the HELLO of its next session. */
@@ -35,25 +34,6 @@ void pump_open(struct worker *worker, struct peer *peer)
 }
 
 /* ---- the core's wishes ---- */
-
-static void note(struct worker *worker, const struct realm *realm, const struct action *action)
-{
-    static const char *const ids[] = {"session-joined", "session-left", "session-refused",
-                                      "protocol-violation"};
-    static const char *const words[] = {"a session begins", "a session ends",
-                                        "a session was refused", "a peer broke the protocol"};
-    char session[24], peer_id[24];
-    const struct peer *peer;
-
-    if (!log_is_on(LOG_DEBUG))
-        return;
-    peer = pump_find(worker, action->peer);
-    (void)snprintf(session, sizeof session, "%llu", (unsigned long long)action->key);
-    (void)snprintf(peer_id, sizeof peer_id, "%llx", (unsigned long long)action->peer);
-    log_line(LOG_DEBUG, ids[action->kind], words[action->kind], "realm", realm->name, "session",
-             action->key == 0 ? NULL : session, "peer", peer == NULL ? NULL : peer->transport.peer,
-             "connection", peer_id, "detail", action->words, NULL);
-}
 
 static void report_unsent(struct worker *worker, struct realm *realm, const struct action *action)
 {
@@ -198,7 +178,7 @@ static void carry_out_at_home(struct worker *worker, struct realm *realm,
     } else if (action->type == ACT_LEFT) {
         comings_left(realm, action->key, action->left);
     } else {
-        note(worker, realm, action);
+        notes_write(worker, realm, action);
         if (action->kind == NOTE_JOINED)
             comings_joined(realm, action->key);
     }
@@ -306,6 +286,14 @@ void pump_wake(struct worker *worker)
 
 /* ---- what peers say ---- */
 
+/* Who says ABORT first was not turned down by us. */
+static void note_refusal(const struct peer *peer, struct slice realm, const struct outbox *out)
+{
+    for (size_t i = 1; i < out->count; i++)
+        if (out->actions[i].type == ACT_CLOSE)
+            notes_refused(peer, realm, out->actions[i].words);
+}
+
 /* The answers of the lobby; there is no realm yet. */
 static void answer_from_lobby(struct worker *worker, struct outbox *out)
 {
@@ -375,6 +363,8 @@ static void from_lobby(struct peer *peer, struct slice bytes)
                          is_stopping ? WAMP_CLOSE_SYSTEM_SHUTDOWN : WAMP_NO_SUCH_REALM,
                          is_stopping ? "the router is shutting down" : "no such realm", &out);
     }
+    if (peer->realm == NULL)
+        note_refusal(peer, is_msg && msg.type == MSG_HELLO ? msg.text : (struct slice){0}, &out);
     answer_from_lobby(worker, &out);
     if (peer->realm != NULL && peer->local == NULL)
         net_set_joined(worker->net, peer->id, true); /* from now on the realm has the clock */

@@ -158,9 +158,11 @@ struct worker {
     struct mail_list incoming;  /* being handled */
     struct list local_peers;    /* with something to deliver */
     uint64_t next_local;
-    uint64_t mail_dropped; /* events not sent because a mailbox was full */
-    struct map unreported; /* peer -> struct loss, owned: what its realm does not know yet */
-    uint64_t report_at;    /* when it is to be told; NEVER: there is nothing */
+    uint64_t mail_dropped;  /* events not sent because a mailbox was full */
+    struct map unreported;  /* peer -> struct loss, owned: what its realm does not know yet */
+    uint64_t report_at;     /* when it is to be told; NEVER: there is nothing */
+    struct map denials;     /* (session, hash) -> struct denial, owned; see notes.c */
+    uint64_t other_denials; /* for which there was no room in it */
     pthread_mutex_t snapshot_lock;
     struct snapshot snapshot;
 };

@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "router/notes.h"
 
 static void *on_open(void *ctx, uint64_t conn, const struct transport *transport)
 {
@@ -163,6 +164,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
     arena_init(&worker->scratch);
     mail_init(worker, count);
     reports_init(worker);
+    notes_init(worker);
     pthread_mutex_init(&worker->snapshot_lock, NULL);
     /* The kernel spreads connections over the workers' sockets: not evenly, but nearly. */
     limits.max_connections = (limits.max_connections + count - 1) / count;
@@ -187,6 +189,7 @@ void worker_fini(struct worker *worker)
     }
     if (worker->net != NULL)
         net_free(worker->net);
+    notes_fini(worker);
     map_fini(&worker->peers);
     deadlines_fini(&worker->deadlines);
     outbox_fini(&worker->out);
