@@ -37,12 +37,32 @@ void digest_sha1(struct slice bytes, unsigned char out[SHA1_LEN])
     hash(EVP_sha1(), bytes, out);
 }
 
+void digest_sha512(struct slice bytes, unsigned char out[SHA512_LEN])
+{
+    hash(EVP_sha512(), bytes, out);
+}
+
+size_t digest_hmac_of(enum digest_kind kind, struct slice key, struct slice bytes,
+                      unsigned char out[SHA512_LEN])
+{
+    const EVP_MD *md = kind == DIGEST_SHA256   ? EVP_sha256()
+                       : kind == DIGEST_SHA384 ? EVP_sha384()
+                                               : EVP_sha512();
+    unsigned len = 0;
+
+    CHECK(key.len <= INT32_MAX);
+    CHECK(HMAC(md, key.len == 0 ? "" : key.data, (int)key.len,
+               (const unsigned char *)(bytes.len == 0 ? "" : bytes.data), bytes.len, out,
+               &len) != NULL);
+    return len;
+}
+
 void digest_hmac(struct slice key, struct slice bytes, unsigned char out[DIGEST_LEN])
 {
-    CHECK(key.len <= INT32_MAX);
-    CHECK(HMAC(EVP_sha256(), key.len == 0 ? "" : key.data, (int)key.len,
-               (const unsigned char *)(bytes.len == 0 ? "" : bytes.data), bytes.len, out,
-               NULL) != NULL);
+    unsigned char all[SHA512_LEN];
+
+    memcpy(out, all, digest_hmac_of(DIGEST_SHA256, key, bytes, all));
+    digest_wipe(all, sizeof(all));
 }
 
 static EVP_PKEY *private_key(const unsigned char seed[DIGEST_LEN])

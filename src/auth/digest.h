@@ -1,6 +1,7 @@
 /* digest.h -- hashes, signatures and the spelling of keys.
  *
- * The one place where libcrypto is spoken to, key derivation (auth_job.h) aside. What can only fail
+ * The one place where libcrypto is spoken to, key derivation (auth_job.h) and keys of
+ * tokens (token_key.h) aside. What can only fail
  * for want of memory ends the program, as mem_alloc does.
  *
  * SPDX-License-Identifier: MIT
@@ -12,6 +13,7 @@
 
 #define DIGEST_LEN    32 /* SHA-256, HMAC-SHA256, keys of Ed25519 */
 #define SHA1_LEN      20
+#define SHA512_LEN    64
 #define SIGNATURE_LEN 64 /* of Ed25519 */
 
 /* Compares in a time that depends on len only. */
@@ -21,8 +23,14 @@ bool digest_is_equal(const void *a, const void *b, size_t len) MUST_CHECK;
 void digest_wipe(void *secret, size_t len);
 
 void digest_sha256(struct slice bytes, unsigned char out[DIGEST_LEN]);
+void digest_sha512(struct slice bytes, unsigned char out[SHA512_LEN]);
 void digest_sha1(struct slice bytes, unsigned char out[SHA1_LEN]);
 void digest_hmac(struct slice key, struct slice bytes, unsigned char out[DIGEST_LEN]);
+
+/* HMAC over one of the SHA-2 family; returns its length. */
+enum digest_kind { DIGEST_SHA256, DIGEST_SHA384, DIGEST_SHA512 };
+size_t digest_hmac_of(enum digest_kind kind, struct slice key, struct slice bytes,
+                      unsigned char out[SHA512_LEN]);
 
 /* Ed25519, pure (RFC 8032). A seed is the private key. */
 void digest_public_key(const unsigned char seed[DIGEST_LEN], unsigned char out[DIGEST_LEN]);

@@ -1,4 +1,4 @@
-/* base64.c -- the standard alphabet, nothing else.
+/* base64.c -- the standard alphabet, and the one for URLs.
  *
  * Decoding is strict: no white space, no second alphabet, and the bits that a
  * last, partial group leaves over must be zero, so that two different texts
@@ -99,5 +99,47 @@ long base64_decode(struct slice from, char *out)
     *out++ = (char)(group >> 16);
     if (left == 3)
         *out++ = (char)(group >> 8);
+    return out - start;
+}
+
+size_t base64url_encode(struct slice from, char *out)
+{
+    size_t len = base64_encoded_len(from.len);
+
+    base64_encode(from, out);
+    while (len != 0 && out[len - 1] == '=')
+        len--;
+    for (size_t i = 0; i < len; i++) {
+        if (out[i] == '+')
+            out[i] = '-';
+        else if (out[i] == '/')
+            out[i] = '_';
+    }
+    return len;
+}
+
+/* Four characters at a time, put into the other alphabet. */
+long base64url_decode(struct slice from, char *out)
+{
+    char *start = out;
+
+    while (from.len != 0) {
+        size_t len = from.len < 4 ? from.len : 4;
+        char plain[4];
+        long count;
+
+        for (size_t i = 0; i < len; i++) {
+            char c = from.data[i];
+
+            if (c == '+' || c == '/' || c == '=')
+                return ERR_MALFORMED;
+            plain[i] = (char)(c == '-' ? '+' : c == '_' ? '/' : c);
+        }
+        count = base64_decode(slice_make(plain, len), out);
+        if (count < 0)
+            return count;
+        out += count;
+        from = slice_make(from.data + len, from.len - len);
+    }
     return out - start;
 }

@@ -17,4 +17,11 @@ void base64_encode(struct slice from, char *out);
  * missing. Returns the number of bytes, or ERR_MALFORMED. */
 long base64_decode(struct slice from, char *out);
 
+/* The same with the alphabet for URLs (section 5), without padding. Returns how many characters were
+ * written; room as for base64_encode. */
+size_t base64url_encode(struct slice from, char *out);
+
+/* As base64_decode; padding is an error. */
+long base64url_decode(struct slice from, char *out);
+
 #endif

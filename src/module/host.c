@@ -4,8 +4,13 @@
  */
 #include "module/host.h"
 
+#include "base/check.h"
+#include "module/work.h"
+
 #include <lauxlib.h>
 
+#include <errno.h>
+#include <sys/random.h>
 #include <time.h>
 
 static const char host_key = 0;
@@ -30,11 +35,28 @@ static uint64_t machine_wall(const struct host *host)
     return ms_of(CLOCK_REALTIME);
 }
 
+static void machine_random(const struct host *host, void *out, size_t len)
+{
+    char *at = out;
+
+    (void)host;
+    while (len != 0) {
+        ssize_t got = getrandom(at, len, 0);
+
+        CHECK(got > 0 || errno == EINTR);
+        if (got > 0) {
+            at += got;
+            len -= (size_t)got;
+        }
+    }
+}
+
 void host_init(struct host *host)
 {
     static const struct host_config nothing;
 
-    *host = (struct host){.config = &nothing, .now = machine_now, .wall = machine_wall};
+    *host = (struct host){
+        .config = &nothing, .now = machine_now, .wall = machine_wall, .random = machine_random};
 }
 
 void l_host_set(lua_State *lua, struct host *host)
@@ -60,4 +82,64 @@ struct host *l_host_acts(lua_State *lua)
     if (host->is_loading)
         luaL_error(lua, "not while loading; use policy.on_load");
     return host;
+}
+
+struct host *l_host_waits(lua_State *lua)
+{
+    struct host *host = l_host_acts(lua);
+
+    l_wait_allowed(lua);
+    if (host->loop == NULL)
+        luaL_error(lua, "cannot wait here: the policy is only being checked");
+    return host;
+}
+
+void host_fini(struct host *host)
+{
+    work_leave(host);
+}
+
+/* ---- secrets ---- */
+
+#define MIN_MASKED 6
+
+/* How much of the text is a secret; the longest one. */
+static size_t secret_at(const struct host_config *config, const char *text, size_t len)
+{
+    size_t longest = 0;
+
+    for (size_t i = 0; i < config->secret_count; i++) {
+        struct slice value = config->secrets[i].value;
+        size_t most = value.len < len ? value.len : len;
+
+        if (value.len < MIN_MASKED || most < MIN_MASKED || most <= longest)
+            continue;
+        if (memcmp(text, value.data, most) == 0)
+            longest = most;
+    }
+    return longest;
+}
+
+void host_mask(const struct host *host, char *text)
+{
+    const struct host_config *config = host->config;
+    size_t len = strlen(text);
+    char *out = text;
+
+    if (config->secret_count == 0)
+        return;
+    while (len != 0) {
+        size_t hidden = secret_at(config, text, len);
+
+        if (hidden != 0) {
+            memcpy(out, "***", 3);
+            out += 3;
+            text += hidden;
+            len -= hidden;
+        } else {
+            *out++ = *text++;
+            len--;
+        }
+    }
+    *out = '\0';
 }

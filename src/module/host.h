@@ -44,11 +44,25 @@ struct host {
     uint64_t (*wall)(const struct host *host);
     void *clock; /* theirs */
 
-    const char *(*hook)(lua_State *lua); /* the name of the hook that runs, for logs; may be NULL */
+    void (*random)(const struct host *host, void *out, size_t len); /* for keys */
+
+    /* The name of the hook that runs, for logs; NULL: none does. May be NULL. */
+    const char *(*hook)(const struct host *host);
+
+    /* Of this room: what is under way and what stays open. host_fini gives it back. */
+    struct tally *work;
 };
 
 /* A host of nobody, with the clocks of the machine and an empty configuration. */
 void host_init(struct host *host);
+
+/* After its state is gone. Ends what can be ended; what runs on other threads ends on the loop when
+ * it is done, and needs the host no more. */
+void host_fini(struct host *host);
+
+/* Puts *** in the place of every secret of 6 octets or more, and of the beginning of one at the end
+ * of the text, where it may have been cut. */
+void host_mask(const struct host *host, char *text);
 
 /* The host of a state; borrowed as long as that lives. */
 void l_host_set(lua_State *lua, struct host *host);
@@ -56,5 +70,8 @@ struct host *host_of(lua_State *lua);
 
 /* Raises `not while loading; use policy.on_load` while the policy is being loaded. */
 struct host *l_host_acts(lua_State *lua);
+
+/* The same, and raises where nothing can wait. */
+struct host *l_host_waits(lua_State *lua);
 
 #endif

@@ -6,15 +6,37 @@
 
 #include "module/module_priv.h"
 
-/* "key=value, ..." of the table at 2, in the order of the keys; left on the stack. */
-static const char *fields_of(lua_State *lua)
-{
-    luaL_Buffer text;
-    lua_Integer count = 0;
+#define MAX_FIELDS 64
 
-    if (lua_isnil(lua, 2))
-        return NULL;
-    luaL_checktype(lua, 2, LUA_TTABLE);
+/* Sorts the texts 1..count of the table at 3; there are few. */
+static void sort(lua_State *lua, lua_Integer count)
+{
+    for (lua_Integer i = 2; i <= count; i++) {
+        lua_Integer at = i;
+
+        lua_rawgeti(lua, 3, i);
+        for (; at > 1; at--) {
+            lua_rawgeti(lua, 3, at - 1);
+            if (strcmp(lua_tostring(lua, -1), lua_tostring(lua, -2)) <= 0) {
+                lua_pop(lua, 1);
+                break;
+            }
+            lua_rawseti(lua, 3, at);
+        }
+        lua_rawseti(lua, 3, at);
+    }
+}
+
+/* Pushes "key=value, ..." of the table at 2, in the order of the keys; nil without one. */
+static void fields_of(lua_State *lua)
+{
+    lua_Integer count = 0;
+    luaL_Buffer text;
+
+    if (lua_isnil(lua, 2)) {
+        lua_pushnil(lua);
+        return;
+    }
     lua_newtable(lua);
     for (lua_pushnil(lua); lua_next(lua, 2) != 0; lua_pop(lua, 1)) {
         luaL_tolstring(lua, -2, NULL);
@@ -22,7 +44,10 @@ static const char *fields_of(lua_State *lua)
         lua_pushfstring(lua, "%s=%s", lua_tostring(lua, -2), lua_tostring(lua, -1));
         lua_rawseti(lua, 3, ++count);
         lua_pop(lua, 2);
+        if (count > MAX_FIELDS)
+            luaL_error(lua, "nexus.log: more than %d fields", MAX_FIELDS);
     }
+    sort(lua, count);
     luaL_buffinit(lua, &text);
     for (lua_Integer i = 1; i <= count; i++) {
         if (i != 1)
@@ -31,21 +56,47 @@ static const char *fields_of(lua_State *lua)
         luaL_addvalue(&text);
     }
     luaL_pushresult(&text);
-    return lua_tostring(lua, -1);
+}
+
+/* A copy of the text at the index without secrets; NULL for nil. Left on the stack. */
+static const char *masked(lua_State *lua, int index)
+{
+    size_t len;
+    const char *text = lua_tolstring(lua, index, &len);
+    char *copy;
+
+    if (text == NULL)
+        return NULL;
+    copy = lua_newuserdatauv(lua, len + 1, 0);
+    memcpy(copy, text, len + 1);
+    host_mask(host_of(lua), copy);
+    return copy;
 }
 
 static int l_log(lua_State *lua)
 {
     enum log_level level = (enum log_level)lua_tointeger(lua, lua_upvalueindex(1));
-    const char *words = luaL_checkstring(lua, 1);
-    const char *fields, *where;
+    const struct host *host = host_of(lua);
+    const char *words, *fields, *where;
+    size_t len;
 
+    luaL_checklstring(lua, 1, &len);
     lua_settop(lua, 2);
-    fields = fields_of(lua);
+    if (!lua_isnil(lua, 2))
+        luaL_checktype(lua, 2, LUA_TTABLE);
+    vm_charge(lua, 20 + len / 64);
+    if (!log_is_on(level))
+        return 0;
+    words = masked(lua, 1);
+    lua_replace(lua, 1);
+    fields_of(lua);
+    fields = masked(lua, -1);
     luaL_where(lua, 1);
+    lua_pushlstring(lua, lua_tostring(lua, -1),
+                    lua_rawlen(lua, -1) < 2 ? 0 : lua_rawlen(lua, -1) - 2);
     where = lua_tostring(lua, -1);
-    log_line(level, "policy-says", words, "realm", host_of(lua)->realm, "at", where, "with", fields,
-             NULL);
+    log_line(level, "policy-says", words, "realm", host->realm, "hook",
+             host->hook == NULL ? NULL : host->hook(host), "at", where, "with", fields, NULL);
     return 0;
 }
 

@@ -10,8 +10,8 @@
 #include <stdio.h>
 
 static const struct module_table *const tables[] = {
-    &module_values, &module_json, &module_msgpack, &module_cbor,
-    &module_log,    &module_time, &module_uri,     NULL,
+    &module_values,  &module_json, &module_msgpack,      &module_cbor,   &module_log, &module_time,
+    &module_matcher, &module_uri,  &module_config_class, &module_config, NULL,
 };
 
 const struct module_table *const *module_tables(void)

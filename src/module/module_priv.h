@@ -15,7 +15,8 @@
 #include <lauxlib.h>
 
 extern const struct module_table module_values, module_json, module_msgpack, module_cbor;
-extern const struct module_table module_log, module_time, module_uri;
+extern const struct module_table module_log, module_time, module_uri, module_matcher;
+extern const struct module_table module_config, module_config_class;
 
 static inline struct slice check_slice(lua_State *lua, int index)
 {

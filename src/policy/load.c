@@ -82,9 +82,32 @@ static void say_line(void *ctx, enum vm_level level, struct slice text, const ch
     const struct policy *policy = ctx;
     char *copy = mem_copy(text.data, text.len);
 
+    host_mask(&policy->host, copy);
     log_line(level == VM_WARN ? LOG_WARN : LOG_INFO, "policy-says", copy, "realm", policy->realm,
-             "at", where, NULL);
+             "hook", policy->host.hook == NULL ? NULL : policy->host.hook(&policy->host), "at",
+             where, NULL);
     mem_free(copy);
+}
+
+static void mask(void *ctx, char *text)
+{
+    const struct policy *policy = ctx;
+
+    host_mask(&policy->host, text);
+}
+
+static uint64_t wall_of(void *ctx)
+{
+    const struct host *host = ctx;
+
+    return host->wall(host);
+}
+
+static uint64_t now_of(void *ctx)
+{
+    const struct host *host = ctx;
+
+    return host->now(host);
 }
 
 /* ---- running it ---- */
@@ -151,8 +174,15 @@ static bool is_sound(struct policy *policy, policy_say_fn *say, void *ctx)
 
 static bool open_vm(struct policy *policy)
 {
-    policy->vm =
-        vm_new(&(struct vm_options){.source = policy->source, .say = say_line, .say_ctx = policy});
+    policy->vm = vm_new(&(struct vm_options){.source = policy->source,
+                                             .memory = policy->host.config->memory,
+                                             .c_modules = policy->host.config->c_modules,
+                                             .say = say_line,
+                                             .mask = mask,
+                                             .say_ctx = policy,
+                                             .wall = wall_of,
+                                             .now = now_of,
+                                             .clock_ctx = &policy->host});
     return policy->vm != NULL && vm_try(policy->vm, l_prepare, policy, NULL, 0) == 0 &&
            vm_provide(policy->vm, "nexus", l_policy_open_module) == 0;
 }

@@ -547,6 +547,16 @@ static void settle(struct door_run *run, int status, enum yielder yielder)
         run_give(run);
 }
 
+static void mask(const struct vm *vm, struct door_answer *answer)
+{
+    if (vm->options.mask == NULL)
+        return;
+    if (answer->message[0] != '\0')
+        vm->options.mask(vm->options.say_ctx, answer->message);
+    if (answer->trace[0] != '\0')
+        vm->options.mask(vm->options.say_ctx, answer->trace);
+}
+
 static void step(struct door_run *run, struct door_answer *answer)
 {
     struct vm *vm = run->vm;
@@ -569,6 +579,7 @@ static void step(struct door_run *run, struct door_answer *answer)
     if (from != NULL)
         lua_sethook(from, door_on_count, LUA_MASKCOUNT, 1);
     settle(run, status, yielder);
+    mask(vm, answer);
 }
 
 static void refuse(struct door_answer *answer, enum door_limit limit, const char *words)

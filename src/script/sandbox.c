@@ -268,15 +268,62 @@ static int l_open_math(lua_State *lua)
     return 1;
 }
 
+/* ---- os; the upvalue is Lua's own function, called as if it were called by the policy ---- */
+
+static int l_os_own(lua_State *lua)
+{
+    return lua_tocfunction(lua, lua_upvalueindex(1))(lua);
+}
+
+static int l_os_time(lua_State *lua)
+{
+    const struct vm_options *options = &vm_of(lua)->options;
+
+    if (options->wall == NULL || !lua_isnoneornil(lua, 1))
+        return l_os_own(lua);
+    lua_pushinteger(lua, (lua_Integer)(options->wall(options->clock_ctx) / 1000));
+    return 1;
+}
+
+static int l_os_date(lua_State *lua)
+{
+    const struct vm_options *options = &vm_of(lua)->options;
+
+    lua_settop(lua, 2);
+    if (lua_isnil(lua, 1)) {
+        lua_pushliteral(lua, "%c");
+        lua_replace(lua, 1);
+    }
+    if (lua_isnil(lua, 2) && options->wall != NULL) {
+        lua_pushinteger(lua, (lua_Integer)(options->wall(options->clock_ctx) / 1000));
+        lua_replace(lua, 2);
+    } else if (lua_isnil(lua, 2)) {
+        lua_settop(lua, 1);
+    }
+    return l_os_own(lua);
+}
+
+static int l_os_clock(lua_State *lua)
+{
+    const struct vm_options *options = &vm_of(lua)->options;
+
+    if (options->now == NULL)
+        return l_os_own(lua);
+    lua_pushnumber(lua, (double)options->now(options->clock_ctx) / 1e3);
+    return 1;
+}
+
 static int l_open_os(lua_State *lua)
 {
-    static const char *const kept[] = {"time", "date", "clock"};
+    static const luaL_Reg kept[] = {
+        {"time", l_os_time}, {"date", l_os_date}, {"clock", l_os_clock}, {NULL, NULL}};
 
     luaL_requiref(lua, LUA_OSLIBNAME, luaopen_os, 0);
     lua_newtable(lua);
-    for (size_t i = 0; i < ARRAY_LEN(kept); i++) {
-        lua_getfield(lua, -2, kept[i]);
-        lua_setfield(lua, -2, kept[i]);
+    for (size_t i = 0; kept[i].name != NULL; i++) {
+        lua_getfield(lua, -2, kept[i].name);
+        lua_pushcclosure(lua, kept[i].func, 1);
+        lua_setfield(lua, -2, kept[i].name);
     }
     lua_remove(lua, -2);
     return 1;

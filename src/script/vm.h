@@ -33,7 +33,16 @@ struct vm_options {
 
     /* What `print` and `warn` say, and where ("file:line"). May be NULL. */
     void (*say)(void *ctx, enum vm_level level, struct slice text, const char *where);
-    void *say_ctx; /* borrowed */
+    /* Takes secrets out of what a run that failed says of itself; never makes it longer. May be
+     * NULL. */
+    void (*mask)(void *ctx, char *text);
+    void *say_ctx; /* borrowed; of both */
+
+    /* Milliseconds: since 1970, and of a monotonic clock. For os.time, os.date, os.clock; NULL: the
+     * machine's. */
+    uint64_t (*wall)(void *ctx);
+    uint64_t (*now)(void *ctx);
+    void *clock_ctx; /* borrowed */
 };
 
 /* A state with its sandbox. NULL when the limit is too low to hold one. */
