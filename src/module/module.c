@@ -5,13 +5,15 @@
 #include "module/module.h"
 
 #include "base/guess.h"
+#include "module/jwt_key.h"
 #include "module/module_priv.h"
 
 #include <stdio.h>
 
 static const struct module_table *const tables[] = {
-    &module_values,  &module_json, &module_msgpack,      &module_cbor,   &module_log, &module_time,
-    &module_matcher, &module_uri,  &module_config_class, &module_config, NULL,
+    &module_values, &module_json,    &module_msgpack, &module_cbor,         &module_log,
+    &module_time,   &module_matcher, &module_uri,     &module_config_class, &module_config,
+    &module_crypto, &module_derive,  &module_jwt_key, &module_jwt,          NULL,
 };
 
 const struct module_table *const *module_tables(void)

@@ -16,6 +16,7 @@
 
 extern const struct module_table module_values, module_json, module_msgpack, module_cbor;
 extern const struct module_table module_log, module_time, module_uri, module_matcher;
+extern const struct module_table module_crypto, module_derive, module_jwt;
 extern const struct module_table module_config, module_config_class;
 
 static inline struct slice check_slice(lua_State *lua, int index)
