@@ -32,12 +32,14 @@ static struct model_row *earliest(struct model_row *rows)
 static void compare(const struct deadlines *d, struct model_row *rows)
 {
     const struct model_row *first = earliest(rows);
-    size_t count = 0;
+    size_t count = 0, due = 0;
 
     for (size_t i = 0; i < NODES; i++) {
         EXPECT_EQ(deadline_is_set(&rows[i].node), rows[i].is_set);
         count += rows[i].is_set;
+        due += rows[i].is_set && rows[i].at <= rows[0].at;
     }
+    EXPECT_EQ(deadlines_count_due(d, rows[0].at), due);
     EXPECT_EQ(d->count, count);
     EXPECT_EQ(deadlines_next(d), first == NULL ? NEVER : first->at);
     for (size_t i = 0; i < d->count; i++)

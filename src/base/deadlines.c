@@ -120,3 +120,17 @@ struct deadline *deadlines_due(struct deadlines *d, uint64_t now)
     deadlines_cancel(d, node);
     return node;
 }
+
+/* What is below one that is not due is not due either, so only the due ones and their neighbours are
+ * looked at. */
+static size_t count_due(const struct deadlines *d, size_t i, uint64_t now)
+{
+    if (i >= d->count || d->heap[i]->at > now)
+        return 0;
+    return 1 + count_due(d, 2 * i + 1, now) + count_due(d, 2 * i + 2, now);
+}
+
+size_t deadlines_count_due(const struct deadlines *d, uint64_t now)
+{
+    return count_due(d, 0, now);
+}

@@ -39,6 +39,9 @@ uint64_t deadlines_next(const struct deadlines *d);
 /* Takes out and returns the earliest deadline that is not after now, or NULL. */
 struct deadline *deadlines_due(struct deadlines *d, uint64_t now);
 
+/* How many are not after now; they stay in. */
+size_t deadlines_count_due(const struct deadlines *d, uint64_t now);
+
 static inline bool deadline_is_set(const struct deadline *node)
 {
     return node->place != 0;
