@@ -268,9 +268,9 @@ TEST(secrets_are_masked_when_cut)
 
 /* ---- log ---- */
 
-static const char *test_hook(const struct host *host)
+static const char *test_hook(lua_State *lua)
 {
-    (void)host;
+    (void)lua;
     return "on_join";
 }
 

@@ -85,7 +85,7 @@ TEST(what_does_not_run_is_an_error)
                 "acme/policy.lua: the file returns 5; allowed: the table of a policy\n");
     expect_said("", "acme/policy.lua: the file returns nothing; allowed: the table of a policy\n");
     expect_said("local nexus = require 'nexus'\nnexus.sleep(1)\nreturn { api = 1 }",
-                "acme/policy.lua:2: not while loading\n");
+                "acme/policy.lua:2: not while loading; use policy.on_load\n");
 }
 
 TEST(the_version_of_the_api_is_needed)

@@ -47,7 +47,7 @@ struct host {
     void (*random)(const struct host *host, void *out, size_t len); /* for keys */
 
     /* The name of the hook that runs, for logs; NULL: none does. May be NULL. */
-    const char *(*hook)(const struct host *host);
+    const char *(*hook)(lua_State *lua);
 
     /* Of this room: what is under way and what stays open. host_fini gives it back. */
     struct tally *work;

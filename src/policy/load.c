@@ -84,8 +84,7 @@ static void say_line(void *ctx, enum vm_level level, struct slice text, const ch
 
     host_mask(&policy->host, copy);
     log_line(level == VM_WARN ? LOG_WARN : LOG_INFO, "policy-says", copy, "realm", policy->realm,
-             "hook", policy->host.hook == NULL ? NULL : policy->host.hook(&policy->host), "at",
-             where, NULL);
+             "at", where, NULL);
     mem_free(copy);
 }
 
@@ -267,6 +266,7 @@ void policy_free(struct policy *policy)
     if (policy == NULL)
         return;
     vm_free(policy->vm);
+    host_fini(&policy->host);
     rules_free(policy->rules);
     arena_fini(&policy->arena);
     source_free(policy->owned);
