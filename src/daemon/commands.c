@@ -8,7 +8,6 @@
 #include "base/distance.h"
 #include "base/mem.h"
 #include "daemon/exit_code.h"
-#include "daemon/passwd.h"
 #include "daemon/policies.h"
 
 #include <stdarg.h>
@@ -25,22 +24,6 @@ static const struct command commands[] = {
         .max_arguments = -1,
         .words = "say what is wrong with policies, and end",
         .run = policies_check,
-    },
-    {
-        .name = "passwd",
-        .arguments = "",
-        .words = "make the record of a user for a method of logging in",
-        .more = passwd_more,
-        .flags = passwd_flags,
-        .run = passwd_run,
-    },
-    {
-        .name = "keygen",
-        .arguments = "",
-        .words = "make a pair of keys for cryptosign",
-        .more = keygen_more,
-        .flags = keygen_flags,
-        .run = keygen_run,
     },
 };
 
