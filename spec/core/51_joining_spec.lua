@@ -102,6 +102,23 @@ core.describe("HELLO to a realm that asks", function(router, codec)
     assert.actions({}, alice:drop())
   end)
 
+  it("is heard although others were challenged and do not answer", function()
+    local r = router(asking.join { max_joining = 2 })
+    local alice, first = knock(r)
+    local bob, second = knock(r)
+    challenge(r, second)
+    challenge(r, first)
+    local carol = r:open()
+    local actions = carol:hello()
+    local told, closed = table.unpack(aborted(bob, "wamp.error.authentication_failed",
+      "others want to log in"))
+    assert.actions({ told, closed, { carol, ask = core.any } }, actions)
+    alice:send { AUTHENTICATE, "x", {} }
+    -- whoever has answered stays
+    local dave = r:open()
+    assert.actions(aborted(dave, "wamp.error.not_authorized", "max_joining"), dave:hello())
+  end)
+
   it("may be said again after GOODBYE, and is asked about again", function()
     local r = router(asking.join())
     local alice = enter(r)

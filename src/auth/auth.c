@@ -295,6 +295,11 @@ enum auth_step auth_resume(struct auth_exchange *x, struct auth_job *job)
 
 /* ---- the outcome ---- */
 
+struct slice auth_claim(const struct auth_exchange *x)
+{
+    return x->authid;
+}
+
 struct auth_identity auth_identity(const struct auth_exchange *x)
 {
     CHECK(x->state == STATE_OVER && x->is_accepted);

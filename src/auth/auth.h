@@ -147,6 +147,9 @@ enum auth_step auth_answer_challenge(struct auth_exchange *x, enum codec codec, 
 
 /* ---- what came of it ---- */
 
+/* The authid that is claimed, or known by now; len 0: none. Borrowed from the exchange. */
+struct slice auth_claim(const struct auth_exchange *x);
+
 struct auth_identity {
     struct slice authid; /* len 0: the core makes one (anonymous) */
     const struct auth_record *record;

@@ -120,6 +120,7 @@ struct core *core_new(const struct core_options *options)
     map_init(&core->by_peer, rng_u64(&core->rng));
     map_init(&core->by_id, rng_u64(&core->rng));
     map_init(&core->questions, rng_u64(&core->rng));
+    list_init(&core->challenged);
     core->store = store_memory(&options->retained, rng_u64(&core->rng), rng_u64(&core->rng));
     broker_init(core);
     dealer_init(core);

@@ -36,6 +36,7 @@ struct core {
     struct map questions;       /* question id -> session, borrowed */
     uint64_t last_question;
     uint32_t joining_count;
+    struct list challenged; /* those of them that have to answer, the oldest first */
     uint32_t trusted_count; /* sessions of the router's own code */
     uint64_t last_id;       /* last subscription or registration id */
     struct core_counters counters;

@@ -22,6 +22,8 @@ struct joining {
     struct question question;    /* id 0: none is open */
     struct answer *answer;       /* owned; the AUTHENTICATE that is judged, or NULL */
     bool is_challenged;          /* AUTHENTICATE is what comes next */
+    struct list by_age;          /* of core->challenged, then */
+    struct session *session;
     char bytes[];
 };
 
@@ -231,11 +233,13 @@ const struct question *join_question(const struct session *session)
     return &session->joining->question;
 }
 
-static struct joining *joining_new(const struct msg *hello, const struct transport *transport)
+static struct joining *joining_new(struct session *session, const struct msg *hello,
+                                   const struct transport *transport)
 {
     struct joining *joining = mem_alloc(sizeof *joining + msg_len(hello));
 
-    *joining = (struct joining){.transport = transport_copy(transport)};
+    *joining = (struct joining){.transport = transport_copy(transport), .session = session};
+    list_init(&joining->by_age);
     msg_copy(&joining->hello, hello, joining->bytes);
     return joining;
 }
@@ -243,6 +247,7 @@ static struct joining *joining_new(const struct msg *hello, const struct transpo
 static void joining_free(struct core *core, struct session *session)
 {
     forget_answer(session->joining);
+    list_remove(&session->joining->by_age);
     transport_free(session->joining->transport);
     mem_free(session->joining);
     session->joining = NULL;
@@ -281,22 +286,38 @@ static void restart_timer(struct core *core, struct session *session)
 
 /* ---- HELLO ---- */
 
+/* Who is in earnest answers a CHALLENGE soon. So when there are too many, who has had the longest
+ * time to do so makes room, and a flood of logins that are never finished keeps nobody out. */
+static bool make_room(struct core *core)
+{
+    struct list *oldest = list_first(&core->challenged);
+
+    if (core->joining_count < core->options.max_joining)
+        return true;
+    if (oldest == NULL)
+        return false;
+    join_abort(core, container_of(oldest, struct joining, by_age)->session,
+               WAMP_AUTHENTICATION_FAILED,
+               "no answer to the CHALLENGE, while others want to log in (max_joining)");
+    return true;
+}
+
 static void ask(struct core *core, const struct event *ev)
 {
     struct session *session;
 
-    if (core->joining_count >= core->options.max_joining) {
-        refuse(core, ev, WAMP_NOT_AUTHORIZED,
-               "too many sessions are being opened at this time (max_joining)");
-        return;
-    }
     if (msg_len(ev->msg) > MAX_JOINING_LEN) {
         refuse(core, ev, WAMP_NOT_AUTHORIZED,
                "HELLO has more bytes than are kept while a session is being opened");
         return;
     }
+    if (!make_room(core)) {
+        refuse(core, ev, WAMP_NOT_AUTHORIZED,
+               "too many sessions are being opened at this time (max_joining)");
+        return;
+    }
     session = session_new(core, ev->peer, fresh_session_id(core), ev->transport);
-    session->joining = joining_new(ev->msg, ev->transport);
+    session->joining = joining_new(session, ev->msg, ev->transport);
     core->joining_count++;
     restart_timer(core, session);
     put_question(core, session, ASK_JOIN, &session->joining->hello);
@@ -374,6 +395,7 @@ int join_receive(struct core *core, struct session *session, const struct msg *m
         return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                          "%s: not expected while the session is being opened", msg_name(msg->type));
     joining->is_challenged = false;
+    list_remove(&joining->by_age);
     if (msg_len(msg) > MAX_JOINING_LEN) {
         join_abort(core, session, WAMP_AUTHENTICATION_FAILED,
                    "AUTHENTICATE has more bytes than are kept while a session is being opened");
@@ -404,6 +426,7 @@ static void challenge(struct core *core, struct session *session, const struct d
     forget_answer(joining);
     joining->question.round++;
     joining->is_challenged = true;
+    list_append(&core->challenged, &joining->by_age);
     restart_timer(core, session);
     send_reply(
         core, session,
@@ -458,6 +481,7 @@ void join_check(const struct core *core, const struct session *session)
 
     CHECK(joining != NULL && deadline_is_set(&session->timer.deadline));
     CHECK((joining->question.id == 0) == joining->is_challenged);
+    CHECK(list_is_linked(&joining->by_age) == joining->is_challenged);
     CHECK(joining->question.id == 0 ||
           map_get(&core->questions, joining->question.id, 0) == session);
 }

@@ -146,6 +146,11 @@ void core_each_retained(const struct core *core, struct slice topic, look_record
 
 /* ---- the realm ---- */
 
+uint32_t core_max_joining(const struct core *core)
+{
+    return core->options.max_joining;
+}
+
 uint32_t core_auth_timeout(const struct core *core)
 {
     return core->options.auth_timeout_ms;

@@ -71,4 +71,7 @@ void core_each_retained(const struct core *core, struct slice topic, look_record
 /* How long a session that is being opened may take for its next step, ms. */
 uint32_t core_auth_timeout(const struct core *core);
 
+/* How many sessions may be opened at one time. */
+uint32_t core_max_joining(const struct core *core);
+
 #endif

@@ -4,6 +4,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
 #include "wire/errors.h"
@@ -18,6 +19,18 @@ static void say_again(void *ctx, const char *line)
     log_line(LOG_ERROR, "policy-unsound", line, "realm", realm_name(realm), NULL);
 }
 
+/* One address may have half of what a realm opens at one time. */
+static struct guard *make_guard(struct mind *mind)
+{
+    const struct logins *logins = logins_used();
+    uint32_t max_joining = core_max_joining(realm_core(mind->realm));
+    struct guard_limits limits = {.free_failures = logins->free_failures,
+                                  .max_delay_ms = logins->max_delay_ms,
+                                  .max_joining_of_an_address = max_joining - max_joining / 2};
+
+    return guard_new(&limits, &mind->rng);
+}
+
 static void *open_mind(void *ctx, struct realm *realm)
 {
     const struct policy *definition = ctx;
@@ -28,12 +41,14 @@ static void *open_mind(void *ctx, struct realm *realm)
     fibers_init(&mind->fibers, mind, realm);
     list_init(&mind->versions);
     list_init(&mind->idle);
+    list_init(&mind->challenged);
     list_init(&mind->hearings);
     rng_init(&mind->rng, login_fill_random, NULL);
     map_init(&mind->hearing_questions, rng_u64(&mind->rng));
     map_init(&mind->logins, rng_u64(&mind->rng));
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
+    mind->guard = make_guard(mind);
     policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
                              say_again, realm);
     if (policy != NULL)
@@ -57,6 +72,8 @@ static void stop_mind(void *ctx)
     list_each (&mind->versions, node, after)
         version_abandon(container_of(node, struct version, of_mind));
     login_forget_all(mind);
+    derive_close(mind->derive_desk);
+    mind->derive_desk = NULL;
 }
 
 static void free_versions(struct mind *mind)
@@ -75,6 +92,7 @@ static void close_mind(void *ctx)
 
     free_versions(mind);
     hearings_free(mind);
+    guard_free(mind->guard);
     map_fini(&mind->hearing_questions);
     map_fini(&mind->logins);
     map_fini(&mind->login_questions);

@@ -9,15 +9,13 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/hello.h"
+#include "policy/login_guard.h"
 #include "policy/login_link.h"
 #include "policy/mind.h"
 #include "policy/records.h"
 #include "wire/errors.h"
 
 #include <stdio.h>
-
-/* Keys that are being derived, or wait for it, in one realm. */
-#define MAX_JOBS 64
 
 /* The core ends a login that takes longer than auth_timeout; this is about those whose peer is gone. */
 #define EXPIRY_MS 1000
@@ -27,24 +25,20 @@
 struct login {
     struct mind *mind;
     struct version *version; /* held: the one that it began with */
-    uint64_t session, serial;
+    uint64_t session;
+    char address[GUARD_ADDRESS_LEN]; /* of its peer; "": it has none */
+    bool is_entered, is_late; /* the guard counts it: as under way, as refused but not told */
+    struct derivation derivation;
     const struct question *question; /* NULL: none is open */
     uint64_t question_id;            /* of that one, which may be gone when it is taken back */
     const struct auth_offer *offer;
     size_t method; /* index */
     struct auth_exchange *x;
+    struct list by_age; /* of mind->challenged, when it is challenged */
     struct realm_timer clock;
     const char *scram;    /* what SCRAM calls the reason of its refusal; a literal, or NULL */
     struct blob *details; /* as those of the session will be; for policy.admit */
     char authid[AUTHID_LEN];
-};
-
-/* A derivation on its way. */
-struct derivation {
-    uv_work_t work;
-    struct mind *mind;
-    struct auth_job *job;
-    uint64_t session, serial;
 };
 
 struct slice login_method(const struct login *login)
@@ -54,16 +48,7 @@ struct slice login_method(const struct login *login)
 
 /* ---- the life of a login ---- */
 
-static void login_free(struct login *login);
-
-/* Its peer is gone, or does not answer the CHALLENGE. */
-static void on_clock(struct realm_timer *timer)
-{
-    struct login *login = container_of(timer, struct login, clock);
-
-    if (login->question == NULL)
-        login_free(login);
-}
+static void on_clock(struct realm_timer *timer);
 
 static struct login *login_new(struct mind *mind, const struct question *question)
 {
@@ -71,10 +56,10 @@ static struct login *login_new(struct mind *mind, const struct question *questio
 
     login->mind = mind;
     login->session = question->session;
-    login->serial = ++mind->login_serial;
     login->version = mind->current;
     login->version->refs++;
     login->clock.fire = on_clock;
+    list_init(&login->by_age);
     map_put(&mind->logins, login->session, 0, login);
     return login;
 }
@@ -87,6 +72,10 @@ static void login_free(struct login *login)
     if (login->question != NULL)
         map_remove(&mind->login_questions, login->question_id, 0);
     realm_clear_timer(mind->realm, &login->clock);
+    list_remove(&login->by_age);
+    derive_cancel(&login->derivation);
+    if (login->is_entered)
+        guard_leave(mind->guard, login->address);
     version_drop(login->version);
     auth_free(login->x);
     blob_drop(login->details);
@@ -142,6 +131,55 @@ static void refuse(struct login *login, const char *uri, const char *words)
     refuse_for(login, uri, words, NULL);
 }
 
+/* What the router itself has judged. */
+static void tell_refusal(struct login *login)
+{
+    const struct auth_refusal *refusal = auth_refusal(login->x);
+
+    login->scram = refusal->scram;
+    refuse_for(login, refusal->fault.uri, refusal->fault.words, refusal->reason);
+}
+
+/* The credential was wrong: who fails often hears of it late. */
+static void deny(struct login *login)
+{
+    struct mind *mind = login->mind;
+    uint64_t now = realm_now(mind->realm);
+    uint32_t delay = 0, timeout = core_auth_timeout(realm_core(mind->realm));
+
+    if (strcmp(auth_refusal(login->x)->fault.uri, WAMP_AUTHENTICATION_DENIED) == 0)
+        delay = guard_fail(mind->guard, login->address, auth_claim(login->x), now);
+    if (delay == 0) {
+        tell_refusal(login);
+        return;
+    }
+    login->is_late = true;
+    if (delay > timeout - timeout / 10) /* the core does not wait for longer */
+        delay = timeout - timeout / 10;
+    realm_set_timer(mind->realm, &login->clock, now + delay);
+}
+
+/* The time of a late answer has come; or the peer is gone, or does not answer the CHALLENGE. */
+static void on_clock(struct realm_timer *timer)
+{
+    struct login *login = container_of(timer, struct login, clock);
+
+    if (login->is_late)
+        tell_refusal(login);
+    else if (login->question == NULL)
+        login_free(login);
+}
+
+/* Peers that leave when they are challenged are not heard of. The core knows fewer logins than this,
+ * and gives up the oldest ones first, too. */
+static void forget_oldest(struct mind *mind)
+{
+    struct list *oldest = list_first(&mind->challenged);
+
+    if (oldest != NULL && mind->logins.count > core_max_joining(realm_core(mind->realm)))
+        login_free(container_of(oldest, struct login, by_age));
+}
+
 static void challenge(struct login *login)
 {
     struct realm *realm = login->mind->realm;
@@ -154,6 +192,8 @@ static void challenge(struct login *login)
 
     realm_set_timer(realm, &login->clock,
                     realm_now(realm) + core_auth_timeout(realm_core(realm)) + EXPIRY_MS);
+    list_append(&login->mind->challenged, &login->by_age);
+    forget_oldest(login->mind);
     realm_decide(realm, &decision);
 }
 
@@ -224,6 +264,7 @@ static void welcome(struct login *login)
 
     if (extra != NULL)
         decision.extra = blob_slice(extra);
+    guard_succeed(login->mind->guard, auth_claim(login->x));
     realm_decide(login->mind->realm, &decision);
     blob_drop(attributes);
     blob_drop(extra);
@@ -301,51 +342,31 @@ static void admit(struct login *login)
 
 static void go_on(struct login *login, enum auth_step step);
 
-static void on_work(uv_work_t *work)
+static void on_derived(struct derivation *derivation, struct auth_job *job)
 {
-    auth_job_run(((struct derivation *)work->data)->job);
-}
+    struct login *login = container_of(derivation, struct login, derivation);
 
-static void on_worked(uv_work_t *work, int status)
-{
-    struct derivation *derivation = work->data;
-    struct mind *mind = derivation->mind;
-    struct login *login = map_get(&mind->logins, derivation->session, 0);
-
-    (void)status; /* canceled: it was not run, which auth_resume sees */
-    mind->jobs--;
-    if (mind->is_stopped || login == NULL || login->serial != derivation->serial)
-        auth_job_free(derivation->job);
-    else
-        go_on(login, auth_resume(login->x, derivation->job));
-    mem_free(derivation);
+    go_on(login, auth_resume(login->x, job));
 }
 
 static void derive(struct login *login)
 {
     struct mind *mind = login->mind;
-    struct derivation *derivation;
+    struct auth_job *job = auth_take_job(login->x);
 
-    if (mind->jobs >= MAX_JOBS) {
-        refuse(login, WAMP_AUTHENTICATION_FAILED, "too many logins at this time; try again later");
+    if (mind->derive_desk == NULL)
+        mind->derive_desk = derive_open(realm_loop(mind->realm));
+    login->derivation.done = on_derived;
+    if (derive_add(mind->derive_desk, login->address, &login->derivation, job))
         return;
-    }
-    derivation = mem_zero(1, sizeof(*derivation));
-    derivation->work.data = derivation;
-    derivation->mind = mind;
-    derivation->job = auth_take_job(login->x);
-    derivation->session = login->session;
-    derivation->serial = login->serial;
-    mind->jobs++;
-    CHECK(uv_queue_work(realm_loop(mind->realm), &derivation->work, on_work, on_worked) == 0);
+    auth_job_free(job);
+    refuse(login, WAMP_AUTHENTICATION_FAILED, "too many logins at this time; try again later");
 }
 
 /* ---- steps ---- */
 
 static void go_on(struct login *login, enum auth_step step)
 {
-    const struct auth_refusal *refusal;
-
     switch (step) {
     case AUTH_CHALLENGE:
         challenge(login);
@@ -360,9 +381,7 @@ static void go_on(struct login *login, enum auth_step step)
         admit(login);
         break;
     case AUTH_REFUSED:
-        refusal = auth_refusal(login->x);
-        login->scram = refusal->scram;
-        refuse_for(login, refusal->fault.uri, refusal->fault.words, refusal->reason);
+        deny(login);
         break;
     }
 }
@@ -462,9 +481,28 @@ static void choose(struct login *login)
         begin(login, NULL, (struct slice){0});
 }
 
+/* A HELLO. */
+static void arrive(struct login *login)
+{
+    struct mind *mind = login->mind;
+    const char *words;
+
+    guard_address(login->question->transport->peer, login->address);
+    words = guard_judge(mind->guard, login->address, realm_now(mind->realm));
+    if (words == NULL) {
+        words = guard_enter(mind->guard, login->address);
+        login->is_entered = words == NULL;
+    }
+    if (words == NULL)
+        choose(login);
+    else
+        refuse(login, WAMP_AUTHENTICATION_FAILED, words);
+}
+
 void login_ask(struct mind *mind, const struct question *question)
 {
     struct login *login = map_get(&mind->logins, question->session, 0);
+    const char *words;
 
     if (login == NULL) {
         login = login_new(mind, question);
@@ -476,8 +514,11 @@ void login_ask(struct mind *mind, const struct question *question)
     login->question_id = question->id;
     map_put(&mind->login_questions, question->id, 0, login);
     realm_clear_timer(mind->realm, &login->clock);
+    list_remove(&login->by_age);
     if (question->ask == ASK_JOIN)
-        choose(login);
+        arrive(login);
+    else if ((words = guard_judge(mind->guard, login->address, realm_now(mind->realm))) != NULL)
+        refuse(login, WAMP_AUTHENTICATION_FAILED, words);
     else if (login->x == NULL)
         refuse(login, WAMP_AUTHENTICATION_FAILED, "timeout");
     else

@@ -13,6 +13,7 @@
 
 #include "base/map.h"
 #include "core/look.h"
+#include "policy/derive.h"
 #include "policy/fiber.h"
 
 struct login;
@@ -56,9 +57,10 @@ struct mind {
     struct map hearing_questions; /* question -> hearing */
     struct map logins;            /* session -> login, owned */
     struct map login_questions;   /* question -> login */
+    struct list challenged;       /* logins that have to answer, the oldest first */
     struct service *service;      /* owned; NULL: not begun */
-    uint64_t login_serial;
-    unsigned jobs; /* keys that are being derived */
+    struct derive_desk *derive_desk; /* owned; NULL: no key was derived yet */
+    struct guard *guard;             /* owned */
     struct auth_settings settings;
     struct rng rng;
     struct host_config config;
