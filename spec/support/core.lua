@@ -191,15 +191,21 @@ function Router:question(id)
 end
 
 --- Answers a question: { question = id, verdict = "accept", authid = ..., ... }, with the fields of
--- struct decision; the dicts `extra` and `attributes` are encoded in `codec`, else in MessagePack.
+-- struct decision; its dicts, and what a grant replaces, are encoded in `codec`, or MessagePack.
 function Router:decide(decision)
   local all = { codec = "msgpack" }
   for k, v in pairs(decision) do
     all[k] = v
   end
-  for _, key in ipairs { "extra", "attributes" } do
-    all[key] = all[key] and core.codecs[all.codec].encode(value.dict(all[key]))
+  local encode, grant = core.codecs[all.codec].encode, {}
+  for _, key in ipairs { "extra", "attributes", "kwargs" } do
+    all[key] = all[key] and encode(value.dict(all[key]))
   end
+  for k, v in pairs(all.grant or {}) do
+    grant[k] = k == "args" and encode(value.list(v)) or
+      (k == "kwargs" or k == "options") and encode(value.dict(v)) or v
+  end
+  all.grant = all.grant and grant
   return read_actions(self, self.raw:decide(all))
 end
 

@@ -180,11 +180,45 @@ static void set_transport(lua_State *L, const struct transport *transport)
     lua_setfield(L, -2, "transport");
 }
 
+/* needs = "authorize intercept" */
+static void set_needs(lua_State *L, unsigned needs)
+{
+    static const char *const names[] = {"authorize", "intercept", "filter"};
+    luaL_Buffer words;
+
+    luaL_buffinit(L, &words);
+    for (unsigned i = 0; i < 3; i++) {
+        if ((needs & (1U << i)) == 0)
+            continue;
+        if (luaL_bufflen(&words) != 0)
+            luaL_addchar(&words, ' ');
+        luaL_addstring(&words, names[i]);
+    }
+    luaL_pushresult(&words);
+    lua_setfield(L, -2, "needs");
+}
+
+/* given = { disclose = true, trustlevel = 3, timeout = 100 }, as far as the rules gave it */
+static void set_given(lua_State *L, const struct grant *given)
+{
+    lua_createtable(L, 0, 3);
+    if (given->discloses || given->hides) {
+        lua_pushboolean(L, given->discloses);
+        lua_setfield(L, -2, "disclose");
+    }
+    if (given->has_trustlevel)
+        set_integer(L, "trustlevel", (uint64_t)given->trustlevel);
+    if (given->timeout_ms != 0)
+        set_integer(L, "timeout", given->timeout_ms);
+    lua_setfield(L, -2, "given");
+}
+
 void core_ask_push(lua_State *L, const struct question *question)
 {
     static const char *const asks[] = {[ASK_JOIN] = "join",
                                        [ASK_AUTHENTICATE] = "authenticate",
                                        [ASK_AUTHORIZE] = "authorize",
+                                       [ASK_ANSWER] = "answer",
                                        [ASK_RECHECK] = "recheck"};
     static const char *const matches[] = {
         [MATCH_EXACT] = "exact", [MATCH_PREFIX] = "prefix", [MATCH_WILDCARD] = "wildcard"};
@@ -198,18 +232,29 @@ void core_ask_push(lua_State *L, const struct question *question)
     set_msg(L, "message", question->msg);
     set_msg(L, "hello", question->hello);
     set_transport(L, question->transport);
+    if (question->ask == ASK_ANSWER) {
+        set_integer(L, "caller", question->caller);
+        set_octets(L, "procedure", question->procedure);
+    }
     if (question->ask != ASK_AUTHORIZE && question->ask != ASK_RECHECK)
         return;
     set_octets(L, "action", slice_of(rules_action_name(question->action)));
     set_octets(L, "match", slice_of(matches[question->match]));
+    set_needs(L, question->needs);
+    if (question->is_chunk) {
+        lua_pushboolean(L, true);
+        lua_setfield(L, -2, "is_chunk");
+    }
+    set_given(L, &question->given);
 }
 
 /* ---- decisions ---- */
 
-/* grant = { disclose = true, trustlevel = 3, timeout = 100, is_explicit = true } */
-static void read_grant(lua_State *L, int table, struct grant *grant)
+/* grant = { disclose = true, trustlevel = 3, timeout = 100, is_explicit = true, uri = "..." }, and
+ * args, kwargs and options, encoded. */
+static void read_grant(lua_State *L, int table, enum codec codec, struct grant *grant)
 {
-    *grant = (struct grant){0};
+    *grant = (struct grant){.codec = codec};
     if (lua_getfield(L, table, "grant") != LUA_TNIL) {
         int at = lua_gettop(L);
         enum rule_disclose disclose = disclose_of(L, at);
@@ -220,6 +265,10 @@ static void read_grant(lua_State *L, int table, struct grant *grant)
         grant->has_trustlevel = grant->trustlevel >= 0;
         grant->timeout_ms = (uint64_t)integer_of(L, at, "timeout", 0);
         grant->is_explicit = bool_of(L, at, "is_explicit");
+        grant->uri = octets_of(L, at, "uri");
+        grant->args = octets_of(L, at, "args");
+        grant->kwargs = octets_of(L, at, "kwargs");
+        grant->options = octets_of(L, at, "options");
     }
     lua_pop(L, 1);
 }
@@ -247,6 +296,7 @@ void core_ask_read(lua_State *L, int table, struct decision *decision)
                                   .reason = text_or_null(L, table, "reason"),
                                   .words = text_or_null(L, table, "words"),
                                   .cause = text_or_null(L, table, "cause"),
+                                  .kwargs = octets_of(L, table, "kwargs"),
                                   .closes = bool_of(L, table, "closes")};
-    read_grant(L, table, &decision->grant);
+    read_grant(L, table, decision->codec, &decision->grant);
 }

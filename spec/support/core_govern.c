@@ -8,11 +8,28 @@
 
 #include <lauxlib.h>
 
+/* intercepts = { "publish", "call", "result", "error" } */
+static unsigned read_intercepts(lua_State *L, int table)
+{
+    static const char *const names[] = {"publish", "call", "result", "error", NULL};
+    unsigned intercepts = 0;
+
+    if (lua_getfield(L, table, "intercepts") != LUA_TNIL)
+        for (lua_Integer i = 1, count = luaL_len(L, -1); i <= count; i++) {
+            lua_geti(L, -1, i);
+            intercepts |= 1U << luaL_checkoption(L, -1, NULL, names);
+            lua_pop(L, 1);
+        }
+    lua_pop(L, 1);
+    return intercepts;
+}
+
 void core_govern_read(lua_State *L, int table, struct core_options *options)
 {
     const char **names;
     lua_Integer count;
 
+    options->intercepts = read_intercepts(L, table);
     if (lua_getfield(L, table, "expose") == LUA_TNIL)
         return;
     count = luaL_len(L, -1);

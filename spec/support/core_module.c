@@ -623,7 +623,7 @@ static int router_decide(lua_State *L)
     return push_actions(L, r);
 }
 
-/* router:renew { rules = ..., expose = ..., recheck = true }: its policy is another one. */
+/* router:renew { rules = ..., expose = ..., intercepts = ..., recheck = true }: its policy is another one. */
 static int router_renew(lua_State *L)
 {
     struct router *r = router_arg(L);

@@ -27,6 +27,8 @@ static struct {
     atomic_int level, form, fd;
 } setup = {LOG_INFO, ESCAPE_TEXT, 2};
 
+static void (*diverted)(struct slice line); /* under `writing` */
+
 /* write(2) does not mix lines by itself when a pipe takes a long one in parts. */
 static pthread_mutex_t writing = PTHREAD_MUTEX_INITIALIZER;
 
@@ -44,6 +46,13 @@ void log_setup(const struct log_options *options)
     atomic_store(&setup.level, (int)options->level);
     atomic_store(&setup.form, options->json ? ESCAPE_JSON : ESCAPE_TEXT);
     atomic_store(&setup.fd, options->fd);
+}
+
+void log_divert(void (*take)(struct slice line))
+{
+    pthread_mutex_lock(&writing);
+    diverted = take;
+    pthread_mutex_unlock(&writing);
 }
 
 bool log_is_on(enum log_level level)
@@ -161,6 +170,10 @@ static void write_line(struct slice line)
     int fd = atomic_load(&setup.fd);
 
     pthread_mutex_lock(&writing);
+    if (diverted != NULL) {
+        diverted(line);
+        line.len = 0;
+    }
     while (line.len != 0) {
         ssize_t len = write(fd, line.data, line.len);
         if (len < 0 && errno == EINTR)

@@ -25,6 +25,10 @@ struct log_options {
 /* Sets level, form and stream; may be called again. */
 void log_setup(const struct log_options *options);
 
+/* From now on lines are handed to `take` instead of the stream, one at a time, from any thread; NULL:
+ * to the stream again. It must not log. */
+void log_divert(void (*take)(struct slice line));
+
 /* True when lines of that level are written: lets callers skip preparing them. */
 bool log_is_on(enum log_level level);
 

@@ -31,6 +31,14 @@ enum {
     NEEDS_FILTER = 4,    /* who gets the event */
 };
 
+/* What goes on only when somebody has seen it (core_options.intercepts). */
+enum intercept {
+    INTERCEPT_PUBLISH = 1,
+    INTERCEPT_CALL = 2,   /* and more input of a call; not what the router answers itself */
+    INTERCEPT_RESULT = 4, /* YIELD */
+    INTERCEPT_ERROR = 8,  /* of a callee */
+};
+
 /* Valid until it is answered or taken back. */
 struct question {
     uint64_t id;
@@ -48,7 +56,13 @@ struct question {
     unsigned needs; /* bit set of NEEDS_ */
     enum rule_action action;
     enum match match;   /* of a SUBSCRIBE or REGISTER */
-    struct grant given; /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave */
+    bool is_chunk;      /* a CALL that is more input for one that was let through */
+    struct grant given; /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave. It holds unless
+                           the decision says otherwise. */
+
+    /* ANSWER; peer and session are the callee's, which may be gone already: */
+    uint64_t caller;        /* session id */
+    struct slice procedure; /* that was called */
 };
 
 enum verdict {
@@ -82,9 +96,9 @@ struct decision {
 
     /* REFUSE, DENY: */
     const char *reason, *words; /* URI (DENY: NULL is not_authorized), and text or NULL */
-    const char *cause;          /* REFUSE: what nobody but the log may know, or NULL */
+    const char *cause;          /* REFUSE, DENY: what nobody but the log may know, or NULL */
     struct slice kwargs;        /* DENY: encoded dict for the ERROR, or none */
-    bool closes;                /* DENY: the session is ended as well */
+    bool closes;                /* DENY: `session` of the question is ended as well */
 
     /* ALLOW, DENY of an AUTHORIZE question: the answer is kept for those who are equal in the
      * attributes that were read for it. */

@@ -112,14 +112,18 @@ static void stop_waiting(const struct core *core, struct call *call)
     call->queue_until = NEVER;
 }
 
+uint64_t call_hash(const struct core *core, struct slice procedure)
+{
+    return hash_bytes(procedure, core->dealer.index.seed[0], core->dealer.index.seed[1]);
+}
+
 void call_remember(const struct core *core, struct session *caller, uint64_t request,
-                   struct slice procedure)
+                   uint64_t procedure)
 {
     if (caller->finished == NULL)
         caller->finished = mem_zero(MAX_FINISHED_CALLS, sizeof *caller->finished);
-    caller->finished[caller->finished_count++ % MAX_FINISHED_CALLS] = (struct finished_call){
-        request, core->now,
-        hash_bytes(procedure, core->dealer.index.seed[0], core->dealer.index.seed[1])};
+    caller->finished[caller->finished_count++ % MAX_FINISHED_CALLS] =
+        (struct finished_call){request, core->now, procedure};
 }
 
 void call_free(struct core *core, struct call *call)
@@ -128,7 +132,7 @@ void call_free(struct core *core, struct call *call)
         call_unassign(core, call);
     stop_waiting(core, call);
     if (UNLIKELY(call->is_progressive))
-        call_remember(core, call->caller, call->request, call->kept->msg.text);
+        call_remember(core, call->caller, call->request, call->procedure);
     map_remove(&core->dealer.calls, call->caller->id, call->request);
     list_remove(&call->in_caller);
     call->caller->call_count--;
@@ -295,8 +299,7 @@ static bool was_finished(const struct core *core, const struct session *session,
 
         if (f->request != msg->id || core->now - f->at > FINISHED_CALL_MS)
             continue;
-        if (!same_procedure || f->procedure == hash_bytes(msg->text, core->dealer.index.seed[0],
-                                                          core->dealer.index.seed[1]))
+        if (!same_procedure || f->procedure == call_hash(core, msg->text))
             return true;
     }
     return false;
@@ -328,7 +331,7 @@ static enum call_id judge_pending(const struct core *core, const struct call *ca
         return violation(msg, "is the id of a call that is pending", fault);
     if (call->inputs_done)
         return violation(msg, "has had its last chunk", fault);
-    if (slice_eq(call->kept->msg.text, msg->text))
+    if (call->procedure == call_hash(core, msg->text))
         return CALL_ID_CHUNK;
     if (core->options.request_id_check == REQUEST_IDS_LENIENT)
         return CALL_ID_LATE;
@@ -362,11 +365,16 @@ bool calls_is_pending(const struct core *core, const struct session *caller, uin
     return map_get(&core->dealer.calls, caller->id, request) != NULL;
 }
 
+bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg)
+{
+    return was_finished(core, caller, msg, true);
+}
+
 void calls_expect_late(const struct core *core, struct session *caller, const struct msg *msg,
                        bool is_progressive)
 {
     if (is_progressive)
-        call_remember(core, caller, msg->id, msg->text);
+        call_remember(core, caller, msg->id, call_hash(core, msg->text));
 }
 
 /* ---- checks ---- */

@@ -33,6 +33,9 @@ enum call_id calls_judge_id(const struct core *core, const struct session *sessi
 /* Whether a call of this session is pending under that id. */
 bool calls_is_pending(const struct core *core, const struct session *caller, uint64_t request);
 
+/* Whether that CALL is more input for a call that is over. */
+bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg);
+
 /* A CALL came to nothing before it was a call: when it was progressive, more input for it is
  * late. */
 void calls_expect_late(const struct core *core, struct session *caller, const struct msg *msg,
@@ -43,6 +46,10 @@ void calls_call(struct core *core, struct session *caller, const struct msg *msg
                 const struct options *options);
 void calls_chunk(struct core *core, struct session *caller, const struct msg *msg,
                  const struct options *options);
+
+/* More input was refused: the call ends, and its callee need not go on. The caller is told by whoever
+ * refused it. */
+void calls_drop(struct core *core, struct session *caller, uint64_t request);
 
 /* YIELD and ERROR(INVOCATION) (answer.c). Return 0, or an ERR_* with a fault. */
 int calls_yield(struct core *core, struct session *callee, const struct msg *msg,

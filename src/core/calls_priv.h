@@ -30,6 +30,7 @@ struct call {
     uint64_t request;         /* of the caller's CALL */
     uint64_t invocation;      /* of our INVOCATION */
     uint64_t registration_id; /* where it was matched */
+    uint64_t procedure;       /* of a progressive call: hash of the URI that the caller named */
     struct list in_caller;    /* caller->calls */
     struct list in_callee;    /* callee->invocations */
     struct list in_waiting;   /* registration->waiting */
@@ -58,9 +59,12 @@ struct call {
 struct call *call_new(struct core *core, struct session *caller, uint64_t request,
                       const struct registration *registration);
 
+/* A URI as calls remember it. */
+uint64_t call_hash(const struct core *core, struct slice procedure);
+
 /* A progressive call is over: its late chunks must not be taken for new calls. */
 void call_remember(const struct core *core, struct session *caller, uint64_t request,
-                   struct slice procedure);
+                   uint64_t procedure);
 
 /* Gives the call to a callee under a new invocation id; and takes it back. */
 void call_assign(struct core *core, struct call *call, struct callee *callee);

@@ -71,6 +71,7 @@ struct core_options {
                                        ones; NULL-terminated; NULL: all; copied */
     bool tells_left;                /* ACT_LEFT for each session that ends */
     bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
+    unsigned intercepts;            /* bit set of enum intercept: these messages are asked about */
     uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
     uint32_t max_joining;           /* sessions that are being opened at one time */
     unsigned roles;                 /* bit set of enum router_role */

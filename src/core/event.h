@@ -30,7 +30,7 @@ enum event_type {
 };
 
 /* EV_RULES. Of the options those count that a policy makes: rules (borrowed from now on; the old
- * ones are not needed after the step) and expose. */
+ * ones are not needed after the step), intercepts and expose. */
 struct renewal {
     const struct core_options *options;
     bool rechecks; /* what sessions hold is judged again */

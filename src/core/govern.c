@@ -39,6 +39,7 @@ static void take_options(struct core *core, const struct core_options *options)
     const char *const *old = core->options.expose;
 
     core->options.rules = options->rules;
+    core->options.intercepts = options->intercepts;
     core->options.expose = govern_copy_names(options->expose);
     mem_free((void *)(uintptr_t)old);
 }

@@ -23,7 +23,8 @@ struct grant {
     enum codec codec;                /* of the three encoded values */
     struct slice uri;                /* topic or procedure */
     struct slice args, kwargs;       /* encoded list, encoded dict */
-    struct slice options;            /* encoded dict: these stand before the client's, key by key */
+    struct slice options;            /* encoded dict: these stand before the client's, key by key;
+                                        a null takes the client's away */
     const struct audience *audience; /* who may get the event; NULL: everybody */
 };
 

@@ -326,6 +326,13 @@ static const char *fault_of(const struct core *core, const struct session *calle
     return NULL;
 }
 
+/* What the caller will name in the chunks that follow. */
+static uint64_t asked_hash(const struct core *core, const struct msg *msg,
+                           const struct options *options)
+{
+    return call_hash(core, options->asked.data != NULL ? options->asked : msg->text);
+}
+
 void calls_call(struct core *core, struct session *caller, const struct msg *msg,
                 const struct options *options)
 {
@@ -336,7 +343,7 @@ void calls_call(struct core *core, struct session *caller, const struct msg *msg
     reg = error == NULL ? dealer_match(core, msg->text) : NULL;
     if (reg == NULL && error == NULL && core_reserves(core, msg->text)) {
         if (options->progress)
-            call_remember(core, caller, msg->id, msg->text);
+            call_remember(core, caller, msg->id, asked_hash(core, msg, options));
         meta_call(core, caller, msg, &options->grant);
         return;
     }
@@ -344,7 +351,7 @@ void calls_call(struct core *core, struct session *caller, const struct msg *msg
         call_send_error(core, caller, msg->id, error == NULL ? WAMP_NO_SUCH_PROCEDURE : error,
                         error == NULL ? "no callee has registered this procedure" : words);
         if (UNLIKELY(options->progress))
-            call_remember(core, caller, msg->id, msg->text);
+            call_remember(core, caller, msg->id, asked_hash(core, msg, options));
         return;
     }
 
@@ -355,6 +362,7 @@ void calls_call(struct core *core, struct session *caller, const struct msg *msg
     call->receive_progress = options->receive_progress;
     if (UNLIKELY(options->progress)) {
         call->is_progressive = true;
+        call->procedure = asked_hash(core, msg, options);
         call_keep(call, msg, callee != NULL && session_can(callee->session, CALLEE_CALL_REROUTE));
     }
     if (LIKELY(callee != NULL))
@@ -375,6 +383,15 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
         send_chunk(core, call, msg, options->progress);
     else
         keep_chunk(core, call, msg, options->progress);
+}
+
+void calls_drop(struct core *core, struct session *caller, uint64_t request)
+{
+    struct call *call = map_get(&core->dealer.calls, caller->id, request);
+
+    if (call->callee != NULL && !call->is_cancelled)
+        call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
+    call_end(core, call);
 }
 
 /* ---- re-routing ---- */

@@ -295,7 +295,7 @@ static void fail(struct meta_call *call, const char *uri, const char *words)
 static void note_denied(struct meta_call *call, const char *words)
 {
     notice_denied(call->core, call->caller, RULE_CALL, MATCH_EXACT, call->msg->text,
-                  WAMP_NOT_AUTHORIZED, words);
+                  WAMP_NOT_AUTHORIZED, words, NULL);
 }
 
 /* Runs the handler and answers; the caller is still there, since nobody may kill itself. */
@@ -338,7 +338,8 @@ void meta_call(struct core *core, struct session *caller, const struct msg *msg,
                const struct grant *grant)
 {
     const struct procedure *procedure = find_procedure(core, msg->text);
-    struct meta_call call = {.core = core, .caller = caller, .msg = msg, .codec = msg->codec};
+    struct meta_call call = {
+        .core = core, .caller = caller, .msg = msg, .codec = msg->payload.codec};
 
     if (procedure == NULL) {
         fail(&call, WAMP_NO_SUCH_PROCEDURE, "the router has no such procedure");

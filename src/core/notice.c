@@ -112,12 +112,14 @@ void notice_killed(struct core *core, const struct session *session, const struc
 }
 
 void notice_denied(struct core *core, const struct session *session, enum rule_action action,
-                   enum match match, struct slice uri, const char *reason, const char *words)
+                   enum match match, struct slice uri, const char *reason, const char *words,
+                   const char *cause)
 {
     struct notice *notice = notice_of(core, session);
 
     notice->words = copy_words(core, reason);
     notice->text = copy_words(core, words);
+    notice->cause = copy_words(core, cause);
     notice->uri = copy(core, uri);
     notice->action = (uint8_t)action;
     notice->match = (uint8_t)match;

@@ -25,8 +25,10 @@ void notice_refused(struct core *core, uint64_t peer, const struct transport *tr
 void notice_killed(struct core *core, const struct session *session, const struct session *by,
                    struct slice procedure, const char *reason);
 
-/* A session may not do what it wanted to. */
+/* A session may not do what it wanted to; with a cause for the log alone, or NULL: what was decided
+ * about it does not fit. */
 void notice_denied(struct core *core, const struct session *session, enum rule_action action,
-                   enum match match, struct slice uri, const char *reason, const char *words);
+                   enum match match, struct slice uri, const char *reason, const char *words,
+                   const char *cause);
 
 #endif

@@ -363,6 +363,7 @@ int options_read(struct options *options, const struct msg *msg, struct arena *a
             add_filter(options, &entry, arena);
         } else if (msg->type == MSG_ERROR && is_private(entry.key)) {
             options->custom = msg->dict;
+            options->custom_codec = msg->codec;
         }
     }
     return 0;

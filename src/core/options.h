@@ -62,7 +62,9 @@ struct options {
     unsigned passed;                  /* bit set of 1 << enum passed */
     struct slice pass[PASS_COUNT];    /* valid where the bit is set */
     struct slice custom;              /* ERROR: the dict itself if it has keys `_x...`, `x_...` */
-    struct grant grant;               /* not of the message: what its authorization added */
+    enum codec custom_codec;
+    struct slice asked; /* not of the message: the URI that was replaced; or none */
+    struct grant grant; /* not of the message: what its authorization added */
     unsigned filter_count;
     struct filter_option *filters; /* in the arena */
 };

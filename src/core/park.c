@@ -6,9 +6,10 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/amend.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
-#include "core/grant.h"
+#include "core/hold.h"
 #include "core/limits.h"
 #include "core/notice.h"
 #include "core/send.h"
@@ -30,9 +31,9 @@ static struct parked *first_of(const struct session *session)
     return node == NULL ? NULL : container_of(node, struct parked, in_session);
 }
 
-static struct parked *parked_new(struct session *session, const struct msg *msg)
+static struct parked *parked_new(struct session *session, const struct msg *msg, size_t more)
 {
-    struct parked *parked = mem_alloc(sizeof *parked + msg_len(msg));
+    struct parked *parked = mem_alloc(sizeof *parked + msg_len(msg) + more);
 
     parked->question.id = 0;
     parked->is_canceled = false;
@@ -66,32 +67,31 @@ static void look_at_room(struct core *core, struct session *session)
     bool is_judged = first != NULL && first->question.id != 0;
     uint32_t waiting = session->parked_count - (is_judged ? 1 : 0);
     size_t len = session->parked_len - (is_judged ? msg_len(&first->msg) : 0);
-    bool is_full = waiting >= MAX_PARKED || len >= MAX_PARKED_LEN;
 
-    if (is_full && !session->is_held) {
-        session->is_held = true;
-        outbox_hold(core->out, session->peer, true);
-    } else if (session->is_held && waiting <= MAX_PARKED / 2 && len <= MAX_PARKED_LEN / 2) {
-        session->is_held = false;
-        outbox_hold(core->out, session->peer, false);
-    }
+    if (waiting >= MAX_PARKED || len >= MAX_PARKED_LEN)
+        hold_set(core, session, HOLD_PARKED, true);
+    else if (waiting <= MAX_PARKED / 2 && len <= MAX_PARKED_LEN / 2)
+        hold_set(core, session, HOLD_PARKED, false);
 }
 
-void park_ask(struct core *core, struct session *session, enum rule_action action, enum match match,
-              const struct msg *msg)
+void park_ask(struct core *core, struct session *session, const struct msg *msg,
+              const struct question *about)
 {
-    struct parked *parked = parked_new(session, msg);
+    struct slice options = about->given.options;
+    struct parked *parked = parked_new(session, msg, options.len);
 
     /* What is being judged stands before what came later. */
     list_remove(&parked->in_session);
     list_prepend(&session->parked, &parked->in_session);
-    parked->question = (struct question){.id = ++core->last_question,
-                                         .ask = ASK_AUTHORIZE,
-                                         .peer = session->peer,
-                                         .session = session->id,
-                                         .msg = &parked->msg,
-                                         .action = action,
-                                         .match = match};
+    parked->question = *about;
+    parked->question.id = ++core->last_question;
+    parked->question.ask = ASK_AUTHORIZE;
+    parked->question.peer = session->peer;
+    parked->question.session = session->id;
+    parked->question.msg = &parked->msg;
+    if (options.len != 0) /* rules may change before there is an answer */
+        parked->question.given.options.data =
+            memcpy(parked->bytes + msg_len(msg), options.data, options.len);
     map_put(&core->questions, parked->question.id, 0, session);
     outbox_ask(core->out, session->peer, parked->question.id);
 }
@@ -106,7 +106,7 @@ bool park_message(struct core *core, struct session *session, const struct msg *
 {
     if (list_is_empty(&session->parked) || !has_to_wait(msg->type))
         return false;
-    parked_new(session, msg);
+    parked_new(session, msg, 0);
     look_at_room(core, session);
     return true;
 }
@@ -166,15 +166,56 @@ static void deny(struct core *core, struct session *session, const struct questi
     struct fault fault;
 
     notice_denied(core, session, question->action, question->match, msg->text, reason,
-                  decision->words);
+                  decision->words, decision->cause);
     if (msg->type == MSG_PUBLISH &&
         (options_read(&options, msg, &core->scratch, &fault) < 0 || !options.acknowledge))
         return;
     if (msg->type == MSG_CALL) {
         core->counters.errors++;
-        calls_expect_late(core, session, msg, is_progressive(core, msg));
+        if (calls_is_pending(core, session, msg->id)) /* a chunk of it */
+            calls_drop(core, session, msg->id);
+        else
+            calls_expect_late(core, session, msg, is_progressive(core, msg));
     }
-    send_error(core, session, msg->type, msg->id, reason, decision->words);
+    send_denial(core, session, msg->type, msg->id, decision);
+}
+
+/* The session is to end as well, for the same reason. */
+static void close_session(struct core *core, struct session *session,
+                          const struct decision *decision)
+{
+    struct slice reason =
+        slice_of(decision->reason == NULL ? WAMP_NOT_AUTHORIZED : decision->reason);
+    const char *copy = arena_copy(&core->scratch, slice_make(reason.data, reason.len + 1)).data;
+
+    notice_killed(core, session, NULL, (struct slice){0}, copy);
+    session_shut_down(core, session, copy, slice_of(decision->words));
+}
+
+static void allow(struct core *core, struct session *session, const struct parked *parked,
+                  const struct question *question, const struct grant *grant)
+{
+    struct amended amended;
+    const char *words;
+
+    words = question->is_chunk
+                ? amend_chunk(core, &parked->msg, grant, &amended)
+                : amend_request(core, session, &parked->msg, &question->given, grant, &amended);
+    if (words != NULL) {
+        deny(core, session, question,
+             &(struct decision){.reason = WAMP_AUTHORIZATION_FAILED, .cause = words});
+    } else if (question->is_chunk) {
+        calls_chunk(core, session, &amended.msg, &amended.options);
+    } else {
+        session_perform(core, session, &amended.msg, &amended.options);
+    }
+}
+
+/* More input for a call that ended while it was judged. */
+static bool is_late(const struct core *core, const struct session *session,
+                    const struct question *question)
+{
+    return question->is_chunk && !calls_is_pending(core, session, question->msg->id);
 }
 
 void park_decide(struct core *core, struct session *session, const struct decision *decision)
@@ -185,12 +226,15 @@ void park_decide(struct core *core, struct session *session, const struct decisi
     CHECK(parked != NULL && parked->question.id == decision->question);
     CHECK(decision->verdict == VERDICT_ALLOW || decision->verdict == VERDICT_DENY);
     map_remove(&core->questions, parked->question.id, 0);
-    parked->question.id = 0;
     unlink_parked(session, parked);
-    if (decision->verdict == VERDICT_ALLOW)
-        session_perform(core, session, &parked->msg, &decision->grant);
-    else
-        deny(core, session, &parked->question, decision);
+    if (decision->verdict == VERDICT_DENY) {
+        if (!is_late(core, session, &parked->question))
+            deny(core, session, &parked->question, decision);
+        if (decision->closes)
+            close_session(core, session, decision);
+    } else if (!is_late(core, session, &parked->question)) {
+        allow(core, session, parked, &parked->question, &decision->grant);
+    }
     mem_free(parked);
     if (map_get(&core->by_peer, peer, 0) == session)
         go_on(core, session);
@@ -204,7 +248,8 @@ static struct parked *find_call(struct core *core, const struct session *session
         struct parked *parked = container_of(node, struct parked, in_session);
 
         if (parked->msg.type == MSG_CALL && parked->msg.id == request &&
-            (!parked->is_canceled || is_progressive(core, &parked->msg)))
+            (!parked->is_canceled || is_progressive(core, &parked->msg)) &&
+            !calls_is_over(core, session, &parked->msg))
             return parked;
     }
     return NULL;
@@ -244,9 +289,7 @@ void park_forget(struct core *core, struct session *session)
             outbox_unask(core->out, session->peer, parked->question.id);
         parked_free(core, session, parked);
     }
-    if (session->is_held)
-        outbox_hold(core->out, session->peer, false);
-    session->is_held = false;
+    hold_set(core, session, HOLD_PARKED, false);
 }
 
 const struct question *park_question(const struct session *session)

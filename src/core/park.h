@@ -13,9 +13,10 @@
 #include "core/ask.h"
 #include "core/session.h"
 
-/* Puts the question whether the session may do that; the message is copied. */
-void park_ask(struct core *core, struct session *session, enum rule_action action, enum match match,
-              const struct msg *msg);
+/* Puts a question about the message, which is copied: `about` says its needs, action and match,
+ * what the rules gave, and whether it is a chunk. */
+void park_ask(struct core *core, struct session *session, const struct msg *msg,
+              const struct question *about);
 
 /* True when the message has to wait behind a question; it is kept then. */
 bool park_message(struct core *core, struct session *session, const struct msg *msg);

@@ -82,6 +82,27 @@ struct blob *reply_error(enum codec codec, enum msg_type request_type, uint64_t 
     return finish(&e);
 }
 
+struct blob *reply_denial(enum codec codec, enum msg_type request_type, uint64_t request,
+                          const char *uri, const char *words, enum codec from, struct slice kwargs)
+{
+    struct encoder e;
+
+    if (kwargs.len == 0)
+        return reply_error(codec, request_type, request, uri, words);
+    start(&e, codec, MSG_ERROR, 7, 192 + kwargs.len);
+    encode_uint(&e, (uint64_t)request_type);
+    encode_uint(&e, request);
+    encode_map(&e, 0);
+    encode_end(&e);
+    encode_text(&e, slice_of(uri));
+    encode_list(&e, words == NULL ? 0 : 1);
+    if (words != NULL)
+        encode_text(&e, slice_of(words));
+    encode_end(&e);
+    encode_value(&e, from, kwargs);
+    return finish(&e);
+}
+
 struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, uint64_t id)
 {
     struct encoder e;
@@ -283,13 +304,13 @@ static void encode_custom(struct encoder *e, const struct forward *f, struct are
 {
     struct dict_walk entry;
 
-    dict_walk(&entry, f->payload->codec, f->options->custom, arena);
+    dict_walk(&entry, f->options->custom_codec, f->options->custom, arena);
     while (dict_next(&entry)) {
         if (entry.key.len < 3 ||
             (entry.key.data[0] != '_' && !slice_starts_with(entry.key, SLICE("x_"))))
             continue;
         encode_text(e, entry.key);
-        encode_value(e, f->payload->codec, entry.value);
+        encode_value(e, f->options->custom_codec, entry.value);
     }
 }
 

@@ -24,6 +24,10 @@ struct blob *reply_goodbye(enum codec codec, const char *reason, struct slice wo
 struct blob *reply_error(enum codec codec, enum msg_type request_type, uint64_t request,
                          const char *uri, const char *words);
 
+/* The same with ArgumentsKw: an encoded dict in `from`, or none. */
+struct blob *reply_denial(enum codec codec, enum msg_type request_type, uint64_t request,
+                          const char *uri, const char *words, enum codec from, struct slice kwargs);
+
 /* PUBLISHED, SUBSCRIBED, REGISTERED: a request and an id. UNSUBSCRIBED, UNREGISTERED: only the
  * request (id 0). */
 struct blob *reply_done(enum codec codec, enum msg_type type, uint64_t request, uint64_t id);

@@ -14,4 +14,8 @@ void send_reply(struct core *core, const struct session *session, struct blob *b
 void send_error(struct core *core, const struct session *session, enum msg_type request_type,
                 uint64_t request, const char *uri, const char *words);
 
+/* ERROR as a decision says it: its reason, or wamp.error.not_authorized. */
+void send_denial(struct core *core, const struct session *session, enum msg_type request_type,
+                 uint64_t request, const struct decision *decision);
+
 #endif

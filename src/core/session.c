@@ -13,6 +13,7 @@
 #include "core/join.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
+#include "core/needs.h"
 #include "core/notice.h"
 #include "core/park.h"
 #include "core/permit.h"
@@ -192,21 +193,26 @@ static bool judge(struct core *core, struct session *session, const struct msg *
                               : msg->type == MSG_SUBSCRIBE ? RULE_SUBSCRIBE
                                                            : RULE_REGISTER;
     bool may_be_reserved = action == RULE_CALL || action == RULE_SUBSCRIBE;
+    enum rule_effect effect;
+    unsigned needs;
 
     if (!uri_is_valid(msg->text, options->match, core->options.strict_uris) ||
         (!may_be_reserved && core_reserves(core, msg->text)))
         return true;
-    switch (permit_judge(core, session, action, options->match, msg->text, &options->grant)) {
-    case RULE_ALLOW:
-        return true;
-    case RULE_ASK:
-        park_ask(core, session, action, options->match, msg);
+    effect = permit_judge(core, session, action, options->match, msg->text, &options->grant);
+    if (effect != RULE_DENY) {
+        needs = needs_of_request(core, session, msg, effect);
+        if (needs == 0)
+            return true;
+        park_ask(core, session, msg,
+                 &(struct question){.needs = needs,
+                                    .action = action,
+                                    .match = options->match,
+                                    .given = options->grant});
         return false;
-    case RULE_DENY:
-    case RULE_EFFECT_COUNT:
-        break;
     }
-    notice_denied(core, session, action, options->match, msg->text, WAMP_NOT_AUTHORIZED, NULL);
+    notice_denied(core, session, action, options->match, msg->text, WAMP_NOT_AUTHORIZED, NULL,
+                  NULL);
     if (msg->type == MSG_CALL)
         calls_expect_late(core, session, msg, options->progress);
     if (msg->type != MSG_PUBLISH || options->acknowledge)
@@ -218,8 +224,7 @@ static bool judge(struct core *core, struct session *session, const struct msg *
 static inline bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
                                 struct options *options)
 {
-    return LIKELY(core->options.rules == NULL) || session->is_trusted ||
-           judge(core, session, msg, options);
+    return !needs_are_possible(core, session) || judge(core, session, msg, options);
 }
 
 static inline void perform(struct core *core, struct session *session, const struct msg *msg,
@@ -242,17 +247,9 @@ static inline void perform(struct core *core, struct session *session, const str
 }
 
 void session_perform(struct core *core, struct session *session, const struct msg *msg,
-                     const struct grant *grant)
+                     const struct options *options)
 {
-    struct options options;
-    struct fault fault;
-
-    if (options_read(&options, msg, &core->scratch, &fault) < 0)
-        return; /* not so: it was read before it was asked about */
-    if (options.invoke == INVOKE_UNKNOWN)
-        options.invoke = INVOKE_ROUNDROBIN;
-    options.grant = *grant;
-    perform(core, session, msg, &options);
+    perform(core, session, msg, options);
 }
 
 static int check_progress(const struct core *core, const struct session *session,
@@ -264,6 +261,19 @@ static int check_progress(const struct core *core, const struct session *session
     return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION,
                      "CALL.Options.progress: the session did not announce "
                      "progressive_call_invocations");
+}
+
+/* It was judged whether the call is allowed; but not what else it says. */
+static void on_chunk(struct core *core, struct session *session, const struct msg *msg,
+                     const struct options *options)
+{
+    unsigned needs = needs_of_chunk(core, session);
+
+    if (LIKELY(needs == 0))
+        calls_chunk(core, session, msg, options);
+    else
+        park_ask(core, session, msg,
+                 &(struct question){.needs = needs, .action = RULE_CALL, .is_chunk = true});
 }
 
 static int on_call(struct core *core, struct session *session, const struct msg *msg,
@@ -281,7 +291,7 @@ static int on_call(struct core *core, struct session *session, const struct msg 
     if (err < 0 || id == CALL_ID_LATE)
         return err;
     if (id == CALL_ID_CHUNK) {
-        calls_chunk(core, session, msg, &options);
+        on_chunk(core, session, msg, &options);
         return 0;
     }
     err = check_ppt(core, session, msg, &options, fault);

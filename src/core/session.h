@@ -21,6 +21,7 @@
 #include "core/features.h"
 
 struct core;
+struct options;
 
 enum session_state { SESSION_AUTHENTICATING, SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
@@ -80,7 +81,7 @@ struct session {
     struct list parked;             /* owned: struct parked; see park.h */
     uint32_t parked_count;
     size_t parked_len;          /* bytes of their messages */
-    bool is_held;               /* its connection is not read */
+    uint8_t holds;              /* why its connection is not read: bit set of enum hold */
     bool is_draining;           /* what was parked is being handled */
     struct list rechecking;     /* core->recheck.sessions */
     uint32_t turn;              /* what it holds and bears another one is to be judged again */
@@ -109,7 +110,7 @@ void session_take(struct core *core, struct session *session, const struct msg *
 
 /* Does what the message asks for; that is allowed by now. */
 void session_perform(struct core *core, struct session *session, const struct msg *msg,
-                     const struct grant *grant);
+                     const struct options *options);
 
 void session_free(struct core *core, struct session *session);
 

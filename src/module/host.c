@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "module/work.h"
+#include "state/state.h"
 
 #include <lauxlib.h>
 
@@ -92,6 +93,15 @@ struct host *l_host_waits(lua_State *lua)
     if (host->loop == NULL)
         luaL_error(lua, "cannot wait here: the policy is only being checked");
     return host;
+}
+
+void host_set_state(struct host *host, const struct state *state)
+{
+    host->kv = state->kv;
+    host->limiters = state->limiters;
+    host->metrics = state->metrics;
+    if (host->config->router_state != NULL)
+        host->router_kv = host->config->router_state->kv;
 }
 
 void host_fini(struct host *host)

@@ -13,6 +13,11 @@
 
 #include <lua.h>
 
+struct kv_space;
+struct limiters;
+struct metrics_scope;
+struct router_state;
+struct state;
 struct uv_loop_s;
 
 struct secret {
@@ -28,8 +33,10 @@ struct host_config {
     const char *data_folder; /* where files of stores and databases are; NULL: nowhere */
     const char *const
         *http_hosts; /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
-    const char *const *c_modules; /* that may be required; NULL-terminated, or NULL */
-    size_t memory;                /* bytes of a state of Lua; 0: the default */
+    const char *const *c_modules;          /* that may be required; NULL-terminated, or NULL */
+    size_t memory;                         /* bytes of a state of Lua; 0: the default */
+    uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
+    struct router_state *router_state;     /* what all realms share; NULL: nothing */
 };
 
 struct host {
@@ -49,6 +56,12 @@ struct host {
     /* The name of the hook that runs, for logs; NULL: none does. May be NULL. */
     const char *(*hook)(lua_State *lua);
 
+    /* What outlives the state; borrowed. NULL while a policy is only being checked: it may open
+     * stores then, and find nothing in them. */
+    struct kv_space *kv, *router_kv;
+    struct limiters *limiters;
+    struct metrics_scope *metrics;
+
     /* Of this room: what is under way and what stays open. host_fini gives it back. */
     struct tally *work;
 };
@@ -56,7 +69,10 @@ struct host {
 /* A host of nobody, with the clocks of the machine and an empty configuration. */
 void host_init(struct host *host);
 
-/* After its state is gone. Ends what can be ended; what runs on other threads ends on the loop when
+/* Gives it the state of its realm, and what the configuration says that all realms share. */
+void host_set_state(struct host *host, const struct state *state);
+
+/* After its state of Lua is gone. Ends what can be ended; what runs on other threads ends on the loop when
  * it is done, and needs the host no more. */
 void host_fini(struct host *host);
 

@@ -11,9 +11,29 @@
 #include <stdio.h>
 
 static const struct module_table *const tables[] = {
-    &module_values, &module_json,    &module_msgpack, &module_cbor,         &module_log,
-    &module_time,   &module_matcher, &module_uri,     &module_config_class, &module_config,
-    &module_crypto, &module_derive,  &module_jwt_key, &module_jwt,          NULL,
+    &module_values,
+    &module_json,
+    &module_msgpack,
+    &module_cbor,
+    &module_log,
+    &module_time,
+    &module_matcher,
+    &module_uri,
+    &module_config_class,
+    &module_config,
+    &module_crypto,
+    &module_derive,
+    &module_jwt_key,
+    &module_jwt,
+    &module_kv_class,
+    &module_kv,
+    &module_limiter_class,
+    &module_limiter,
+    &module_counter,
+    &module_gauge,
+    &module_histogram,
+    &module_metrics,
+    NULL,
 };
 
 const struct module_table *const *module_tables(void)

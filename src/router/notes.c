@@ -27,6 +27,12 @@ struct denial {
 
 /* ---- for people ---- */
 
+/* A decision that does not fit the message is a mistake of whoever decides. */
+static enum log_level level_of(const struct action *action)
+{
+    return action->kind == NOTE_DENIED && action->notice->cause != NULL ? LOG_WARN : LOG_DEBUG;
+}
+
 static void log_note(struct worker *worker, const struct realm *realm, const struct action *action)
 {
     static const char *const ids[] = {"session-joined",     "session-left",   "session-refused",
@@ -38,12 +44,14 @@ static void log_note(struct worker *worker, const struct realm *realm, const str
     char session[24], peer_id[24];
     const struct peer *peer = pump_find(worker, action->peer);
 
+    if (!log_is_on(level_of(action)))
+        return;
     (void)snprintf(session, sizeof session, "%llu", (unsigned long long)action->key);
     (void)snprintf(peer_id, sizeof peer_id, "%llx", (unsigned long long)action->peer);
-    log_line(LOG_DEBUG, ids[action->kind], words[action->kind], "realm", realm->name, "session",
-             action->key == 0 ? NULL : session, "peer", peer == NULL ? NULL : peer->transport.peer,
-             "connection", peer_id, "detail", notice->words, "uri", notice->uri.data, "cause",
-             notice->cause, NULL);
+    log_line(level_of(action), ids[action->kind], words[action->kind], "realm", realm->name,
+             "session", action->key == 0 ? NULL : session, "peer",
+             peer == NULL ? NULL : peer->transport.peer, "connection", peer_id, "detail",
+             notice->words, "uri", notice->uri.data, "cause", notice->cause, NULL);
 }
 
 /* ---- for the audit log ---- */
@@ -277,8 +285,7 @@ void notes_fini(struct worker *worker)
 
 void notes_write(struct worker *worker, const struct realm *realm, const struct action *action)
 {
-    if (log_is_on(LOG_DEBUG))
-        log_note(worker, realm, action);
+    log_note(worker, realm, action);
     if (!audit_is_on())
         return;
     switch ((enum note)action->kind) {

@@ -215,6 +215,38 @@ static int l_woken(lua_State *lua, int status, lua_KContext ctx)
     return lua_gettop(lua) - before;
 }
 
+static const char blocks_key = 0;
+
+/* Pushes the table of functions of other rooms that stand in the way. */
+static void push_blocks(lua_State *lua)
+{
+    if (lua_rawgetp(lua, LUA_REGISTRYINDEX, &blocks_key) == LUA_TTABLE)
+        return;
+    lua_pop(lua, 1);
+    lua_newtable(lua);
+    lua_pushvalue(lua, -1);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &blocks_key);
+}
+
+void l_wait_blocks(lua_State *lua, lua_CFunction fn, const char *words)
+{
+    push_blocks(lua);
+    lua_pushcfunction(lua, fn);
+    lua_pushstring(lua, words);
+    lua_rawset(lua, -3);
+    lua_pop(lua, 1);
+}
+
+/* Raises when the function at the top is one of them. */
+static void check_blocks(lua_State *lua)
+{
+    push_blocks(lua);
+    lua_pushvalue(lua, -2);
+    if (lua_rawget(lua, -2) == LUA_TSTRING)
+        luaL_error(lua, "%s", lua_tostring(lua, -1));
+    lua_pop(lua, 2);
+}
+
 /* Names the function of C that stands in the way. */
 static int l_cannot_wait(lua_State *lua)
 {
@@ -234,6 +266,8 @@ static int l_cannot_wait(lua_State *lua)
 
         lua_getinfo(lua, "f", &frame);
         fn = lua_tocfunction(lua, -1);
+        if (fn != NULL)
+            check_blocks(lua);
         lua_pop(lua, 1);
         for (size_t i = 0; fn != NULL && i < ARRAY_LEN(blockers); i++) {
             if (fn == blockers[i].fn)

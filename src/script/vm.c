@@ -227,6 +227,56 @@ lua_State *vm_lua(const struct vm *vm)
     return vm->lua;
 }
 
+/* ---- states of others ---- */
+
+static const char guest_key = 0;
+
+static int l_guest_free(lua_State *lua)
+{
+    struct vm *vm = lua_touserdata(lua, 1);
+
+    if (vm->is_encoding)
+        encode_discard(&vm->encoder);
+    vm->is_encoding = false;
+    arena_fini(&vm->scratch);
+    return 0;
+}
+
+/* Its memory is Lua's, so that it ends with the state. */
+static struct vm *l_guest_new(lua_State *lua)
+{
+    struct vm *vm = lua_newuserdatauv(lua, sizeof(*vm), 0);
+
+    memset(vm, 0, sizeof(*vm));
+    CHECK(((uintptr_t)vm & TAG_ALL) == 0);
+    vm->lua = lua;
+    vm->options.encode_max = VM_ENCODE_MAX;
+    list_init(&vm->idle);
+    list_init(&vm->busy);
+    arena_init(&vm->scratch);
+    lua_createtable(lua, 0, 1);
+    lua_pushcfunction(lua, l_guest_free);
+    lua_setfield(lua, -2, "__gc");
+    lua_setmetatable(lua, -2);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &guest_key);
+    *vm_slot(lua) = (uintptr_t)vm;
+    values_open(lua);
+    return vm;
+}
+
+void l_vm_guest(lua_State *lua)
+{
+    struct vm *vm;
+
+    if (LIKELY(*vm_slot(lua) != 0))
+        return;
+    luaL_checkstack(lua, 10, NULL);
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &guest_key);
+    vm = lua_touserdata(lua, -1);
+    lua_pop(lua, 1);
+    *vm_slot(lua) = (uintptr_t)(vm != NULL ? vm : l_guest_new(lua));
+}
+
 /* ---- chunks ---- */
 
 bool vm_load(lua_State *lua, struct slice text, const char *label)

@@ -52,6 +52,11 @@ void vm_free(struct vm *vm);
 /* Its main thread, for what cannot raise: references may be given back. */
 lua_State *vm_lua(const struct vm *vm);
 
+/* For a state that others have made (an interpreter's): from now on values.h works in this thread and
+ * in those that it makes. Nothing else of this room does there. Fine when it was called before, and
+ * in a state of ours. Raises when there is no memory. */
+void l_vm_guest(lua_State *lua);
+
 /* The state that a thread of Lua belongs to. */
 struct vm *vm_of(lua_State *lua);
 

@@ -34,6 +34,10 @@ struct wait {
 /* Raises where nothing can wait: while loading, in a filter predicate, in a comparator. */
 void l_wait_allowed(lua_State *lua);
 
+/* What is said where a function of Lua that `fn` called would wait; fn is a C function without
+ * upvalues. The words are static. */
+void l_wait_blocks(lua_State *lua, lua_CFunction fn, const char *words);
+
 /* Gives the thread back until the wait is done. In the same call of a function as l_wait_allowed, so
  * it cannot raise any more. */
 int l_wait(lua_State *lua, struct wait *wait);

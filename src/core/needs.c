@@ -1,0 +1,43 @@
+/* needs.c -- see needs.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "core/needs.h"
+
+/* A CALL of what the router answers itself: there is nobody that it could be changed for. */
+static bool is_for_router(const struct core *core, struct slice uri)
+{
+    return core_reserves(core, uri) && dealer_match(core, uri) == NULL;
+}
+
+unsigned needs_of_request(const struct core *core, const struct session *session,
+                          const struct msg *msg, enum rule_effect effect)
+{
+    unsigned intercepts = core->options.intercepts;
+    unsigned needs = effect == RULE_ASK ? NEEDS_AUTHORIZE : 0;
+
+    if (session->is_trusted)
+        return 0;
+    if (msg->type == MSG_PUBLISH && (intercepts & INTERCEPT_PUBLISH) != 0)
+        needs |= NEEDS_INTERCEPT;
+    if (msg->type == MSG_CALL && (intercepts & INTERCEPT_CALL) != 0 &&
+        !is_for_router(core, msg->text))
+        needs |= NEEDS_INTERCEPT;
+    return needs;
+}
+
+unsigned needs_of_chunk(const struct core *core, const struct session *caller)
+{
+    bool is_seen = (core->options.intercepts & INTERCEPT_CALL) != 0 && !caller->is_trusted;
+
+    return is_seen ? NEEDS_INTERCEPT : 0;
+}
+
+bool needs_of_answer(const struct core *core, const struct session *callee,
+                     const struct session *caller, enum msg_type type)
+{
+    unsigned which = type == MSG_YIELD ? INTERCEPT_RESULT : INTERCEPT_ERROR;
+
+    return UNLIKELY((core->options.intercepts & which) != 0) && !callee->is_trusted &&
+           !caller->is_trusted;
+}

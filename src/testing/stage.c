@@ -1,0 +1,347 @@
+/* stage.c -- a virtual router with a realm and its policy, as an object of Lua.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "testing/stage.h"
+
+#include "base/mem.h"
+#include "base/writer.h"
+#include "script/values.h"
+
+#include <lauxlib.h>
+
+#include <errno.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#define STAGE            "nexus.testing.stage"
+#define PATIENCE_MS      10000
+#define MAX_PATIENCE_S   600
+#define MAX_ADVANCE_S    3.2e9                   /* a hundred years */
+#define WALL_START       UINT64_C(1767225600000) /* 2026-01-01 */
+#define MAX_OPEN_FOLDERS 16
+
+/* ---- who is let in without a login ---- */
+
+static _Thread_local const struct given *given_now;
+
+void stage_give(const struct given *given)
+{
+    given_now = given;
+}
+
+static void ask(void *mind, const struct question *question)
+{
+    struct decision decision;
+
+    if (given_now == NULL || question->ask != ASK_JOIN) {
+        policy_decider.ask(mind, question);
+        return;
+    }
+    decision = given_now->decision;
+    decision.question = question->id;
+    realm_decide(given_now->realm, &decision);
+}
+
+static const struct decider *decider(void)
+{
+    static _Thread_local struct decider ours;
+
+    ours = policy_decider;
+    ours.ask = ask;
+    return &ours;
+}
+
+/* ---- the end ---- */
+
+static int remove_one(const char *path, const struct stat *stat, int type, struct FTW *ftw)
+{
+    (void)stat;
+    (void)type;
+    (void)ftw;
+    return remove(path);
+}
+
+static void stage_close(struct stage *stage)
+{
+    if (stage->router != NULL)
+        actors_close(stage);
+    router_free(stage->router);
+    policy_free(stage->policy);
+    if (*stage->folder != '\0')
+        (void)nftw(stage->folder, remove_one, MAX_OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
+    arena_fini(&stage->arena);
+    arena_init(&stage->arena);
+    stage->router = NULL;
+    stage->policy = NULL;
+    *stage->folder = '\0';
+}
+
+static int l_close(lua_State *lua)
+{
+    stage_close(luaL_checkudata(lua, 1, STAGE));
+    return 0;
+}
+
+struct stage *l_stage_check(lua_State *lua, int index)
+{
+    struct stage *stage = luaL_checkudata(lua, index, STAGE);
+
+    luaL_argcheck(lua, stage->router != NULL, index, "the router is closed");
+    return stage;
+}
+
+/* ---- the beginning ---- */
+
+static const char *keep_field(lua_State *lua, struct stage *stage, const char *key,
+                              const char *otherwise)
+{
+    const char *text = otherwise;
+    size_t len = otherwise == NULL ? 0 : strlen(otherwise);
+    char *copy;
+
+    if (lua_getfield(lua, 1, key) != LUA_TNIL)
+        text = luaL_checklstring(lua, -1, &len);
+    lua_pop(lua, 1);
+    if (text == NULL)
+        return NULL;
+    copy = arena_alloc(&stage->arena, len + 1);
+    memcpy(copy, text, len);
+    copy[len] = '\0';
+    return copy;
+}
+
+static void l_keep_settings(lua_State *lua, struct stage *stage)
+{
+    struct blob *blob;
+
+    if (lua_getfield(lua, 1, "settings") != LUA_TNIL) {
+        (void)l_values_begin(lua, CODEC_MSGPACK);
+        l_values_put(lua, -1, VALUES_DICT, "settings");
+        blob = l_values_end(lua);
+        stage->config.settings = arena_copy(&stage->arena, blob_slice(blob));
+        blob_drop(blob);
+    }
+    lua_pop(lua, 1);
+}
+
+static void l_keep_secrets(lua_State *lua, struct stage *stage)
+{
+    struct secret *secrets;
+    size_t count = 0;
+
+    if (lua_getfield(lua, 1, "secrets") == LUA_TNIL) {
+        lua_pop(lua, 1);
+        return;
+    }
+    luaL_checktype(lua, -1, LUA_TTABLE);
+    for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1))
+        count++;
+    secrets = arena_alloc(&stage->arena, (count + 1) * sizeof(*secrets));
+    for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) {
+        struct slice name, value;
+
+        luaL_argcheck(lua, lua_type(lua, -2) == LUA_TSTRING && lua_type(lua, -1) == LUA_TSTRING, 1,
+                      "secrets are names and strings");
+        name.data = lua_tolstring(lua, -2, &name.len);
+        value.data = lua_tolstring(lua, -1, &value.len);
+        name = arena_copy(&stage->arena, slice_make(name.data, name.len + 1));
+        value = arena_copy(&stage->arena, value);
+        secrets[stage->config.secret_count++] = (struct secret){name.data, value};
+    }
+    stage->config.secrets = secrets;
+    lua_pop(lua, 1);
+}
+
+static void l_make_folder(lua_State *lua, struct stage *stage)
+{
+    const char *parent = getenv("TMPDIR");
+
+    if (parent == NULL || *parent == '\0')
+        parent = "/tmp";
+    if (snprintf(stage->folder, sizeof(stage->folder), "%s/nexus-test-XXXXXX", parent) <
+            (int)sizeof(stage->folder) &&
+        mkdtemp(stage->folder) != NULL) {
+        stage->config.data_folder = stage->folder;
+        return;
+    }
+    *stage->folder = '\0';
+    luaL_error(lua, "cannot make a folder for data in \"%s\": %s", parent, strerror(errno));
+}
+
+static void say(void *ctx, const char *line)
+{
+    struct writer *lines = ctx;
+
+    if (lines->len != 0)
+        writer_put(lines, '\n');
+    writer_write(lines, line, strlen(line));
+}
+
+/* As the daemon does it. What is wrong with it is raised, all of it. */
+static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
+{
+    struct writer lines;
+
+    writer_init(&lines, 0);
+    stage->policy = policy_load(path, &stage->config, say, &lines);
+    if (stage->policy != NULL) {
+        writer_fini(&lines);
+        return;
+    }
+    /* Without memory for the words this leaks them: there is nothing left to tell then. */
+    lua_pushlstring(lua, lines.len == 0 ? "" : writer_slice(&lines).data, lines.len);
+    writer_fini(&lines);
+    lua_error(lua);
+}
+
+static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
+{
+    struct realm_options realm = {.decider = NULL};
+    char words[200] = "";
+    struct router_options options = {
+        .workers = 1, .realms = &realm, .realm_count = 1, .is_virtual = true, .virtual_wall = wall};
+
+    core_defaults(&realm.core);
+    realm.core.realm = keep_field(lua, stage, "realm", "realm1");
+    if (stage->policy != NULL) {
+        realm.core.rules = policy_rules(stage->policy);
+        realm.core.asks_join = true;
+        realm.decider = decider();
+        realm.decider_ctx = stage->policy;
+    }
+    stage->router = router_new(&options, words, sizeof(words));
+    if (stage->router == NULL)
+        luaL_error(lua, "%s", words);
+    stage->realm = router_realm(stage->router, realm.core.realm);
+}
+
+/* new{ policy = path, realm = , settings = , secrets = , wall = ms, patience = s } */
+int l_stage_new(lua_State *lua)
+{
+    struct stage *stage;
+    const char *path;
+    lua_Number patience;
+    lua_Integer wall;
+
+    l_vm_guest(lua);
+    luaL_checktype(lua, 1, LUA_TTABLE);
+    lua_settop(lua, 1);
+    lua_getfield(lua, 1, "patience");
+    patience = luaL_optnumber(lua, -1, PATIENCE_MS / 1e3);
+    luaL_argcheck(lua, patience > 0 && patience <= MAX_PATIENCE_S, 1, "patience: 0 to 600 seconds");
+    lua_getfield(lua, 1, "wall");
+    wall = luaL_optinteger(lua, -1, (lua_Integer)WALL_START);
+    luaL_argcheck(lua, wall > 0, 1, "wall: milliseconds since 1970");
+    lua_settop(lua, 1);
+
+    stage = lua_newuserdatauv(lua, sizeof(*stage), 0);
+    *stage = (struct stage){.patience_ms = (uint32_t)(patience * 1e3), .first_line = lines_count()};
+    list_init(&stage->actors);
+    arena_init(&stage->arena);
+    luaL_setmetatable(lua, STAGE);
+    l_keep_settings(lua, stage);
+    l_keep_secrets(lua, stage);
+    l_make_folder(lua, stage);
+    path = keep_field(lua, stage, "policy", NULL);
+    if (path != NULL && strcmp(path, "open") != 0)
+        l_load_policy(lua, stage, path);
+    l_make_router(lua, stage, (uint64_t)wall);
+    return 1;
+}
+
+/* ---- time ---- */
+
+static int push_outcome(lua_State *lua, const struct stage *stage, bool is_done)
+{
+    if (!is_done)
+        return luaL_error(lua, "the router is still busy after %f s", stage->patience_ms / 1e3);
+    return 0;
+}
+
+static int l_turn(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+
+    return push_outcome(lua, stage, router_turn(stage->router, stage->patience_ms));
+}
+
+/* advance(seconds) */
+static int l_advance(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+    lua_Number seconds = luaL_checknumber(lua, 2);
+
+    luaL_argcheck(lua, seconds >= 0 && seconds <= MAX_ADVANCE_S, 2, "seconds, not negative");
+    return push_outcome(
+        lua, stage,
+        router_advance(stage->router, (uint64_t)(seconds * 1e3 + 0.5), stage->patience_ms));
+}
+
+/* Seconds of the clock; until the next deadline (nil: there is none); since 1970. */
+static int l_now(lua_State *lua)
+{
+    lua_pushnumber(lua, (lua_Number)router_now(l_stage_check(lua, 1)->router) / 1e3);
+    return 1;
+}
+
+static int l_next(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+    uint64_t now = router_now(stage->router), next = router_next(stage->router);
+
+    if (next == NEVER)
+        return 0;
+    lua_pushnumber(lua, next > now ? (lua_Number)(next - now) / 1e3 : 0);
+    return 1;
+}
+
+static int l_wall(lua_State *lua)
+{
+    lua_pushnumber(lua, (lua_Number)router_wall(l_stage_check(lua, 1)->router) / 1e3);
+    return 1;
+}
+
+/* ---- the rest ---- */
+
+static int l_log(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+
+    l_vm_guest(lua);
+    l_lines_push(lua, stage->first_line);
+    return 1;
+}
+
+static int l_folder(lua_State *lua)
+{
+    lua_pushstring(lua, l_stage_check(lua, 1)->folder);
+    return 1;
+}
+
+static int l_version(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+
+    lua_pushstring(lua, stage->policy == NULL ? "" : policy_version(stage->policy));
+    return 1;
+}
+
+void l_stage_open(lua_State *lua)
+{
+    static const luaL_Reg methods[] = {
+        {"turn", l_turn},      {"advance", l_advance}, {"now", l_now},       {"next", l_next},
+        {"wall", l_wall},      {"log", l_log},         {"folder", l_folder}, {"version", l_version},
+        {"open", l_actor_new}, {"close", l_close},     {NULL, NULL}};
+
+    luaL_newmetatable(lua, STAGE);
+    lua_pushcfunction(lua, l_close);
+    lua_setfield(lua, -2, "__gc");
+    lua_pushboolean(lua, 0);
+    lua_setfield(lua, -2, "__metatable");
+    luaL_newlib(lua, methods);
+    lua_setfield(lua, -2, "__index");
+    lua_pop(lua, 1);
+}

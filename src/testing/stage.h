@@ -1,0 +1,63 @@
+/* stage.h -- what the files of this room share. Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_TESTING_STAGE_H
+#define NEXUS_TESTING_STAGE_H
+
+#include "base/arena.h"
+#include "base/list.h"
+#include "policy/policy.h"
+
+#include <lua.h>
+
+/* A virtual router with one realm and its policy. */
+struct stage {
+    struct router *router; /* owned; NULL: closed */
+    struct policy *policy; /* owned; NULL: everybody may do everything */
+    struct realm *realm;   /* borrowed from the router */
+    struct host_config config;
+    struct arena arena; /* of the config */
+    char folder[256];   /* of data; "": there is none */
+    struct list actors;
+    uint64_t first_line; /* of the log */
+    uint32_t patience_ms;
+};
+
+/* Who is let in without a login, as what. */
+struct given {
+    struct realm *realm;
+    struct decision decision;
+};
+
+/* While it is not NULL, the question whether a peer may join is answered by it. Of this thread. */
+void stage_give(const struct given *given);
+
+/* The open stage at the index; raises for others. */
+struct stage *l_stage_check(lua_State *lua, int index);
+void l_stage_open(lua_State *lua);
+int l_stage_new(lua_State *lua);
+
+/* actor.c: stage:open{...} */
+void l_actors_open(lua_State *lua);
+int l_actor_new(lua_State *lua);
+
+/* Takes the peers of a stage that ends away from their actors. */
+void actors_close(struct stage *stage);
+
+/* lines.c: the log */
+uint64_t lines_count(void);
+int l_lines_capture(lua_State *lua);
+void l_lines_push(lua_State *lua, uint64_t first);
+
+/* certificate.c: a certificate for `subject`, by `issuer`, as DER in the arena */
+struct slice certificate_make(struct arena *arena, struct slice subject, struct slice issuer);
+
+/* proof.c */
+int l_proof_cra(lua_State *lua);
+int l_proof_sign(lua_State *lua);
+int l_proof_public_key(lua_State *lua);
+int l_proof_scram(lua_State *lua);
+int l_proof_random(lua_State *lua);
+
+#endif
