@@ -233,6 +233,11 @@ function Router:set_vars(peer, vars, codec)
   return self.raw:set_vars(peer.session, codec, core.codecs[codec].encode(value.dict(vars)))
 end
 
+--- What was decided for sessions with that value of an attribute is forgotten; or everything.
+function Router:forget(name, wanted)
+  return read_actions(self, self.raw:forget(name, wanted))
+end
+
 --- Ends a session at the will of a policy.
 function Router:finish(peer, reason, words, is_abort)
   return read_actions(self, self.raw:finish(peer.session, reason, words, is_abort))

@@ -273,7 +273,22 @@ static void read_grant(lua_State *L, int table, enum codec codec, struct grant *
     lua_pop(L, 1);
 }
 
-void core_ask_read(lua_State *L, int table, struct decision *decision)
+static void read_reads(lua_State *L, int table, struct decision *decision, struct slice *reads)
+{
+    decision->reads = reads;
+    if (lua_getfield(L, table, "reads") != LUA_TNIL) {
+        decision->read_count = (size_t)luaL_len(L, -1);
+        luaL_argcheck(L, decision->read_count <= CORE_ASK_READS, table, "too many reads");
+        for (size_t i = 0; i < decision->read_count; i++) {
+            lua_geti(L, -1, (lua_Integer)i + 1);
+            reads[i].data = luaL_checklstring(L, -1, &reads[i].len); /* the table keeps it alive */
+            lua_pop(L, 1);
+        }
+    }
+    lua_pop(L, 1);
+}
+
+void core_ask_read(lua_State *L, int table, struct decision *decision, struct slice *reads)
 {
     static const char *const verdicts[] = {
         [VERDICT_ACCEPT] = "accept", [VERDICT_CHALLENGE] = "challenge", [VERDICT_REFUSE] = "refuse",
@@ -298,5 +313,7 @@ void core_ask_read(lua_State *L, int table, struct decision *decision)
                                   .cause = text_or_null(L, table, "cause"),
                                   .kwargs = octets_of(L, table, "kwargs"),
                                   .closes = bool_of(L, table, "closes")};
+    decision->keep_ms = (uint32_t)integer_of(L, table, "keep", 0);
+    read_reads(L, table, decision, reads);
     read_grant(L, table, decision->codec, &decision->grant);
 }

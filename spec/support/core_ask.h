@@ -20,8 +20,11 @@ struct rules *core_ask_rules(lua_State *L, int table);
 /* Pushes a table of what a question says; dicts and payloads are encoded texts in it. */
 void core_ask_push(lua_State *L, const struct question *question);
 
-/* Reads a decision out of a table that keeps its texts alive; `extra`, `attributes`,
- * `kwargs` and what a grant replaces are encoded in `codec`, a name. */
-void core_ask_read(lua_State *L, int table, struct decision *decision);
+/* Reads a decision out of a table that keeps its texts alive; `extra`, `attributes`, `kwargs` and
+ * what a grant replaces are encoded in `codec`, a name. `reads`, a list of names, goes into the
+ * array, which has room for CORE_ASK_READS. */
+#define CORE_ASK_READS 20
+
+void core_ask_read(lua_State *L, int table, struct decision *decision, struct slice *reads);
 
 #endif

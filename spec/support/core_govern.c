@@ -93,8 +93,7 @@ static bool see_session(void *ctx, const struct look *look)
     return true;
 }
 
-/* The value on top of the stack, which stays alive below it. */
-static struct token token_of(lua_State *L)
+struct token core_govern_token(lua_State *L)
 {
     struct token token = {.type = TOKEN_NULL};
 
@@ -123,7 +122,7 @@ void core_govern_push_sessions(lua_State *L, const struct core *core, int table)
     while (lua_next(L, table) != 0) {
         luaL_argcheck(L, count < 8, table, "at most 8 attributes");
         wants[count].name.data = luaL_checklstring(L, -2, &wants[count].name.len);
-        wants[count++].value = token_of(L);
+        wants[count++].value = core_govern_token(L);
         lua_pop(L, 1);
     }
     lua_newtable(L);

@@ -16,6 +16,9 @@ void core_govern_read(lua_State *L, int table, struct core_options *options);
 /* Pushes a table of what is seen of a session; details and vars are encoded texts in it. */
 void core_govern_push_look(lua_State *L, const struct look *look);
 
+/* The value on top of the stack, which must stay alive. */
+struct token core_govern_token(lua_State *L);
+
 /* Pushes lists: of the ids of sessions with all of {name = value, ...} at `table`; of {session, id,
  * match, uri} for subscribers and callees; of {publication, publisher, args} for retained events. */
 void core_govern_push_sessions(lua_State *L, const struct core *core, int table);

@@ -284,6 +284,7 @@ static void read_options(lua_State *L, struct core_options *options)
     options->max_joining = number_field(L, 1, "max_joining", options->max_joining);
     options->roles = read_roles(L, options->roles);
     options->role_check = bool_field(L, 1, "role_check", options->role_check);
+    options->max_kept_nodes = number_field(L, 1, "max_kept_nodes", options->max_kept_nodes);
     options->tells_left = bool_field(L, 1, "tells_left", false);
     read_call_options(L, options);
     read_meta_options(L, options);
@@ -615,10 +616,11 @@ static int router_dropped(lua_State *L)
 static int router_decide(lua_State *L)
 {
     struct router *r = router_arg(L);
+    struct slice reads[CORE_ASK_READS];
     struct decision decision;
 
     luaL_checktype(L, 2, LUA_TTABLE);
-    core_ask_read(L, 2, &decision);
+    core_ask_read(L, 2, &decision, reads);
     step(r, &(struct event){.type = EV_DECISION, .decision = &decision});
     return push_actions(L, r);
 }
@@ -689,6 +691,21 @@ static int router_set_vars(lua_State *L)
     lua_pushboolean(L, err == 0);
     lua_pushstring(L, err == 0 ? "" : err_words(err));
     return 2;
+}
+
+/* router:forget(name, value), or of all. */
+static int router_forget(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct forget forget = {0};
+
+    if (!lua_isnoneornil(L, 2)) {
+        forget.name = octets_arg(L, 2);
+        lua_settop(L, 3);
+        forget.value = core_govern_token(L);
+    }
+    step(r, &(struct event){.type = EV_FORGET, .forget = &forget});
+    return push_actions(L, r);
 }
 
 /* router:finish(session, reason, words, is_abort) */
@@ -826,6 +843,8 @@ static int router_counters(lua_State *L)
         {"dropped", c->dropped},
         {"oversized", c->oversized},
         {"revoked", c->revoked},
+        {"kept", c->kept},
+        {"kept_used", c->kept_used},
     };
 
     lua_createtable(L, 0, (int)ARRAY_LEN(rows));
@@ -877,18 +896,29 @@ int luaopen_core_module(lua_State *L);
 
 int luaopen_core_module(lua_State *L)
 {
-    static const luaL_Reg methods[] = {
-        {"open", router_open},         {"send", router_send},
-        {"drop", router_drop},         {"unsent", router_unsent},
-        {"dropped", router_dropped},   {"decide", router_decide},
-        {"question", router_question}, {"renew", router_renew},
-        {"recheck", router_recheck},   {"set", router_set},
-        {"set_vars", router_set_vars}, {"finish", router_finish},
-        {"look", router_look},         {"find", router_find},
-        {"set_wall", router_set_wall}, {"close_realm", router_close_realm},
-        {"advance", router_advance},   {"wakes_in", router_wakes_in},
-        {"counters", router_counters}, {"claimed_ids", router_claimed_ids},
-        {"free", router_free},         {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"open", router_open},
+                                       {"send", router_send},
+                                       {"drop", router_drop},
+                                       {"unsent", router_unsent},
+                                       {"dropped", router_dropped},
+                                       {"decide", router_decide},
+                                       {"question", router_question},
+                                       {"renew", router_renew},
+                                       {"recheck", router_recheck},
+                                       {"set", router_set},
+                                       {"set_vars", router_set_vars},
+                                       {"forget", router_forget},
+                                       {"finish", router_finish},
+                                       {"look", router_look},
+                                       {"find", router_find},
+                                       {"set_wall", router_set_wall},
+                                       {"close_realm", router_close_realm},
+                                       {"advance", router_advance},
+                                       {"wakes_in", router_wakes_in},
+                                       {"counters", router_counters},
+                                       {"claimed_ids", router_claimed_ids},
+                                       {"free", router_free},
+                                       {NULL, NULL}};
     static const luaL_Reg functions[] = {
         {"new", router_new}, {"check_message", check_message}, {NULL, NULL}};
 

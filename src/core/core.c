@@ -35,6 +35,7 @@ void core_defaults(struct core_options *options)
         .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS,
         .auth_timeout_ms = DEFAULT_AUTH_TIMEOUT_MS,
         .max_joining = DEFAULT_MAX_JOINING,
+        .max_kept_nodes = DEFAULT_MAX_KEPT_NODES,
         .roles = ROUTER_BROKER | ROUTER_DEALER,
         .reserved_prefixes = default_reserved,
         .history_max_result = DEFAULT_HISTORY_MAX_RESULT,
@@ -127,6 +128,7 @@ struct core *core_new(const struct core_options *options)
     reflection_init(core);
     losses_init(core);
     recheck_init(core);
+    kept_init(core);
     deadlines_init(&core->deadlines);
     arena_init(&core->scratch);
     return core;
@@ -164,6 +166,7 @@ void core_free(struct core *core)
         return;
     end_sessions(core);
     recheck_fini(core);
+    kept_fini(core);
     losses_fini(core);
     broker_fini(core);
     dealer_fini(core);
@@ -327,6 +330,9 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     case EV_SET:
         govern_set(core, ev->change);
         break;
+    case EV_FORGET:
+        kept_forget(core, ev->forget);
+        break;
     case EV_END:
         govern_end(core, ev->ending);
         break;
@@ -363,6 +369,7 @@ uint64_t core_wake_at(const struct core *core)
 const struct core_counters *core_counters(struct core *core)
 {
     core->store.ops->count(core->store.store, &core->counters.store);
+    core->counters.kept = core->kept.answer_count;
     return &core->counters;
 }
 
@@ -417,6 +424,7 @@ void core_check(const struct core *core)
     CHECK(open == core->by_id.count && open == core->counters.sessions);
     CHECK(joining == core->joining_count && questions <= joining + open);
     CHECK(trusted == core->trusted_count);
+    kept_check(core);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);

@@ -70,6 +70,7 @@ struct core_options {
     const char *const *expose;      /* attributes that the meta API shows besides the standard
                                        ones; NULL-terminated; NULL: all; copied */
     bool tells_left;                /* ACT_LEFT for each session that ends */
+    uint32_t max_kept_nodes;        /* of the trees of kept decisions; see kept.h */
     bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
     unsigned intercepts;            /* bit set of enum intercept: these messages are asked about */
     uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
@@ -128,7 +129,8 @@ struct core_counters {
     uint64_t unretained;       /* events with the option retain for which there was no room */
     uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
-    uint64_t revoked;   /* what sessions held and other rules did not allow */
+    uint64_t kept, kept_used; /* answers that are kept, now; how often one was of use */
+    uint64_t revoked;         /* what sessions held and other rules did not allow */
 };
 
 /* Valid until the next step. */

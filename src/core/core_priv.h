@@ -10,6 +10,7 @@
 #include "core/core.h"
 #include "core/dealer.h"
 #include "core/intern.h"
+#include "core/kept.h"
 #include "core/losses.h"
 #include "core/recheck.h"
 #include "core/reflection.h"
@@ -28,6 +29,7 @@ struct core {
     struct reflection reflection;
     struct losses losses;
     struct recheck recheck;
+    struct kept kept;
     struct slice *reserved; /* owned array; the strings are those of options */
     size_t reserved_count;
     uint64_t reserved_first[4]; /* bit set of the octets that they begin with */

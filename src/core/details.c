@@ -42,6 +42,8 @@ static bool is_fixed(struct slice key)
 struct tags {
     struct tag *tags;
     uint32_t count, cap;
+    uint32_t *compounds;
+    uint32_t compound_count;
 };
 
 /* Takes over one count of both numbers. */
@@ -58,6 +60,18 @@ static void add_tag(struct intern *intern, struct tags *tags, uint32_t key, uint
     tags->tags[tags->count++] = (struct tag){key, value};
 }
 
+/* An attribute that is more than its tags say. */
+static void add_compound(struct intern *intern, struct tags *tags, struct slice name)
+{
+    uint32_t key = intern_text(intern, name);
+
+    if (key == INTERN_NONE)
+        return;
+    tags->compounds =
+        mem_grow(tags->compounds, (tags->compound_count + 1) * sizeof *tags->compounds);
+    tags->compounds[tags->compound_count++] = key;
+}
+
 /* A scalar has one tag, a list of scalars one for each. */
 static void add_detail(struct core *core, struct tags *tags, const struct dict_walk *detail)
 {
@@ -65,10 +79,14 @@ static void add_detail(struct core *core, struct tags *tags, const struct dict_w
     struct dict_walk item;
 
     if (detail->token.type != TOKEN_LIST) {
-        add_tag(intern, tags, intern_text(intern, detail->key),
-                intern_token(intern, &detail->token));
+        uint32_t value = intern_token(intern, &detail->token);
+
+        if (value == INTERN_NONE && detail->token.type != TOKEN_NULL)
+            add_compound(intern, tags, detail->key);
+        add_tag(intern, tags, intern_text(intern, detail->key), value);
         return;
     }
+    add_compound(intern, tags, detail->key);
     list_walk(&item, KEPT, detail->value, &core->scratch);
     while (list_next(&item))
         add_tag(intern, tags, intern_text(intern, detail->key), intern_token(intern, &item.token));
@@ -80,7 +98,10 @@ static void drop_tags(struct core *core, struct session *session)
         intern_drop(&core->intern, session->tags[i].key);
         intern_drop(&core->intern, session->tags[i].value);
     }
+    for (uint32_t i = 0; i < session->compound_count; i++)
+        intern_drop(&core->intern, session->compounds[i]);
     mem_free(session->tags);
+    mem_free(session->compounds);
 }
 
 /* Takes over the dict, and makes its tags. */
@@ -100,6 +121,8 @@ static void set_details(struct core *core, struct session *session, struct encod
     drop_tags(core, session);
     session->tags = mem_grow(tags.tags, tags.count * sizeof *tags.tags);
     session->tag_count = tags.count;
+    session->compounds = tags.compounds;
+    session->compound_count = tags.compound_count;
 }
 
 /* ---- the dict ---- */
@@ -288,5 +311,6 @@ int details_modify(struct core *core, struct session *session, enum codec codec,
         return too_much(fault, SLICE("delta"));
     }
     set_details(core, session, &e);
+    kept_forget_session(core, session);
     return 0;
 }

@@ -26,6 +26,7 @@ enum event_type {
     EV_RULES,       /* the rules of the realm are others: renewal */
     EV_RECHECK,     /* what a session holds is to be judged again: session; 0: of all */
     EV_SET,         /* attributes of a session are others: change */
+    EV_FORGET,      /* kept answers are to be forgotten: forget */
     EV_END,         /* a session is to end: ending */
 };
 
@@ -52,6 +53,13 @@ struct ending {
     bool is_abort;     /* ABORT and the end of the connection, instead of GOODBYE */
 };
 
+/* EV_FORGET: what was decided for sessions with that value of an attribute, because of it or because
+ * of who they are. */
+struct forget {
+    struct slice name; /* len 0: everything is forgotten */
+    struct token value;
+};
+
 struct event {
     enum event_type type;
     uint64_t now;  /* monotonic clock, ms */
@@ -67,6 +75,7 @@ struct event {
         const struct renewal *renewal;
         const struct change *change;
         const struct ending *ending;
+        const struct forget *forget;
         uint64_t session;
     };
     const struct transport *transport; /* EV_HELLO; borrowed for the step */

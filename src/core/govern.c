@@ -50,6 +50,7 @@ void govern_renew(struct core *core, const struct renewal *renewal)
     size_t i = 0;
 
     take_options(core, renewal->options);
+    kept_clear(core);
     while ((at = map_next(&core->by_id, &i)) != NULL) {
         struct session *session = at->value;
 

@@ -6,7 +6,6 @@
 
 #include "base/check.h"
 #include "base/mem.h"
-#include "core/limits.h"
 
 struct interned {
     uint32_t id;
@@ -108,6 +107,28 @@ static uint32_t find(const struct intern *in, const struct typed *t)
     return entry == NULL ? INTERN_NONE : entry->id;
 }
 
+size_t intern_bytes(const struct token *token, char *room)
+{
+    struct typed t;
+
+    if (!type_token(&t, token))
+        return 0;
+    memcpy(room, t.bytes.data, t.bytes.len);
+    return t.bytes.len;
+}
+
+uint32_t intern_find_bytes(const struct intern *in, struct slice bytes)
+{
+    const struct interned *entry = strmap_get(&in->by_bytes, bytes);
+
+    return entry == NULL ? INTERN_NONE : entry->id;
+}
+
+struct slice intern_get_bytes(const struct intern *in, uint32_t id)
+{
+    return slice_make(in->by_id[id]->bytes, in->by_id[id]->len);
+}
+
 uint32_t intern_text(struct intern *in, struct slice text)
 {
     struct typed t;
@@ -134,6 +155,12 @@ uint32_t intern_find_token(const struct intern *in, const struct token *token)
     struct typed t;
 
     return type_token(&t, token) ? find(in, &t) : INTERN_NONE;
+}
+
+void intern_hold(struct intern *in, uint32_t id)
+{
+    CHECK(in->by_id[id] != NULL);
+    in->by_id[id]->refs++;
 }
 
 void intern_drop(struct intern *in, uint32_t id)

@@ -10,6 +10,7 @@
 #define NEXUS_CORE_INTERN_H
 
 #include "base/map.h"
+#include "core/limits.h"
 #include "wire/codec.h"
 
 #define INTERN_NONE 0 /* no such value: equal to nothing */
@@ -36,6 +37,20 @@ uint32_t intern_token(struct intern *in, const struct token *token);
 /* The same, but only if it is there already; not counted. */
 uint32_t intern_find_text(const struct intern *in, struct slice text);
 uint32_t intern_find_token(const struct intern *in, const struct token *token);
+
+/* The bytes by which a value is known: the same for equal values of one type. Returns how many there
+ * are, or 0: no attribute has such a value. `room` has INTERN_MAX_BYTES. */
+#define INTERN_MAX_BYTES (MAX_ATTRIBUTE_LEN + 1)
+size_t intern_bytes(const struct token *token, char *room);
+
+/* The number of a value that is there already; not counted. */
+uint32_t intern_find_bytes(const struct intern *in, struct slice bytes);
+
+/* The bytes of a number; borrowed until it is dropped. */
+struct slice intern_get_bytes(const struct intern *in, uint32_t id);
+
+/* Counts it once more. */
+void intern_hold(struct intern *in, uint32_t id);
 
 /* Gives one count back. */
 void intern_drop(struct intern *in, uint32_t id);

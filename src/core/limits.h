@@ -59,6 +59,10 @@
 #define RECHECKS_AT_ONCE   2000
 #define MAX_RECHECKS_ASKED 64
 
+/* Answers of somebody who was asked, kept for those who are equal in what was read for them. */
+#define MAX_KEPT_LEN   8388608
+#define MAX_KEPT_READS 16
+
 /* What a policy keeps with a session. */
 #define MAX_VARS_LEN 16384
 
@@ -69,6 +73,7 @@
 #define MAX_CHALLENGES 4
 
 #define DEFAULT_AUTH_TIMEOUT_MS 10000
+#define DEFAULT_MAX_KEPT_NODES  50000
 #define DEFAULT_MAX_JOINING     10000
 
 /* Chunks of input that a progressive call may have while it waits for a callee. */

@@ -227,6 +227,7 @@ void park_decide(struct core *core, struct session *session, const struct decisi
     CHECK(decision->verdict == VERDICT_ALLOW || decision->verdict == VERDICT_DENY);
     map_remove(&core->questions, parked->question.id, 0);
     unlink_parked(session, parked);
+    kept_add(core, session, &parked->question, decision);
     if (decision->verdict == VERDICT_DENY) {
         if (!is_late(core, session, &parked->question))
             deny(core, session, &parked->question, decision);

@@ -148,6 +148,7 @@ static void revoke(struct core *core, const struct session *session, const struc
 
 static bool judge(struct core *core, struct session *session, const struct holding *holding)
 {
+    const struct kept_answer *kept;
     struct grant grant;
 
     switch (permit_judge(core, session, holding->action, holding->entry->match, holding->entry->uri,
@@ -156,6 +157,14 @@ static bool judge(struct core *core, struct session *session, const struct holdi
         recheck_forget(core, session, holding->id);
         return true;
     case RULE_ASK:
+        kept =
+            kept_find(core, session, holding->action, holding->entry->match, holding->entry->uri);
+        if (kept != NULL) {
+            recheck_forget(core, session, holding->id);
+            if (kept->verdict == VERDICT_DENY)
+                revoke(core, session, holding, kept->reason);
+            return true;
+        }
         if (core->recheck.asks.count >= MAX_RECHECKS_ASKED)
             return false;
         recheck_forget(core, session, holding->id); /* it was put by the rules before these */
@@ -244,6 +253,7 @@ bool recheck_decide(struct core *core, const struct decision *decision)
     CHECK(decision->verdict == VERDICT_ALLOW || decision->verdict == VERDICT_DENY);
     session = ask->session;
     holding = (struct holding){.id = ask->holding, .action = ask->question.action};
+    kept_add(core, session, &ask->question, decision);
     close_ask(core, ask);
     if (decision->verdict == VERDICT_ALLOW)
         return true;

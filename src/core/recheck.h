@@ -11,8 +11,8 @@
 #ifndef NEXUS_CORE_RECHECK_H
 #define NEXUS_CORE_RECHECK_H
 
-#include "core/ask.h"
 #include "base/map.h"
+#include "core/ask.h"
 #include "core/session.h"
 
 struct recheck {

@@ -11,12 +11,12 @@
 #include "core/details.h"
 #include "core/govern.h"
 #include "core/join.h"
+#include "core/judge.h"
 #include "core/limits.h"
 #include "core/meta_events.h"
 #include "core/needs.h"
 #include "core/notice.h"
 #include "core/park.h"
-#include "core/permit.h"
 #include "core/publish.h"
 #include "core/send.h"
 #include "core/testament.h"
@@ -183,50 +183,6 @@ static int check_request_id(struct core *core, struct session *session, const st
     return 0;
 }
 
-/* Whether the rules let it pass now. If not it has been answered, or is judged by somebody else. What
- * the operation refuses anyway is no question of rights. */
-static bool judge(struct core *core, struct session *session, const struct msg *msg,
-                  struct options *options)
-{
-    enum rule_action action = msg->type == MSG_CALL        ? RULE_CALL
-                              : msg->type == MSG_PUBLISH   ? RULE_PUBLISH
-                              : msg->type == MSG_SUBSCRIBE ? RULE_SUBSCRIBE
-                                                           : RULE_REGISTER;
-    bool may_be_reserved = action == RULE_CALL || action == RULE_SUBSCRIBE;
-    enum rule_effect effect;
-    unsigned needs;
-
-    if (!uri_is_valid(msg->text, options->match, core->options.strict_uris) ||
-        (!may_be_reserved && core_reserves(core, msg->text)))
-        return true;
-    effect = permit_judge(core, session, action, options->match, msg->text, &options->grant);
-    if (effect != RULE_DENY) {
-        needs = needs_of_request(core, session, msg, effect);
-        if (needs == 0)
-            return true;
-        park_ask(core, session, msg,
-                 &(struct question){.needs = needs,
-                                    .action = action,
-                                    .match = options->match,
-                                    .given = options->grant});
-        return false;
-    }
-    notice_denied(core, session, action, options->match, msg->text, WAMP_NOT_AUTHORIZED, NULL,
-                  NULL);
-    if (msg->type == MSG_CALL)
-        calls_expect_late(core, session, msg, options->progress);
-    if (msg->type != MSG_PUBLISH || options->acknowledge)
-        send_error(core, session, msg->type, msg->id, WAMP_NOT_AUTHORIZED,
-                   "the role of the session does not allow this");
-    return false;
-}
-
-static inline bool is_permitted(struct core *core, struct session *session, const struct msg *msg,
-                                struct options *options)
-{
-    return !needs_are_possible(core, session) || judge(core, session, msg, options);
-}
-
 static inline void perform(struct core *core, struct session *session, const struct msg *msg,
                            const struct options *options)
 {
@@ -297,7 +253,7 @@ static int on_call(struct core *core, struct session *session, const struct msg 
     err = check_ppt(core, session, msg, &options, fault);
     if (err == 0)
         err = check_progress(core, session, msg, &options, fault);
-    if (err == 0 && is_permitted(core, session, msg, &options))
+    if (err == 0 && judge_permits(core, session, msg, &options))
         calls_call(core, session, msg, &options);
     return err;
 }
@@ -334,7 +290,7 @@ static int on_request(struct core *core, struct session *session, const struct m
         broker_unsubscribe(core, session, msg);
     else if (msg->type == MSG_UNREGISTER)
         dealer_unregister(core, session, msg);
-    else if (is_permitted(core, session, msg, &options))
+    else if (judge_permits(core, session, msg, &options))
         perform(core, session, msg, &options);
     return 0;
 }

@@ -60,7 +60,9 @@ struct session {
     bool has_wrapped;          /* it has issued 2^53 ids */
     uint32_t authid, authrole; /* interned; counted */
     uint32_t tag_count;
-    struct tag *tags;        /* owned; counted */
+    struct tag *tags; /* owned; counted */
+    uint32_t compound_count;
+    uint32_t *compounds;     /* owned; counted: attributes that are lists or nothing plain */
     struct slice details;    /* owned; see details.h */
     struct slice vars;       /* owned; an encoded dict that its policy keeps here, or none */
     uint64_t joined;         /* wall clock, ms */
@@ -83,6 +85,8 @@ struct session {
     size_t parked_len;          /* bytes of their messages */
     uint8_t holds;              /* why its connection is not read: bit set of enum hold */
     bool is_draining;           /* what was parked is being handled */
+    uint64_t changed_at;        /* last question put before its attributes were changed */
+    uint64_t self;              /* stands for it in the keys of kept decisions; 0: in none */
     struct list rechecking;     /* core->recheck.sessions */
     uint32_t turn;              /* what it holds and bears another one is to be judged again */
     struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */

@@ -160,6 +160,7 @@ static void handle_event(struct worker *worker, struct mail *item)
     case EV_RULES:
     case EV_RECHECK:
     case EV_SET:
+    case EV_FORGET:
     case EV_END:
         break;
     }

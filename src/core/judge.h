@@ -1,0 +1,26 @@
+/* judge.h -- whether a request of a session goes on at once, is turned down, or is asked about.
+ *
+ * The rules come first (permit.h), then what is kept of earlier answers (kept.h), then whoever
+ * is asked (park.h), for what these left open and for all that else is needed (needs.h).
+ *
+ * WAMP: "Authorization".
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_CORE_JUDGE_H
+#define NEXUS_CORE_JUDGE_H
+
+#include "core/needs.h"
+
+/* True: the request goes on, with what options->grant says. If not it has been answered, or is
+ * judged by somebody else. PUBLISH, SUBSCRIBE, CALL or REGISTER. */
+bool judge_request(struct core *core, struct session *session, const struct msg *msg,
+                   struct options *options) MUST_CHECK;
+
+/* The same, cheap where nothing is judged. */
+static inline bool judge_permits(struct core *core, struct session *session, const struct msg *msg,
+                                 struct options *options)
+{
+    return !needs_are_possible(core, session) || judge_request(core, session, msg, options);
+}
+
+#endif
