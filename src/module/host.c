@@ -5,6 +5,7 @@
 #include "module/host.h"
 
 #include "base/check.h"
+#include "module/database.h"
 #include "module/work.h"
 #include "state/state.h"
 
@@ -107,6 +108,7 @@ void host_set_state(struct host *host, const struct state *state)
 void host_fini(struct host *host)
 {
     work_leave(host);
+    database_leave_all(host);
 }
 
 /* ---- secrets ---- */

@@ -64,6 +64,7 @@ struct host {
 
     /* Of this room: what is under way and what stays open. host_fini gives it back. */
     struct tally *work;
+    struct database *databases;
 };
 
 /* A host of nobody, with the clocks of the machine and an empty configuration. */

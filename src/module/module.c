@@ -33,6 +33,10 @@ static const struct module_table *const tables[] = {
     &module_gauge,
     &module_histogram,
     &module_metrics,
+    &module_transaction,
+    &module_rows_class,
+    &module_database,
+    &module_sqlite,
     NULL,
 };
 

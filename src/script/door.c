@@ -310,6 +310,13 @@ void *door_ctx(lua_State *lua)
     return run == NULL ? NULL : run->call.ctx;
 }
 
+uint64_t door_serial(lua_State *lua)
+{
+    const struct door_run *run = vm_of(lua)->run;
+
+    return run == NULL ? 0 : run->serial;
+}
+
 /* ---- the bottom of a coroutine ---- */
 
 /* The message of the error value at the index, without asking its metamethods. */
@@ -640,6 +647,7 @@ void door_enter(struct vm *vm, const struct door_call *call, struct door_answer 
         return;
     }
     run->call = *call;
+    run->serial = ++vm->entries;
     run->canceled = run->fired = DOOR_NO_LIMIT;
     run->is_closing = run->has_returned = run->is_out_of_memory = false;
     run->began_at = run->segment_at = run->segment_cpu_at = 0;

@@ -101,6 +101,9 @@ int door_wait(lua_State *lua, struct door_wait wait);
 /* The pushing context of the running entry: door_call.ctx. NULL outside of entries. */
 void *door_ctx(lua_State *lua);
 
+/* A number that no other entry into this state has, or had. 0 outside of entries. */
+uint64_t door_serial(lua_State *lua);
+
 /* Runs that wait or were sliced. */
 size_t door_waiting(const struct vm *vm);
 

@@ -16,6 +16,7 @@ struct door_run {
     lua_State *co; /* counted by ref; NULL: none yet */
     int ref;
     struct door_call call;
+    uint64_t serial;            /* of the entry */
     struct door_answer *answer; /* borrowed while it runs */
     door_push_fn wake;
     void *wake_ctx;

@@ -43,6 +43,10 @@ void l_values_push_null(lua_State *lua);
 void l_values_push_bytes(lua_State *lua, struct slice bytes);
 void l_values_push_big(lua_State *lua, struct slice digits);
 
+/* What is at the index: null; binary. */
+bool values_is_null(lua_State *lua, int index);
+bool values_is_octets(lua_State *lua, int index);
+
 /* The octets of a string or of nexus.bytes at the index; raises for others. */
 struct slice l_values_check_octets(lua_State *lua, int index);
 

@@ -32,7 +32,6 @@ enum mark { MARK_NONE, MARK_LIST, MARK_DICT };
 enum mark values_mark_of(lua_State *lua, int index);
 const struct octets *values_octets_of(lua_State *lua, int index); /* NULL: it is none */
 const struct big *values_big_of(lua_State *lua, int index);
-bool values_is_null(lua_State *lua, int index);
 
 void l_values_push_ext(lua_State *lua, struct slice bytes, int8_t ext_type);
 

@@ -139,6 +139,11 @@ const struct octets *values_octets_of(lua_State *lua, int index)
     return lua_touserdata(lua, index);
 }
 
+bool values_is_octets(lua_State *lua, int index)
+{
+    return values_octets_of(lua, index) != NULL;
+}
+
 struct slice l_values_check_octets(lua_State *lua, int index)
 {
     const struct octets *octets = values_octets_of(lua, index);

@@ -42,6 +42,7 @@ struct vm {
     struct list idle; /* struct door_run, owned; ready for an entry */
     struct list busy; /* struct door_run, owned; entered, waiting ones included */
     unsigned idle_count;
+    uint64_t entries; /* so far */
 
     /* Values. */
     struct arena scratch;
