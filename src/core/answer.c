@@ -4,7 +4,9 @@
  */
 #include "core/calls_priv.h"
 #include "core/limits.h"
+#include "core/needs.h"
 #include "core/reply.h"
+#include "core/review.h"
 #include "core/send.h"
 #include "wire/errors.h"
 
@@ -66,10 +68,38 @@ static bool is_ppt_misfit(struct core *core, struct call *call, struct session *
 static void end_oversized(struct core *core, struct call *call, bool is_running)
 {
     core->counters.oversized++;
-    if (is_running && !call->is_cancelled)
+    if (is_running && call->callee != NULL && !call->is_cancelled)
         call_interrupt(core, call, CANCEL_KILLNOWAIT, WAMP_CANCELED);
     call_end_with_error(core, call, WAMP_PAYLOAD_SIZE_EXCEEDED,
                         "the RESULT is longer than the caller accepts");
+}
+
+static void deliver_result(struct core *core, struct call *call, const struct msg *msg,
+                           const struct options *options)
+{
+    struct session *caller = call->caller;
+    struct blob *blob = reply_result(
+        &(struct forward){.codec = caller->codec,
+                          .id = call->request,
+                          .progress = options->progress,
+                          .trustlevel = NO_TRUSTLEVEL,
+                          .options = options,
+                          .payload = &msg->payload,
+                          .wrap_raw = !session_can(caller, CALLER_PAYLOAD_TRANSPARENCY)});
+
+    if (UNLIKELY(blob->len > caller->send_max)) {
+        blob_drop(blob);
+        end_oversized(core, call, options->progress);
+        return;
+    }
+    core->counters.results++;
+    send_reply(core, caller, blob);
+    if (options->progress) {
+        call->has_progressed = true;
+        call_restart_clock(core, call);
+    } else {
+        call_end(core, call);
+    }
 }
 
 int calls_yield(struct core *core, struct session *callee, const struct msg *msg,
@@ -87,53 +117,18 @@ int calls_yield(struct core *core, struct session *callee, const struct msg *msg
         return err;
     if (options->progress && !call->receive_progress)
         return 0; /* nobody asked for progress: dropped, the call goes on */
-
-    struct session *caller = call->caller;
-    struct blob *blob = reply_result(
-        &(struct forward){.codec = caller->codec,
-                          .id = call->request,
-                          .progress = options->progress,
-                          .trustlevel = NO_TRUSTLEVEL,
-                          .options = options,
-                          .payload = &msg->payload,
-                          .wrap_raw = !session_can(caller, CALLER_PAYLOAD_TRANSPARENCY)});
-
-    if (UNLIKELY(blob->len > caller->send_max)) {
-        blob_drop(blob);
-        end_oversized(core, call, options->progress);
-        return 0;
-    }
-    core->counters.results++;
-    send_reply(core, caller, blob);
-    if (options->progress) {
-        call->has_progressed = true;
-        call_restart_clock(core, call);
-    } else {
-        call_end(core, call);
-    }
+    if (UNLIKELY(needs_of_answer(core, callee, call->caller, MSG_YIELD)))
+        review_add(core, call, msg, true, !options->progress);
+    else if (review_is_behind(call))
+        review_add(core, call, msg, false, !options->progress);
+    else
+        deliver_result(core, call, msg, options);
     return 0;
 }
 
-static bool is_reroutable(const struct call *call, const struct msg *msg)
+static void deliver_error(struct core *core, struct call *call, const struct msg *msg,
+                          const struct options *options)
 {
-    return slice_eq(msg->text, slice_of(WAMP_UNAVAILABLE)) && call->kept != NULL &&
-           session_can(call->callee, CALLEE_CALL_REROUTE) && !call->has_progressed &&
-           !call->has_more_chunks && !call->is_cancelled;
-}
-
-int calls_error(struct core *core, struct session *callee, const struct msg *msg,
-                const struct options *options, struct fault *fault)
-{
-    int err;
-    struct call *call = find_call(core, callee, msg, &err, fault);
-
-    if (call == NULL)
-        return err;
-    if (is_reroutable(call, msg)) {
-        call_reroute(core, call);
-        return 0;
-    }
-
     struct session *caller = call->caller;
     bool is_misfit = options_is_ppt(options) && !session_can(caller, CALLER_PAYLOAD_PASSTHRU_MODE);
     struct forward forward = {.codec = caller->codec,
@@ -155,5 +150,41 @@ int calls_error(struct core *core, struct session *callee, const struct msg *msg
     core->counters.errors++;
     send_reply(core, caller, blob);
     call_end(core, call);
+}
+
+void call_deliver(struct core *core, struct call *call, const struct msg *msg,
+                  const struct options *options)
+{
+    if (msg->type == MSG_YIELD)
+        deliver_result(core, call, msg, options);
+    else
+        deliver_error(core, call, msg, options);
+}
+
+static bool is_reroutable(const struct call *call, const struct msg *msg)
+{
+    return slice_eq(msg->text, slice_of(WAMP_UNAVAILABLE)) && call->kept != NULL &&
+           session_can(call->callee, CALLEE_CALL_REROUTE) && !call->has_progressed &&
+           !call->has_more_chunks && !call->is_cancelled;
+}
+
+int calls_error(struct core *core, struct session *callee, const struct msg *msg,
+                const struct options *options, struct fault *fault)
+{
+    int err;
+    struct call *call = find_call(core, callee, msg, &err, fault);
+
+    if (call == NULL)
+        return err;
+    if (is_reroutable(call, msg)) {
+        call_reroute(core, call);
+        return 0;
+    }
+    if (UNLIKELY(needs_of_answer(core, callee, call->caller, MSG_ERROR)))
+        review_add(core, call, msg, true, true);
+    else if (review_is_behind(call))
+        review_add(core, call, msg, false, true);
+    else
+        deliver_error(core, call, msg, options);
     return 0;
 }

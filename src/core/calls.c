@@ -9,6 +9,7 @@
 #include "core/calls_priv.h"
 #include "core/limits.h"
 #include "core/reply.h"
+#include "core/review.h"
 #include "core/send.h"
 #include "wire/errors.h"
 
@@ -56,6 +57,7 @@ struct call *call_new(struct core *core, struct session *caller, uint64_t reques
                           .queue_until = NEVER,
                           .grace_until = NEVER};
     list_init(&call->chunks);
+    list_init(&call->reviews);
     list_append(&caller->calls, &call->in_caller);
     map_put(&core->dealer.calls, caller->id, request, call);
     caller->call_count++;
@@ -138,11 +140,24 @@ void call_free(struct core *core, struct call *call)
     call->caller->call_count--;
     core->counters.pending_calls--;
     deadlines_cancel(&core->deadlines, &call->timer.deadline);
+    if (UNLIKELY(!list_is_empty(&call->reviews)))
+        review_forget(core, call);
     list_each (&call->chunks, node, after)
         mem_free(container_of(node, struct kept_chunk, in_call));
     mem_free(call->kept);
     mem_free(call->tried);
     give_memory(&core->dealer, call);
+}
+
+/* Somebody works on one call less. */
+static void serve_others(struct core *core, struct registration *reg, const struct session *callee)
+{
+    if (reg != NULL)
+        calls_serve_waiting(core, reg);
+    if (callee == NULL || core->options.callee_max_pending == 0)
+        return;
+    list_each (&callee->callees, node, after)
+        calls_serve_waiting(core, container_of(node, struct callee, in_session)->registration);
 }
 
 void call_end(struct core *core, struct call *call)
@@ -156,12 +171,19 @@ void call_end(struct core *core, struct call *call)
     }
     reg = registration_of(core, call);
     call_free(core, call);
-    if (reg != NULL)
-        calls_serve_waiting(core, reg);
-    if (callee == NULL || core->options.callee_max_pending == 0)
-        return;
-    list_each (&callee->callees, node, after)
-        calls_serve_waiting(core, container_of(node, struct callee, in_session)->registration);
+    serve_others(core, reg, callee);
+}
+
+void call_release(struct core *core, struct call *call)
+{
+    struct session *callee = call->callee;
+
+    call->is_answered = true;
+    call->grace_until = NEVER;
+    call_set_deadline(core, call);
+    call_unassign(core, call);
+    if (core->options.call_queue_len != 0)
+        serve_others(core, registration_of(core, call), callee);
 }
 
 void call_keep(struct call *call, const struct msg *msg, bool with_payload)
@@ -395,7 +417,7 @@ size_t calls_check(const struct core *core)
 {
     const struct dealer *dealer = &core->dealer;
     const struct map_entry *at;
-    size_t i = 0, assigned = 0, deadlines = 0;
+    size_t i = 0, assigned = 0, deadlines = 0, questions = 0;
 
     CHECK(dealer->calls.count == core->counters.pending_calls);
     while ((at = map_next(&dealer->calls, &i)) != NULL) {
@@ -410,10 +432,12 @@ size_t calls_check(const struct core *core)
         if (call->callee != NULL) {
             assigned++;
             check_assigned(core, call);
-        } else {
+        } else if (!call->is_answered) {
             CHECK(list_is_linked(&call->in_waiting) && registration_of(core, call) != NULL);
         }
+        questions += review_check_call(core, call);
     }
     CHECK(assigned == dealer->invocations.count);
+    CHECK(questions == core->reviews.count);
     return deadlines;
 }

@@ -1,11 +1,12 @@
 /* calls.h -- calls in flight: from CALL to the last RESULT or ERROR.
  *
  * A call is new when its caller is known, assigned when a callee works on it, and
- * may wait in between when every callee is busy (knob call_queue_len).
+ * may wait in between when every callee is busy (knob call_queue_len). It is
+ * answered when its last answer is judged before the caller sees it (review.h).
  *
  * Invariant, verified by calls_check(): a call is in its caller's list and under
  * (caller, request); exactly when it is assigned it is in its callee's list and
- * under (callee, invocation), and otherwise it waits at its registration. When it
+ * under (callee, invocation), and otherwise it waits at its registration or is answered. When it
  * is over nothing is kept of it but, for progressive calls, the request id.
  *
  * WAMP: "Calling and Invocations", "Progressive Call Results", "Progressive Call

@@ -35,6 +35,7 @@ struct call {
     struct list in_callee;    /* callee->invocations */
     struct list in_waiting;   /* registration->waiting */
     struct list chunks;       /* owned: struct kept_chunk, while it waits */
+    struct list reviews;      /* owned: struct review, answers that are judged */
     uint32_t chunk_count;
     size_t chunks_len;                             /* bytes of their messages */
     struct timer timer;                            /* the earliest of the three instants */
@@ -48,6 +49,7 @@ struct call {
     bool inputs_done;                              /* the last chunk has come */
     bool has_progressed;                           /* a progressive result was forwarded */
     bool has_more_chunks;                          /* more than the first was forwarded */
+    bool is_answered;       /* its last answer is judged; it is no callee's any more */
     bool is_cancelled;      /* by CANCEL in mode kill: the callee's answer still counts */
     struct grant grant;     /* of the CALL */
     struct kept_call *kept; /* owned; NULL: not needed again */
@@ -69,6 +71,10 @@ void call_remember(const struct core *core, struct session *caller, uint64_t req
 /* Gives the call to a callee under a new invocation id; and takes it back. */
 void call_assign(struct core *core, struct call *call, struct callee *callee);
 void call_unassign(struct core *core, struct call *call);
+
+/* The callee has done its part: takes the call back, which goes on, and lets the next one that waits
+ * for its callee go on. */
+void call_release(struct core *core, struct call *call);
 
 /* The reverse of call_new, from any state. Does not serve who waits: see call_end. */
 void call_free(struct core *core, struct call *call);
@@ -96,6 +102,11 @@ static inline bool session_can(const struct session *session, uint32_t features)
 {
     return (session->features & features) == features;
 }
+
+/* answer.c: the YIELD or ERROR goes to the caller, and ends the call unless it is a progressive
+ * result. */
+void call_deliver(struct core *core, struct call *call, const struct msg *msg,
+                  const struct options *options);
 
 /* invoke.c: looks for another callee after a refusal; the call ends when there is none. */
 void call_reroute(struct core *core, struct call *call);

@@ -13,6 +13,7 @@
 #include "core/join.h"
 #include "core/limits.h"
 #include "core/park.h"
+#include "core/review.h"
 
 static const char *const default_reserved[] = {"wamp", "nexus", NULL};
 
@@ -122,6 +123,7 @@ struct core *core_new(const struct core_options *options)
     map_init(&core->by_id, rng_u64(&core->rng));
     map_init(&core->questions, rng_u64(&core->rng));
     list_init(&core->challenged);
+    map_init(&core->reviews, rng_u64(&core->rng));
     core->store = store_memory(&options->retained, rng_u64(&core->rng), rng_u64(&core->rng));
     broker_init(core);
     dealer_init(core);
@@ -176,6 +178,7 @@ void core_free(struct core *core)
     map_fini(&core->by_peer);
     map_fini(&core->by_id);
     map_fini(&core->questions);
+    map_fini(&core->reviews);
     intern_fini(&core->intern);
     arena_fini(&core->scratch);
     free_options(core);
@@ -261,7 +264,8 @@ static void decide(struct core *core, const struct decision *decision)
     struct session *session = map_get(&core->questions, decision->question, 0);
 
     if (session == NULL) {
-        (void)recheck_decide(core, decision); /* if not, nobody needs the answer any more */
+        if (!review_decide(core, decision))
+            (void)recheck_decide(core, decision); /* if not, nobody needs the answer any more */
         return;
     }
     if (session->joining != NULL)
@@ -345,8 +349,11 @@ const struct question *core_question(const struct core *core, uint64_t id)
 {
     const struct session *session = map_get(&core->questions, id, 0);
 
-    if (session == NULL)
-        return recheck_question(core, id);
+    if (session == NULL) {
+        const struct question *question = review_question(core, id);
+
+        return question != NULL ? question : recheck_question(core, id);
+    }
     return session->joining == NULL ? park_question(session) : join_question(session);
 }
 
@@ -386,7 +393,8 @@ static void check_session(const struct core *core, const struct session *session
 {
     bool is_open = session->state == SESSION_ESTABLISHED;
     size_t held = session->subscription_count + session->registration_count + session->call_count +
-                  session->invocation_count + session->testament_count + session->parked_count;
+                  session->invocation_count + session->testament_count + session->parked_count +
+                  session->review_count + session->holds;
 
     CHECK(is_open == (map_get(&core->by_id, session->id, 0) == session));
     CHECK(is_open || deadline_is_set(&session->timer.deadline));
@@ -400,6 +408,7 @@ static void check_session(const struct core *core, const struct session *session
     if (session->joining != NULL)
         join_check(core, session);
     park_check(core, session);
+    review_check(core, session);
     for (uint32_t i = 0; i < session->tag_count; i++)
         CHECK(session->tags[i].key != INTERN_NONE && session->tags[i].value != INTERN_NONE);
 }

@@ -36,6 +36,7 @@ struct core {
     bool is_role_checked;       /* some messages are not for this realm, or not for every session */
     struct deadlines deadlines; /* borrowed nodes: session->deadline */
     struct map questions;       /* question id -> session, borrowed */
+    struct map reviews;         /* question id -> struct review, of a call */
     uint64_t last_question;
     uint32_t joining_count;
     struct list challenged; /* those of them that have to answer, the oldest first */

@@ -14,10 +14,3 @@ void hold_set(struct core *core, struct session *session, enum hold reason, bool
     if ((before == 0) != (session->holds == 0))
         outbox_hold(core->out, session->peer, holds);
 }
-
-void hold_release(struct core *core, struct session *session)
-{
-    if (session->holds != 0)
-        outbox_hold(core->out, session->peer, false);
-    session->holds = 0;
-}

@@ -16,7 +16,4 @@ enum hold {
 /* The reason holds, or does not any more. The socket is told of the first and after the last. */
 void hold_set(struct core *core, struct session *session, enum hold reason, bool holds);
 
-/* No reason is left. */
-void hold_release(struct core *core, struct session *session);
-
 #endif

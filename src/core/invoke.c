@@ -6,6 +6,7 @@
 #include "core/calls_priv.h"
 #include "core/limits.h"
 #include "core/meta.h"
+#include "core/needs.h"
 #include "core/reply.h"
 #include "core/select.h"
 #include "core/send.h"
@@ -156,8 +157,12 @@ static void dispatch(struct core *core, struct call *call, const struct msg *msg
     }
     outbox_send(core->out, callee->session->peer, blob, SEND_INVOCATION, call->invocation);
     set_clock(core, call, options);
-    if (call->kept == NULL && session_can(callee->session, CALLEE_CALL_REROUTE))
+    if (call->kept != NULL)
+        return;
+    if (session_can(callee->session, CALLEE_CALL_REROUTE))
         call_keep(call, msg, true);
+    else if (needs_of_answers(core, callee->session, call->caller))
+        call_keep(call, msg, false); /* who judges them wants to know what was called */
 }
 
 /* Every callee is busy: the call waits for one, if the realm allows that. */
@@ -377,7 +382,7 @@ void calls_chunk(struct core *core, struct session *caller, const struct msg *ms
     struct call *call = map_get(&core->dealer.calls, caller->id, msg->id);
 
     call->inputs_done = !options->progress;
-    if (call->is_cancelled)
+    if (call->is_cancelled || call->is_answered)
         return;
     if (call->callee != NULL)
         send_chunk(core, call, msg, options->progress);

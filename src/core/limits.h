@@ -51,6 +51,10 @@
 #define MAX_PARKED     64
 #define MAX_PARKED_LEN 1048576
 
+/* Answers of a callee that are judged, or wait behind such; then its socket is not read. */
+#define MAX_REVIEWED     256
+#define MAX_REVIEWED_LEN 4194304
+
 /* A HELLO, and an AUTHENTICATE, that is kept for those who judge it: anybody may send one. */
 #define MAX_JOINING_LEN 65536
 

@@ -33,11 +33,17 @@ unsigned needs_of_chunk(const struct core *core, const struct session *caller)
     return is_seen ? NEEDS_INTERCEPT : 0;
 }
 
+bool needs_of_answers(const struct core *core, const struct session *callee,
+                      const struct session *caller)
+{
+    return UNLIKELY((core->options.intercepts & (INTERCEPT_RESULT | INTERCEPT_ERROR)) != 0) &&
+           !callee->is_trusted && !caller->is_trusted;
+}
+
 bool needs_of_answer(const struct core *core, const struct session *callee,
                      const struct session *caller, enum msg_type type)
 {
     unsigned which = type == MSG_YIELD ? INTERCEPT_RESULT : INTERCEPT_ERROR;
 
-    return UNLIKELY((core->options.intercepts & which) != 0) && !callee->is_trusted &&
-           !caller->is_trusted;
+    return (core->options.intercepts & which) != 0 && needs_of_answers(core, callee, caller);
 }

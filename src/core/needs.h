@@ -27,7 +27,11 @@ unsigned needs_of_request(const struct core *core, const struct session *session
 /* More input for a call that is pending. */
 unsigned needs_of_chunk(const struct core *core, const struct session *caller);
 
-/* Whether a YIELD or ERROR for a call is asked about. */
+/* Whether answers of this callee to this caller may be asked about. */
+bool needs_of_answers(const struct core *core, const struct session *callee,
+                      const struct session *caller);
+
+/* Whether this YIELD or ERROR for a call is asked about. */
 bool needs_of_answer(const struct core *core, const struct session *callee,
                      const struct session *caller, enum msg_type type);
 

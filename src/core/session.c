@@ -18,6 +18,7 @@
 #include "core/notice.h"
 #include "core/park.h"
 #include "core/publish.h"
+#include "core/review.h"
 #include "core/send.h"
 #include "core/testament.h"
 #include "wire/errors.h"
@@ -49,6 +50,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
     calls_withdraw(core, session);
     dealer_leave(core, session);
     calls_leave(core, session);
+    review_leave(core, session);
     map_remove(&core->by_id, session->id, 0);
     core->counters.sessions--;
     core->trusted_count -= session->is_trusted;

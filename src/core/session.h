@@ -82,7 +82,10 @@ struct session {
     uint32_t rule_role;             /* index of its role in the rules */
     struct list parked;             /* owned: struct parked; see park.h */
     uint32_t parked_count;
-    size_t parked_len;          /* bytes of their messages */
+    size_t parked_len;   /* bytes of their messages */
+    struct list reviews; /* answers of it that are judged: struct review, of the calls */
+    uint32_t review_count;
+    size_t review_len;          /* bytes of their messages */
     uint8_t holds;              /* why its connection is not read: bit set of enum hold */
     bool is_draining;           /* what was parked is being handled */
     uint64_t changed_at;        /* last question put before its attributes were changed */
