@@ -26,6 +26,10 @@ return {
         --     origins = nil,
         --     -- addresses and ranges of proxies, e.g. { "10.0.0.0/8" }; who connects from there must begin with a header of the PROXY protocol (1 or 2); not set: none
         --     proxies = nil,
+        --     -- addresses and ranges of HTTP proxies: whom they name in forwarded_header counts as the peer of a WebSocket; not set: nobody is believed
+        --     trusted_proxies = nil,
+        --     -- the header that they write; "forwarded" (RFC 7239) must be one line: the proxy has to replace the one of the client or to add to it
+        --     forwarded_header = "x-forwarded-for",
         --     -- realm of a HELLO that names none; not set: such a HELLO is refused
         --     default_realm = nil,
         --     -- refuse RawSocket peers that accept only shorter messages; 0: none

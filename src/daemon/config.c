@@ -199,6 +199,8 @@ static void check_together(struct check *check, const struct node *node,
         wrong = "tls is set, but the address does not begin with tls://";
     else if (net->proxies != NULL && net->unix_path != NULL)
         wrong = "proxies is for TCP; a unix socket has no addresses";
+    else if (net->trusted_proxies != NULL && net->unix_path != NULL)
+        wrong = "trusted_proxies is for TCP; a unix socket has no addresses";
     else if (net->unix_mode != 0 && net->host != NULL)
         wrong = "unix_mode is for unix: addresses";
     else if (net->cookie_name != NULL && allows_any_origin(net->origins))
@@ -242,10 +244,14 @@ static void check_proxies(struct check *check, const struct node *node,
                           const struct listen_config *listen)
 {
     const struct node *proxies = node_find(node, "proxies");
+    const struct node *trusted = node_find(node, "trusted_proxies");
     char words[512];
 
     if (proxies != NULL && net_check_proxies(listen->net.proxies, words, sizeof(words)) != 0)
         report_error(check->report, proxies->line, "%s: %s", proxies->name, words);
+    if (trusted != NULL &&
+        net_check_proxies(listen->net.trusted_proxies, words, sizeof(words)) != 0)
+        report_error(check->report, trusted->line, "%s: %s", trusted->name, words);
 }
 
 /* What OpenSSL thinks of the words that are for it. */

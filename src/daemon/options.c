@@ -11,11 +11,13 @@ static const char *const protocol_names[] = {"websocket", "rawsocket", NULL};
 static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const tls_max_names[] = {"1.3", "1.2", NULL};
 static const char *const tls_client_names[] = {"none", "optional", "required", NULL};
+static const char *const forwarded_names[] = {"x-forwarded-for", "forwarded", NULL};
 static const char *const level_names[] = {"debug", "info", "warn", "error", NULL};
 static const char *const format_names[] = {"text", "json", NULL};
 
 _Static_assert(CODEC_JSON == 0 && CODEC_MSGPACK == 1 && CODEC_CBOR == 2, "serializer_names");
 _Static_assert(TLS_CLIENT_NONE == 0 && TLS_CLIENT_REQUIRED == 2, "tls_client_names");
+_Static_assert(FORWARDED_X_FOR == 0 && FORWARDED_7239 == 1, "forwarded_names");
 _Static_assert(LOG_DEBUG == 0 && LOG_ERROR == 3, "level_names");
 _Static_assert(sizeof(unsigned) == sizeof(uint32_t), "counts are written as uint32_t");
 
@@ -155,6 +157,19 @@ static const struct config_option listen_rows[] = {
      .offset = AT(net.proxies),
      .words = "addresses and ranges of proxies, e.g. { \"10.0.0.0/8\" }; who connects from there "
               "must begin with a header of the PROXY protocol (1 or 2); not set: none"},
+    {.name = "trusted_proxies",
+     .type = OPTION_TEXTS,
+     .offset = AT(net.trusted_proxies),
+     .words = "addresses and ranges of HTTP proxies: whom they name in forwarded_header counts as "
+              "the peer of a WebSocket; not set: nobody is believed"},
+    {.name = "forwarded_header",
+     .type = OPTION_CHOICE,
+     .fallback = "x-forwarded-for",
+     .choices = forwarded_names,
+     .offset = AT(net.forwarded_header),
+     .words =
+         "the header that they write; \"forwarded\" (RFC 7239) must be one line: the proxy has "
+         "to replace the one of the client or to add to it"},
     {.name = "default_realm",
      .type = OPTION_TEXT,
      .min = 1,

@@ -69,6 +69,7 @@ void conn_free(struct conn *conn)
         listener_end_peek(conn);
     mem_free(conn->cookie);
     mem_free(conn->peer);
+    mem_free(conn->proxy);
     if (list_is_linked(&conn->dirty))
         list_remove(&conn->dirty);
     deadlines_cancel(&net->deadlines, &conn->due);

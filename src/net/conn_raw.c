@@ -25,7 +25,7 @@ static bool shake_hands(struct conn *conn, const unsigned char in[RAWSOCKET_HAND
         .max_len = conn->net->limits.max_message_len,
         .min_peer_len = options->rawsocket_min_len,
         .codecs = options->codecs,
-        .is_full = conn->is_doomed,
+        .is_full = conn->is_doomed || !origin_end(conn),
     };
     struct transport transport = {.type = TRANSPORT_RAWSOCKET};
     unsigned char out[RAWSOCKET_HANDSHAKE_LEN];

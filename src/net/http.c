@@ -95,6 +95,21 @@ static int refuse_full(struct conn *conn)
     return refuse(conn, 503, "Service Unavailable", "Retry-After: 5\r\n", "too many connections");
 }
 
+/* 0: it is known who asks; else what lws gets. */
+static int learn_origin(struct conn *conn)
+{
+    switch (origin_of_request(conn)) {
+    case ORIGIN_KNOWN:
+        break;
+    case ORIGIN_FULL:
+        return refuse_full(conn);
+    case ORIGIN_BAD:
+        return refuse(conn, 400, "Bad Request", NULL,
+                      "the proxy in between does not say who is behind it");
+    }
+    return GOES_ON;
+}
+
 int http_request(struct conn *conn, struct slice path)
 {
     struct answer missing = {404, "Not Found", "text/plain", NULL, SLICE("no such page\n"), false};
@@ -258,6 +273,8 @@ int http_upgrade(struct conn *conn, const char *to)
     conn_received(conn, 0);
     if (conn->is_doomed)
         return refuse_full(conn);
+    if (learn_origin(conn) != GOES_ON)
+        return HANG_UP;
     if (strcasecmp(to, "websocket") != 0)
         return refuse(conn, 400, "Bad Request", NULL, "the only upgrade here is websocket");
     if (lws_hdr_total_length(conn->wsi, WSI_TOKEN_GET_URI) == 0)

@@ -43,6 +43,9 @@
 /* A Cookie header that is searched for the tracking cookie. */
 #define MAX_COOKIE_HEADER_LEN 4096
 
+/* What proxies say of who is behind them; all lines of the header together. */
+#define MAX_FORWARDED_LEN 4096
+
 /* Characters of a tracking cookie's value: 24 x 6 bits. */
 #define COOKIE_LEN 24
 

@@ -104,7 +104,6 @@ static bool set_origin(struct conn *conn, int fd, const struct sockaddr_storage 
     struct sockaddr_storage from = *named;
     socklen_t len = sizeof from;
     char words[128];
-    bool is_full;
 
     if (from.ss_family != AF_UNSPEC) {
         address_words_of(&from, words, sizeof words);
@@ -112,9 +111,7 @@ static bool set_origin(struct conn *conn, int fd, const struct sockaddr_storage 
     } else if (getpeername(fd, (struct sockaddr *)&from, &len) != 0) {
         return false;
     }
-    conn->address = address_hold(conn->net, &from, &is_full);
-    conn->net->counters.refused_address += is_full;
-    return !is_full;
+    return origin_begin(conn, &from);
 }
 
 /* Takes exactly the header out of the socket: 1 when it is complete, 0 when more must come, -1 when
@@ -211,16 +208,8 @@ static void peek(struct conn *conn, int fd)
 
 static bool is_proxy(const struct listener *listener, const struct sockaddr_storage *from)
 {
-    unsigned char octets[16];
-
-    if (listener->proxy_count == 0 || listener->options.unix_path != NULL)
-        return false;
-    address_octets(from, octets);
-    for (size_t i = 0; i < listener->proxy_count; i++) {
-        if (proxy_range_has(&listener->proxies[i], octets))
-            return true;
-    }
-    return false;
+    return listener->options.unix_path == NULL &&
+           origin_is_in(listener->proxies, listener->proxy_count, from);
 }
 
 /* Room for one more? Some above the limit are let in to be told why they must go. */
@@ -238,13 +227,15 @@ static void take_in(struct listener *listener, int fd, const struct sockaddr_sto
     struct net *net = listener->net;
     struct address *address = NULL;
     bool is_doomed, is_full = false, awaits_proxy = is_proxy(listener, from);
+    bool is_trusted =
+        !awaits_proxy && origin_is_in(listener->trusted, listener->trusted_count, from);
     struct conn *conn;
 
     if (is_refused(net, &is_doomed)) {
         close(fd);
         return;
     }
-    if (!awaits_proxy) /* those behind a proxy are counted when it has named them */
+    if (!awaits_proxy && !is_trusted) /* those behind a proxy are counted when it has named them */
         address = address_hold(net, from, &is_full);
     if (is_full) {
         net->counters.refused_address++;
@@ -254,6 +245,8 @@ static void take_in(struct listener *listener, int fd, const struct sockaddr_sto
     net->counters.accepted++;
     conn = conn_new(net, listener);
     conn->address = address;
+    if (is_trusted)
+        origin_wait(conn, from);
     conn->awaits_proxy = awaits_proxy;
     conn->is_doomed = is_doomed;
     net->doomed += is_doomed;
@@ -461,19 +454,12 @@ static int open_sides(struct listener *listener, struct tls_files *files, char *
 
 static int read_proxies(struct listener *listener, char *words, size_t words_len)
 {
-    const char *const *texts = listener->options.proxies;
-    size_t count = 0;
-    int err = net_check_proxies(texts, words, words_len);
+    int err = origin_ranges(listener->options.proxies, &listener->proxies, &listener->proxy_count,
+                            words, words_len);
 
-    if (err != 0 || texts == NULL)
-        return err;
-    while (texts[count] != NULL)
-        count++;
-    listener->proxies = mem_zero(count, sizeof *listener->proxies);
-    listener->proxy_count = count;
-    for (size_t i = 0; i < count; i++)
-        CHECK(proxy_range_read(&listener->proxies[i], texts[i]));
-    return 0;
+    return err != 0 ? err
+                    : origin_ranges(listener->options.trusted_proxies, &listener->trusted,
+                                    &listener->trusted_count, words, words_len);
 }
 
 static int open_listener(struct listener *listener, char *words, size_t words_len)
@@ -574,5 +560,6 @@ void listener_free(struct listener *listener)
     uv_run(&listener->net->loop, UV_RUN_NOWAIT); /* lets go of the poll handle */
     list_remove(&listener->node);
     mem_free(listener->proxies);
+    mem_free(listener->trusted);
     mem_free(listener);
 }

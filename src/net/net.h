@@ -38,6 +38,12 @@ struct tls_certificate {
     const char *host, *cert, *key;
 };
 
+/* Where HTTP proxies say who is behind them. */
+enum forwarded_header {
+    FORWARDED_X_FOR, /* X-Forwarded-For: 192.0.2.7, 10.0.0.1 */
+    FORWARDED_7239,  /* Forwarded: for=192.0.2.7;proto=https, for="[2001:db8::7]:4711" */
+};
+
 /* Forward secrecy and authenticated encryption, in OpenSSL's words. */
 #define TLS_CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20"
 #define TLS_CIPHERSUITES \
@@ -62,6 +68,10 @@ struct listener_options {
     const char *tls_client_ca;    /* PEM file; needed where clients show certificates */
     const char *const *proxies; /* addresses and ranges, NULL-terminated; NULL: nobody. Who connects
                                    from there must begin with a header of the PROXY protocol */
+    const char *const
+        *trusted_proxies;       /* HTTP proxies that say who is behind them, NULL-terminated;
+                                           NULL: nobody */
+    unsigned forwarded_header;  /* enum forwarded_header: where they say it */
     const char *const *paths;   /* WebSocket paths, NULL-terminated; NULL: "/" and "/ws" */
     const char *const *origins; /* allowed Origins, NULL-terminated; NULL: any */
     const char *cookie_name;    /* the tracking cookie; NULL: none */

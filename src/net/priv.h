@@ -89,12 +89,13 @@ struct conn {
     uint32_t rx_len, rx_cap;
     char *kept; /* owned; whole messages kept back by net_pause: length, octets, ... */
     uint32_t kept_len, kept_cap;
-    char *peer;      /* owned; who it is by the word of a proxy; NULL: the socket knows */
-    char *cookie;    /* owned; between the upgrade and on_open */
-    uv_poll_t *peek; /* owned; while peeking */
-    uint32_t send_max, recv_max; /* RawSocket */
-    uint32_t pings, ping_window; /* RawSocket PINGs received in that second */
-    uint8_t state;               /* enum conn_state */
+    char *peer; /* owned; who it is by the word of a proxy; NULL: the socket knows */
+    struct sockaddr_storage *proxy; /* owned; a proxy of ours that will say who is behind it */
+    char *cookie;                   /* owned; between the upgrade and on_open */
+    uv_poll_t *peek;                /* owned; while peeking */
+    uint32_t send_max, recv_max;    /* RawSocket */
+    uint32_t pings, ping_window;    /* RawSocket PINGs received in that second */
+    uint8_t state;                  /* enum conn_state */
     uint8_t codec;
     bool is_raw : 1;
     bool is_ws : 1;
@@ -139,6 +140,8 @@ struct listener {
     struct side *plain, *secure; /* owned; NULL when not served */
     struct proxy_range *proxies; /* array owned */
     size_t proxy_count;
+    struct proxy_range *trusted; /* array owned; HTTP proxies */
+    size_t trusted_count;
 };
 
 struct slot {
@@ -314,6 +317,26 @@ void address_words_of(const struct sockaddr_storage *from, char *out, size_t out
 void address_words(int fd, const char *unix_path, char *out, size_t out_len);
 struct address *address_hold(struct net *net, const struct sockaddr_storage *from, bool *is_full);
 void address_drop(struct net *net, struct address *address);
+
+/* origin.c: who counts as the peer. An HTTP proxy of ours is not counted, but will name somebody. */
+void origin_wait(struct conn *conn, const struct sockaddr_storage *proxy);
+
+/* The PROXY protocol has named this one: counted now, unless it is such a proxy. False when there
+ * are too many. */
+bool origin_begin(struct conn *conn, const struct sockaddr_storage *from) MUST_CHECK;
+
+/* The HTTP request is there: ORIGIN_KNOWN, or why it is to be refused. */
+enum origin { ORIGIN_KNOWN, ORIGIN_FULL, ORIGIN_BAD };
+enum origin origin_of_request(struct conn *conn) MUST_CHECK;
+
+/* There will be none: the proxy is the peer. False when there are too many. */
+bool origin_end(struct conn *conn) MUST_CHECK;
+
+/* Reads a list of addresses and ranges; `ranges` is the caller's to free. */
+int origin_ranges(const char *const *texts, struct proxy_range **ranges, size_t *count, char *words,
+                  size_t words_len) MUST_CHECK;
+bool origin_is_in(const struct proxy_range *ranges, size_t count,
+                  const struct sockaddr_storage *from);
 
 /* sweep.c */
 void sweep_init(struct net *net);
