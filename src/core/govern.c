@@ -116,24 +116,29 @@ static struct slice copy_to(char **at, struct slice from)
     return copy;
 }
 
+struct left *left_new(const struct look *look, const char *reason)
+{
+    struct left *left =
+        mem_alloc(sizeof *left + look->authid.len + look->authrole.len + look->authmethod.len +
+                  look->authprovider.len + look->details.len + look->vars.len + strlen(reason) + 1);
+    char *at = left->bytes;
+
+    left->look = *look;
+    left->look.authid = copy_to(&at, look->authid);
+    left->look.authrole = copy_to(&at, look->authrole);
+    left->look.authmethod = copy_to(&at, look->authmethod);
+    left->look.authprovider = copy_to(&at, look->authprovider);
+    left->look.details = copy_to(&at, look->details);
+    left->look.vars = copy_to(&at, look->vars);
+    left->reason = memcpy(at, reason, strlen(reason) + 1);
+    return left;
+}
+
 struct left *govern_leave(const struct core *core, const struct session *session,
                           const char *reason)
 {
     struct look look;
-    struct left *left;
-    char *at;
 
     look_at(core, session, &look);
-    left = mem_alloc(sizeof *left + look.authid.len + look.authrole.len + look.authmethod.len +
-                     look.authprovider.len + look.details.len + look.vars.len + strlen(reason) + 1);
-    at = left->bytes;
-    left->look = look;
-    left->look.authid = copy_to(&at, look.authid);
-    left->look.authrole = copy_to(&at, look.authrole);
-    left->look.authmethod = copy_to(&at, look.authmethod);
-    left->look.authprovider = copy_to(&at, look.authprovider);
-    left->look.details = copy_to(&at, look.details);
-    left->look.vars = copy_to(&at, look.vars);
-    left->reason = memcpy(at, reason, strlen(reason) + 1);
-    return left;
+    return left_new(&look, reason);
 }

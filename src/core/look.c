@@ -126,6 +126,15 @@ void core_each_callee(const struct core *core, struct slice uri, look_holder_fn 
             return;
 }
 
+bool core_has_callee(const struct core *core, struct slice uri, enum match match)
+{
+    struct match_entry *entry = match_find(&core->dealer.index, match, uri);
+    const struct registration *reg =
+        entry == NULL ? NULL : container_of(entry, struct registration, entry);
+
+    return reg != NULL && reg->callee_count != 0 && !reg->callees[0]->session->is_trusted;
+}
+
 static void see_records(void *ctx, struct slice topic, struct record *const *newest_first,
                         size_t count)
 {

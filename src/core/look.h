@@ -36,6 +36,9 @@ struct left {
     char bytes[];
 };
 
+/* Everything is copied; to be given to mem_free. */
+struct left *left_new(const struct look *look, const char *reason);
+
 /* A value that an attribute must have; of a list, one of its items. authid, authrole, authmethod
  * and authprovider are attributes as well. */
 struct look_want {
@@ -60,6 +63,9 @@ typedef bool look_holder_fn(void *ctx, uint64_t session, uint64_t id, enum match
 void core_each_subscriber(const struct core *core, struct slice topic, look_holder_fn *fn,
                           void *ctx);
 void core_each_callee(const struct core *core, struct slice uri, look_holder_fn *fn, void *ctx);
+
+/* True when there is a registration of exactly that pattern, by somebody who is not trusted. */
+bool core_has_callee(const struct core *core, struct slice uri, enum match match);
 
 /* Retained events of the topic, newest first. One with filters is not for everybody. */
 struct record;

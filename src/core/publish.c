@@ -14,7 +14,12 @@
 
 /* How EVENTs of one subscription and serializer may differ: for those who do or do not know raw
  * payloads, and who do or do not want trust levels. */
-enum variant { VARIANT_WRAP_RAW = 1, VARIANT_TRUSTLEVEL = 2, VARIANT_COUNT = 4 };
+enum variant {
+    VARIANT_WRAP_RAW = 1,
+    VARIANT_TRUSTLEVEL = 2,
+    VARIANT_DISCLOSED = 4, /* to the router's own code, which always knows who published */
+    VARIANT_COUNT = 8
+};
 
 /* One encoding, and how many receivers share it. */
 struct encoding {
@@ -39,7 +44,10 @@ static struct blob *encode_event(const struct publication *pub, const struct sub
         .uri_key = is_pattern ? "topic" : NULL,
         .uri = pub->msg->text,
         .identity_key = "publisher",
-        .identity = pub->is_disclosed ? &pub->identity : NULL,
+        .identity =
+            pub->is_disclosed || ((variant & VARIANT_DISCLOSED) != 0 && pub->identity.session != 0)
+                ? &pub->identity
+                : NULL,
         .trustlevel = (variant & VARIANT_TRUSTLEVEL) != 0 ? pub->trustlevel : NO_TRUSTLEVEL,
         .options = pub->options,
         .payload = &pub->msg->payload,
@@ -55,6 +63,8 @@ static unsigned variant_for(const struct publication *pub, const struct session 
         variant |= VARIANT_WRAP_RAW;
     if (pub->trustlevel >= 0 && (to->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0)
         variant |= VARIANT_TRUSTLEVEL;
+    if (UNLIKELY(to->is_trusted))
+        variant |= VARIANT_DISCLOSED;
     return variant;
 }
 

@@ -287,6 +287,14 @@ enum send_result net_send(struct net *net, uint64_t id, struct blob *blob, enum 
     return queue_offer(conn, blob, kind, key);
 }
 
+bool net_has_room(struct net *net, uint64_t id)
+{
+    const struct conn *conn = conn_find(net, id);
+
+    return conn == NULL || (conn->queue.live < conn->limits.max_messages / 2 &&
+                            conn->queue.bytes + conn->queue.held < conn->limits.max_bytes / 2);
+}
+
 void net_close(struct net *net, uint64_t id, enum close_code code, const char *words)
 {
     struct conn *conn = conn_find(net, id);

@@ -215,6 +215,9 @@ void net_wake_at(struct net *net, uint64_t at);
 enum send_result net_send(struct net *net, uint64_t conn, struct blob *blob, enum send_kind kind,
                           uint64_t key);
 
+/* True while less than half of the connection's queue is in use, and when there is none. */
+bool net_has_room(struct net *net, uint64_t conn);
+
 /* Writes what is queued, then closes (with that code on a WebSocket). Nothing more is
  * delivered to on_message. */
 void net_close(struct net *net, uint64_t conn, enum close_code code, const char *words);

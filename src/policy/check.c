@@ -171,8 +171,7 @@ static size_t count_entries(lua_State *lua, int index)
     return count;
 }
 
-/* True when there is a table; nil is fine, and no table. */
-static bool is_table(struct check *check, int index, const char *key, const char *allowed)
+bool check_is_table(struct check *check, int index, const char *key, const char *allowed)
 {
     if (lua_istable(check->lua, index))
         return true;
@@ -187,7 +186,7 @@ static void read_attributes(struct check *check, int index)
     lua_State *lua = check->lua;
     struct policy *policy = check->policy;
 
-    if (!is_table(check, index, "attributes", "a table as { org = \"string\" }"))
+    if (!check_is_table(check, index, "attributes", "a table as { org = \"string\" }"))
         return;
     policy->attributes =
         arena_alloc(&policy->arena, (count_entries(lua, index) + 1) * sizeof(*policy->attributes));
@@ -317,12 +316,13 @@ static void read_authenticate(struct check *check, int index)
     lua_State *lua = check->lua;
     struct policy *policy = check->policy;
 
-    if (!is_table(check, index, "authenticate", "a table of methods"))
+    if (!check_is_table(check, index, "authenticate", "a table of methods"))
         return;
     policy->methods =
         arena_alloc(&policy->arena, (count_entries(lua, index) + 1) * sizeof(*policy->methods));
     for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1))
         read_method(check, lua_gettop(lua) - 1, lua_gettop(lua));
+    policy->last_hook = HOOK_METHODS + policy->method_count * 2;
 }
 
 /* ---- authmethods, and what is offered ---- */
@@ -391,7 +391,7 @@ static void read_authmethods(struct check *check, int index)
 
     policy->offers = arena_alloc(&policy->arena, room * sizeof(*policy->offers));
     policy->offer_methods = arena_alloc(&policy->arena, room * sizeof(*policy->offer_methods));
-    if (is_table(check, index, "authmethods", "a list as { \"ticket\", \"anonymous\" }")) {
+    if (check_is_table(check, index, "authmethods", "a list as { \"ticket\", \"anonymous\" }")) {
         policy->is_ours_first = true;
         for (lua_Integer i = 1; lua_rawgeti(lua, index, i) != LUA_TNIL; i++) {
             read_preference(check, lua_gettop(lua), i);
@@ -433,6 +433,59 @@ static void read_admit(struct check *check, int index)
     check->policy->has_admit = read_function(check, index, "admit", HOOK_ADMIT);
 }
 
+static void read_on_join(struct check *check, int index)
+{
+    check->policy->has_on_join = read_function(check, index, "on_join", HOOK_ON_JOIN);
+}
+
+static void read_on_leave(struct check *check, int index)
+{
+    check->policy->has_on_leave = read_function(check, index, "on_leave", HOOK_ON_LEAVE);
+}
+
+static void read_on_load(struct check *check, int index)
+{
+    check->policy->has_on_load = read_function(check, index, "on_load", HOOK_ON_LOAD);
+}
+
+static void read_on_unload(struct check *check, int index)
+{
+    check->policy->has_on_unload = read_function(check, index, "on_unload", HOOK_ON_UNLOAD);
+}
+
+static void read_intercept(struct check *check, int index)
+{
+    static const char *const names[] = {"publish", "call", "result", "error"};
+    lua_State *lua = check->lua;
+    char words[128];
+
+    if (!check_is_table(check, index, "intercept", "a table of functions"))
+        return;
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        struct slice key = check_text(lua, -2);
+        struct guess guess = guess_begin(key);
+        size_t i = 0;
+
+        for (size_t k = 0; k < ARRAY_LEN(names); k++)
+            guess_offer(&guess, slice_of(names[k]));
+        while (i < ARRAY_LEN(names) && !slice_eq(key, slice_of(names[i])))
+            i++;
+        if (i == ARRAY_LEN(names)) {
+            check_complain(check, check_place(check, -1, key),
+                           "policy.intercept.%.*s: no such key%s", SLICE_ARG(key),
+                           guess_words(&guess, words));
+        } else if (!lua_isfunction(lua, -1)) {
+            check_complain(check, check_place(check, -1, key),
+                           "policy.intercept.%s: found %s; allowed: a function", names[i],
+                           check_found(check, -1));
+        } else {
+            lua_pushvalue(lua, -1);
+            l_policy_set_hook(lua, HOOK_INTERCEPT_PUBLISH + i);
+            check->policy->intercepts[i] = true;
+        }
+    }
+}
+
 /* ---- the table ---- */
 
 /* Later rows look at what earlier ones have read. */
@@ -447,6 +500,14 @@ static const struct {
     {"admit", read_admit},
     {"authorize", read_authorize},
     {"roles", check_roles},
+    {"intercept", read_intercept},
+    {"on_join", read_on_join},
+    {"on_leave", read_on_leave},
+    {"on_load", read_on_load},
+    {"on_unload", read_on_unload},
+    {"procedures", check_procedures},
+    {"subscriptions", check_subscriptions},
+    {"tasks", check_tasks},
 };
 
 static bool is_key(struct slice key)
@@ -486,6 +547,7 @@ void check_table(struct check *check, int index)
         return;
     }
     luaL_checkstack(lua, 40, NULL);
+    check->policy->last_hook = HOOK_METHODS;
     for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
         if (!is_key(check_text(lua, -2)))
             unknown_key(check, lua_gettop(lua) - 1, lua_gettop(lua));

@@ -33,6 +33,14 @@ void check_table(struct check *check, int index);
 /* The roles at the index; nil: there are none. */
 void check_roles(struct check *check, int index);
 
+/* policy.procedures, .subscriptions, .tasks at the index. */
+void check_procedures(struct check *check, int index);
+void check_subscriptions(struct check *check, int index);
+void check_tasks(struct check *check, int index);
+
+/* True when there is a table at the index; nil is fine, and no table. */
+bool check_is_table(struct check *check, int index, const char *key, const char *allowed);
+
 /* Adds a line about a place. */
 PRINTF_LIKE(3, 4)
 void check_complain(struct check *check, struct place at, const char *format, ...);

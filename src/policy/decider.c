@@ -4,13 +4,11 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/handlers.h"
 #include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
 #include "wire/errors.h"
-
-/* Hooks of one realm that wait at one time. */
-#define MAX_WAITING 10000
 
 static void say_again(void *ctx, const char *line)
 {
@@ -46,6 +44,16 @@ static void *open_mind(void *ctx, struct realm *realm)
     rng_init(&mind->rng, login_fill_random, NULL);
     map_init(&mind->hearing_questions, rng_u64(&mind->rng));
     map_init(&mind->logins, rng_u64(&mind->rng));
+    map_init(&mind->open[0], rng_u64(&mind->rng));
+    map_init(&mind->open[1], rng_u64(&mind->rng));
+    map_init(&mind->leaving, rng_u64(&mind->rng));
+    map_init(&mind->rooms, rng_u64(&mind->rng));
+    map_init(&mind->invoked, rng_u64(&mind->rng));
+    list_init(&mind->endpoints);
+    list_init(&mind->invocations);
+    list_init(&mind->idle_invocations);
+    list_init(&mind->deliveries);
+    list_init(&mind->idle_deliveries);
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind);
@@ -61,6 +69,7 @@ static void start_mind(void *ctx)
     struct mind *mind = ctx;
 
     fibers_start(&mind->fibers);
+    mind->service = service_open(mind);
 }
 
 static void stop_mind(void *ctx)
@@ -74,6 +83,9 @@ static void stop_mind(void *ctx)
     login_forget_all(mind);
     derive_close(mind->derive_desk);
     mind->derive_desk = NULL;
+    handlers_free(mind);
+    service_close(mind->service);
+    mind->service = NULL;
 }
 
 static void free_versions(struct mind *mind)
@@ -93,6 +105,13 @@ static void close_mind(void *ctx)
     free_versions(mind);
     hearings_free(mind);
     guard_free(mind->guard);
+    procedures_free(mind);
+    topics_free(mind);
+    map_fini(&mind->open[0]);
+    map_fini(&mind->open[1]);
+    map_fini(&mind->leaving);
+    map_fini(&mind->rooms);
+    map_fini(&mind->invoked);
     map_fini(&mind->hearing_questions);
     map_fini(&mind->logins);
     map_fini(&mind->login_questions);
@@ -114,7 +133,7 @@ static void refuse_all(const struct mind *mind, const struct question *question)
 
 static bool is_crowded(struct mind *mind, const struct question *question)
 {
-    if (mind->fibers.count < MAX_WAITING)
+    if (mind->fibers.count < MAX_FIBERS)
         return false;
     mind_complain(mind, question->ask == ASK_AUTHORIZE ? "authorize" : "authenticate",
                   "as many hooks wait as may (10000)", NULL);
@@ -146,9 +165,27 @@ static void unask(void *ctx, uint64_t question)
         login_forget(login);
 }
 
+static void room(void *ctx, uint64_t ticket, bool has_room)
+{
+    procedures_room(ctx, ticket, has_room);
+}
+
+static void joined(void *ctx, uint64_t session)
+{
+    lifecycle_joined(ctx, session);
+}
+
+static void left(void *ctx, const struct left *session)
+{
+    lifecycle_left(ctx, session);
+}
+
 const struct decider policy_decider = {.open = open_mind,
                                        .start = start_mind,
                                        .stop = stop_mind,
                                        .close = close_mind,
                                        .ask = ask,
-                                       .unask = unask};
+                                       .unask = unask,
+                                       .room = room,
+                                       .joined = joined,
+                                       .left = left};

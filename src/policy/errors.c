@@ -5,6 +5,7 @@
 #include "policy/errors.h"
 
 #include "script/values.h"
+#include "wire/errors.h"
 #include "wire/uri.h"
 
 #include <lauxlib.h>
@@ -78,6 +79,21 @@ bool l_errors_is(lua_State *lua, int index)
     is_one = lua_rawequal(lua, -1, -2) != 0;
     lua_pop(lua, 2);
     return is_one;
+}
+
+void l_errors_put(lua_State *lua, struct encoder *e, int index)
+{
+    int top = lua_gettop(lua);
+    struct slice uri = SLICE(WAMP_RUNTIME_ERROR);
+
+    if (lua_getfield(lua, index, "uri") == LUA_TSTRING)
+        uri.data = lua_tolstring(lua, -1, &uri.len);
+    encode_text(e, uri);
+    lua_getfield(lua, index, "args");
+    l_values_put(lua, lua_gettop(lua), VALUES_LIST, "args");
+    lua_getfield(lua, index, "kwargs");
+    l_values_put(lua, lua_gettop(lua), VALUES_DICT, "kwargs");
+    lua_settop(lua, top);
 }
 
 bool errors_describe(lua_State *lua, int index, char *out, size_t len)

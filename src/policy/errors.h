@@ -12,6 +12,7 @@
 
 #include "base/slice.h"
 #include "module/module.h"
+#include "wire/codec.h"
 
 /* Makes one of a list and a dict at the top of the stack (args, kwargs), and pops them. */
 void l_errors_push(lua_State *lua, struct slice uri);
@@ -21,6 +22,9 @@ int l_errors_raise_words(lua_State *lua, const char *uri, const char *words);
 
 /* True when the value at the index is one. */
 bool l_errors_is(lua_State *lua, int index);
+
+/* Writes uri, args and kwargs of the one at the index, as ERROR has them. */
+void l_errors_put(lua_State *lua, struct encoder *e, int index);
 
 /* "uri: message" of the one at the index, without raising; for the log. */
 bool errors_describe(lua_State *lua, int index, char *out, size_t len);

@@ -32,10 +32,85 @@ void l_facts_push_entry(lua_State *lua, enum codec codec, struct slice dict, str
         l_values_push(lua, codec, found, path);
 }
 
+static bool find(const struct msg *msg, struct slice key, struct token *token)
+{
+    struct arena arena;
+    struct dict_walk walk;
+    bool is_found = false;
+
+    arena_init(&arena);
+    dict_walk(&walk, msg->codec, msg->dict, &arena);
+    while (dict_next(&walk)) {
+        if (!slice_eq(walk.key, key))
+            continue;
+        *token = walk.token;
+        is_found = true;
+    }
+    arena_fini(&arena);
+    return is_found;
+}
+
+bool facts_has_true(const struct msg *msg, struct slice key)
+{
+    struct token token;
+
+    return find(msg, key, &token) && token.type == TOKEN_BOOL && token.boolean;
+}
+
+uint64_t facts_number(const struct msg *msg, struct slice key)
+{
+    struct token token;
+    uint64_t number = 0;
+
+    return find(msg, key, &token) && token_is_natural(&token, &number) ? number : 0;
+}
+
 void l_facts_push_empty(lua_State *lua, enum values_shape shape)
 {
     lua_newtable(lua);
     l_values_mark(lua, shape);
+}
+
+struct slice facts_text(const struct msg *msg, struct slice key)
+{
+    struct token token;
+
+    return find(msg, key, &token) && token.type == TOKEN_TEXT ? token.text : (struct slice){0};
+}
+
+void l_facts_push_dict(lua_State *lua, const struct msg *msg, const char *path)
+{
+    if (msg->dict.len == 0)
+        l_facts_push_empty(lua, VALUES_DICT);
+    else
+        l_values_push(lua, msg->codec, msg->dict, path);
+}
+
+/* Nobody but the ends can read it. */
+static bool is_sealed(const struct msg *msg)
+{
+    struct arena arena;
+    struct dict_walk walk;
+    bool is_found = msg->payload.kind == PAYLOAD_RAW;
+
+    arena_init(&arena);
+    dict_walk(&walk, msg->codec, msg->dict, &arena);
+    while (!is_found && dict_next(&walk))
+        is_found = slice_eq(walk.key, SLICE("ppt_scheme")) || slice_eq(walk.key, SLICE("enc_algo"));
+    arena_fini(&arena);
+    return is_found;
+}
+
+void l_facts_push_payload(lua_State *lua, const struct msg *msg, bool is_args)
+{
+    struct slice part = is_args ? msg->payload.args : msg->payload.kwargs;
+
+    if (is_sealed(msg))
+        lua_pushnil(lua);
+    else if (part.len == 0)
+        l_facts_push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
+    else
+        l_values_push(lua, msg->payload.codec, part, is_args ? "args" : "kwargs");
 }
 
 /* ---- transport ---- */

@@ -9,10 +9,26 @@
 
 #include "core/look.h"
 #include "script/values.h"
+#include "wire/msg.h"
 
 /* The value under a key of an encoded dict (the last one of that name), or nil. */
 void l_facts_push_entry(lua_State *lua, enum codec codec, struct slice dict, struct slice key,
                         const char *path);
+
+/* True when Options or Details say `key` = true. */
+bool facts_has_true(const struct msg *msg, struct slice key);
+
+/* The number under a key of them, or 0. */
+uint64_t facts_number(const struct msg *msg, struct slice key);
+
+/* The text under a key of them, or nothing; of messages in MessagePack, where it is as it stands. */
+struct slice facts_text(const struct msg *msg, struct slice key);
+
+/* Options or Details. */
+void l_facts_push_dict(lua_State *lua, const struct msg *msg, const char *path);
+
+/* Arguments or ArgumentsKw: empty if there are none, nil where only the ends can read them. */
+void l_facts_push_payload(lua_State *lua, const struct msg *msg, bool is_args);
 
 /* An empty list or dict. */
 void l_facts_push_empty(lua_State *lua, enum values_shape shape);

@@ -5,7 +5,7 @@
 #include "policy/fiber.h"
 
 #include "base/mem.h"
-#include "policy/mind.h"
+#include "policy/handlers.h"
 #include "policy/waiting.h"
 
 #include <stdio.h>
@@ -19,6 +19,7 @@ void version_drop(struct version *version)
     if (--version->refs != 0)
         return;
     waiting_forget(version);
+    tasks_stop(version);
     map_fini(&version->timers);
     list_remove(&version->of_mind);
     policy_free(version->policy);
@@ -66,6 +67,7 @@ static void finish(struct fiber *fiber, enum fiber_end end, const struct door_an
 void version_abandon(struct version *version)
 {
     waiting_forget(version);
+    tasks_stop(version);
     list_each (&version->fibers, node, after) {
         struct fiber *fiber = container_of(node, struct fiber, of_version);
 
@@ -140,12 +142,16 @@ static void settle(struct fiber *fiber, const struct door_answer *answer)
     }
 }
 
+/* What a wait stood for may be wanted anew by the next lines of Lua: so it is dropped here, unless its
+ * push raises. */
 static void push_results(lua_State *lua, void *ctx)
 {
-    struct wait *wait = ctx;
+    struct wait **wait = ctx;
 
-    if (wait->push != NULL)
-        wait->push(lua, wait);
+    if ((*wait)->push != NULL)
+        (*wait)->push(lua, *wait);
+    (*wait)->drop(*wait);
+    *wait = NULL;
 }
 
 static void begin(struct fiber *fiber, struct door_answer *answer)
@@ -172,8 +178,9 @@ static void go_on(struct fiber *fiber, struct door_answer *answer)
         return;
     }
     wait->wake = NULL;
-    door_resume(fiber->run, push_results, wait, answer);
-    wait->drop(wait);
+    door_resume(fiber->run, push_results, &wait, answer);
+    if (wait != NULL)
+        wait->drop(wait);
 }
 
 /* One step of a fiber: its beginning, or whatever comes after it waited or was sliced. */

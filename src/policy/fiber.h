@@ -23,6 +23,8 @@
 struct fiber;
 struct mind;
 
+#define MAX_FIBERS 10000 /* of a realm, that have begun and are not over */
+
 enum fiber_end {
     FIBER_RETURNED,
     FIBER_FAILED, /* it raised, or a budget ran out: answer has words */
@@ -76,6 +78,7 @@ struct version {
     unsigned refs;         /* the mind's while it is current, and one for each fiber */
     struct list fibers;
     struct list of_mind;
+    struct list tasks; /* owned: struct task */
     struct map timers; /* id -> of nexus.after, owned */
     uint64_t last_timer;
 };

@@ -65,6 +65,7 @@ struct version *mind_version(struct mind *mind, struct policy *policy)
 
     *version = (struct version){.mind = mind, .policy = policy, .refs = 1};
     list_init(&version->fibers);
+    list_init(&version->tasks);
     map_init(&version->timers, rng_u64(&mind->rng));
     list_append(&mind->versions, &version->of_mind);
     policy->version = version;

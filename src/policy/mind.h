@@ -61,6 +61,17 @@ struct mind {
     struct service *service;      /* owned; NULL: not begun */
     struct derive_desk *derive_desk; /* owned; NULL: no key was derived yet */
     struct guard *guard;             /* owned */
+    struct list endpoints;           /* owned: struct endpoint */
+    struct map open[2];              /* id -> endpoint that is OPEN: registrations, subscriptions */
+    uint64_t last_endpoint;
+    struct list invocations,
+        deliveries; /* owned: all that were ever made, as views point to them */
+    struct list idle_invocations, idle_deliveries;
+    struct map leaving; /* serial -> struct leaving, of a fiber */
+    uint64_t last_leaving;
+    struct map rooms; /* ticket -> a progressive result that waits for room */
+    uint64_t last_room;
+    struct map invoked; /* request -> struct invocation that is not over */
     struct auth_settings settings;
     struct rng rng;
     struct host_config config;
@@ -97,6 +108,21 @@ void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end
 /* What runs in the mind's realm from now on; the mind holds it. */
 struct version *mind_version(struct mind *mind, struct policy *policy);
 
+/* ---- lifecycle.c ---- */
+
+/* A session that has left, as long as policy.on_leave runs for it. */
+struct leaving {
+    struct left *left; /* owned */
+    uint64_t serial;
+};
+
+void lifecycle_joined(struct mind *mind, uint64_t session);
+void lifecycle_left(struct mind *mind, const struct left *left);
+
+/* The current version has taken over from the previous one (NULL: it is the first). */
+void lifecycle_loaded(struct mind *mind, struct version *previous);
+void lifecycle_unloaded(struct mind *mind, struct version *from);
+
 /* ---- logins: login.c ---- */
 
 void login_ask(struct mind *mind, const struct question *question);
@@ -123,6 +149,7 @@ void l_views_push_hello(lua_State *lua, struct hearing *hearing);
 
 /* Of a session that is open, and of the one that a login will be. */
 void l_views_push_session(lua_State *lua, const struct mind *mind, uint64_t session);
+void l_views_push_left(lua_State *lua, const struct mind *mind, const struct leaving *leaving);
 void l_views_push_admitted(lua_State *lua, struct hearing *hearing);
 
 #endif

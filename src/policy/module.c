@@ -7,6 +7,9 @@
 #include "base/log.h"
 #include "core/rules_pattern.h"
 #include "policy/errors.h"
+#include "policy/handlers.h"
+#include "policy/realm.h"
+#include "policy/results.h"
 #include "policy/waiting.h"
 #include "script/values.h"
 #include "wire/uri.h"
@@ -31,12 +34,15 @@ static void ensure_table(lua_State *lua, const char *key)
     lua_pop(lua, 1);
 }
 
+static const char *const tables_of_policy[] = {"roles",      "authenticate",  "intercept",
+                                               "procedures", "subscriptions", "tasks"};
+
 static int l_policy(lua_State *lua)
 {
     lua_settop(lua, 1);
     luaL_checktype(lua, 1, LUA_TTABLE);
-    ensure_table(lua, "roles");
-    ensure_table(lua, "authenticate");
+    for (size_t i = 0; i < ARRAY_LEN(tables_of_policy); i++)
+        ensure_table(lua, tables_of_policy[i]);
     return 1;
 }
 
@@ -153,8 +159,9 @@ static void set_meta(lua_State *lua)
 
 static const struct module_row rows[] = {
     {"policy", l_policy, "fun(policy: nexus.Policy): nexus.Policy",
-     "Makes a policy of a table: roles and authenticate are there afterwards, as empty tables. It "
-     "has no other effect.",
+     "Makes a policy of a table: roles, authenticate, intercept, procedures, subscriptions and "
+     "tasks "
+     "are there afterwards, as empty tables. It has no other effect.",
      NULL},
     {"allow", l_allow,
      "fun(options?: { disclose?: boolean, trustlevel?: integer, timeout?: number }): "
@@ -169,8 +176,17 @@ static const struct module_row rows[] = {
 };
 
 static const struct module_table answers = {"nexus", rows, set_meta};
-static const struct module_table *const tables[] = {&answers, &policy_waiting, &policy_timers,
-                                                    &policy_errors, NULL};
+static const struct module_table *const tables[] = {&answers,
+                                                    &policy_waiting,
+                                                    &policy_timers,
+                                                    &policy_results,
+                                                    &policy_calls,
+                                                    &policy_events,
+                                                    &policy_endpoints,
+                                                    &policy_realm,
+                                                    &policy_realm_field,
+                                                    &policy_errors,
+                                                    NULL};
 
 const struct module_table *const *policy_tables(void)
 {

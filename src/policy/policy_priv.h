@@ -9,7 +9,9 @@
 
 #include "auth/auth.h"
 #include "base/arena.h"
+#include "core/rules_pattern.h"
 #include "module/host.h"
+#include "policy/cron.h"
 #include "policy/places.h"
 #include "policy/policy.h"
 #include "script/door.h"
@@ -57,8 +59,45 @@ extern const struct door_budget budget_defaults[BUDGET_COUNT];
 struct version;
 
 /* Functions of a policy that the router calls; those of methods follow, two each: what looks up or
- * verifies, and what makes a challenge. */
-enum hook { HOOK_AUTHORIZE = 1, HOOK_ADMIT, HOOK_METHODS };
+ * verifies, and what makes a challenge; then those of handlers. */
+enum hook {
+    HOOK_AUTHORIZE = 1,
+    HOOK_ADMIT,
+    HOOK_FILTER,
+    HOOK_INTERCEPT_PUBLISH,
+    HOOK_INTERCEPT_CALL,
+    HOOK_INTERCEPT_RESULT,
+    HOOK_INTERCEPT_ERROR,
+    HOOK_ON_JOIN,
+    HOOK_ON_LEAVE,
+    HOOK_ON_LOAD,
+    HOOK_ON_UNLOAD,
+    HOOK_CHECK,
+    HOOK_METHODS
+};
+
+/* An entry of policy.procedures or policy.subscriptions. */
+struct handler {
+    struct rules_pattern pattern; /* as written, with the names of captures */
+    struct slice uri;             /* as it is registered */
+    enum match match;
+    size_t hook; /* its function */
+    int ref;     /* instead of that: a reference, of those made at run time */
+    unsigned concurrency;
+    unsigned queue; /* events that may wait */
+    bool is_ordered, drops_newest;
+    uint32_t timeout_ms;   /* 0: what the budget says */
+    struct slice options;  /* MessagePack dict: for REGISTER or SUBSCRIBE; len 0: none */
+    struct slice describe; /* len 0: nothing */
+};
+
+/* An entry of policy.tasks. */
+struct task_spec {
+    struct slice name;
+    size_t hook;
+    uint64_t every_ms, jitter_ms; /* every_ms 0: by cron */
+    struct cron cron;
+};
 
 struct policy {
     const struct source *source;
@@ -78,7 +117,14 @@ struct policy {
     size_t offer_count;
     bool is_ours_first;
     bool is_loaded; /* it was run and checked */
-    bool has_authorize, has_admit;
+    bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
+    bool has_on_unload, has_check;
+    bool intercepts[4]; /* publish, call, result, error */
+    size_t last_hook;
+    struct handler *procedures, *subscriptions;
+    size_t procedure_count, subscription_count;
+    struct task_spec *tasks;
+    size_t task_count;
     struct rules *rules; /* owned; NULL until it is checked */
 };
 

@@ -107,14 +107,20 @@ struct session_view {
     struct view admitted; /* hearing NULL: it is open, or was */
     const struct mind *mind;
     uint64_t id;
+    uint64_t leaving; /* serial of what it was when it left; 0: it had not */
 };
 
 static const struct session_view *look_at(lua_State *lua, struct look *look)
 {
     const struct session_view *view = lua_touserdata(lua, 1);
 
+    const struct leaving *leaving =
+        view->leaving == 0 ? NULL : map_get(&view->mind->leaving, view->leaving, 0);
+
     if (view->admitted.hearing != NULL)
         login_look(hearing_of(lua, "session")->login, look);
+    else if (leaving != NULL)
+        *look = leaving->left->look;
     else if (!core_look(realm_core(view->mind->realm), view->id, look))
         luaL_error(lua, "session is over");
     return view;
@@ -241,33 +247,6 @@ static const struct field_row request_rows[] = {
     {"kwargs", FIELD_KWARGS},   {"params", FIELD_PARAMS},   {NULL, FIELD_ID},
 };
 
-/* Nobody but the ends can read it. */
-static bool is_sealed(const struct msg *msg)
-{
-    struct arena arena;
-    struct dict_walk walk;
-    bool is_found = msg->payload.kind == PAYLOAD_RAW;
-
-    arena_init(&arena);
-    dict_walk(&walk, msg->codec, msg->dict, &arena);
-    while (!is_found && dict_next(&walk))
-        is_found = slice_eq(walk.key, SLICE("ppt_scheme")) || slice_eq(walk.key, SLICE("enc_algo"));
-    arena_fini(&arena);
-    return is_found;
-}
-
-static void push_payload(lua_State *lua, const struct msg *msg, bool is_args)
-{
-    struct slice part = is_args ? msg->payload.args : msg->payload.kwargs;
-
-    if (is_sealed(msg))
-        lua_pushnil(lua);
-    else if (part.len == 0)
-        l_facts_push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
-    else
-        l_values_push(lua, msg->payload.codec, part, is_args ? "args" : "kwargs");
-}
-
 /* For rules: the attributes of a session, as the core sees them. */
 struct attributes {
     const struct look *look;
@@ -341,14 +320,11 @@ static void push_cached(lua_State *lua, struct hearing *hearing, enum field fiel
         l_views_push_session(lua, hearing->mind, hearing->question->session);
         break;
     case FIELD_OPTIONS:
-        if (msg->dict.len == 0)
-            l_facts_push_empty(lua, VALUES_DICT);
-        else
-            l_values_push(lua, msg->codec, msg->dict, "options");
+        l_facts_push_dict(lua, msg, "options");
         break;
     case FIELD_ARGS:
     case FIELD_KWARGS:
-        push_payload(lua, msg, field == FIELD_ARGS);
+        l_facts_push_payload(lua, msg, field == FIELD_ARGS);
         break;
     default:
         push_params(lua, hearing);
@@ -422,6 +398,15 @@ void l_views_push_session(lua_State *lua, const struct mind *mind, uint64_t sess
 
     view->mind = mind;
     view->id = session;
+}
+
+void l_views_push_left(lua_State *lua, const struct mind *mind, const struct leaving *leaving)
+{
+    struct session_view *view = push_session(lua);
+
+    view->mind = mind;
+    view->id = leaving->left->look.id;
+    view->leaving = leaving->serial;
 }
 
 void l_views_push_admitted(lua_State *lua, struct hearing *hearing)

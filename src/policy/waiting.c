@@ -267,11 +267,11 @@ static void push_gathered(lua_State *lua, struct wait *wait)
     const struct gathering *gathering = container_of(wait, struct gathering, wait);
     const struct child *culprit = gathering->culprit;
 
-    if (culprit != NULL && culprit->has_error) {
+    if (culprit != NULL && culprit->fiber.is_late) {
+        l_errors_raise_words(lua, "wamp.error.timeout", culprit->words);
+    } else if (culprit != NULL && culprit->has_error) {
         lua_rawgeti(lua, LUA_REGISTRYINDEX, culprit->results);
         lua_error(lua);
-    } else if (culprit != NULL && culprit->fiber.is_late) {
-        l_errors_raise_words(lua, "wamp.error.timeout", culprit->words);
     } else if (culprit != NULL) {
         luaL_error(lua, "%s", culprit->words);
     } else if (gathering->is_spread) {

@@ -31,6 +31,7 @@ static void drop(struct mail *item)
             blob_drop(item->action.blob);
         break;
     case MAIL_TAKEN:
+    case MAIL_ROOM:
     case MAIL_START:
         break;
     }
@@ -186,6 +187,20 @@ static void handle_taken(struct worker *worker, const struct mail *item)
     }
 }
 
+static void handle_room(struct worker *worker, const struct mail *item)
+{
+    struct realm *realm = item->realm;
+    struct mail answer = *item;
+
+    if (item->room.is_answer) {
+        realm->decider->room(realm->mind, item->room.ticket, item->room.has_room);
+        return;
+    }
+    answer.room.is_answer = true;
+    answer.room.has_room = net_has_room(worker->net, item->room.peer);
+    mail_add(worker, realm->home, &answer);
+}
+
 void mail_handle(struct worker *worker)
 {
     struct mail_list *incoming = &worker->incoming;
@@ -202,6 +217,8 @@ void mail_handle(struct worker *worker)
             handle_event(worker, item);
         else if (item->type == MAIL_TAKEN)
             handle_taken(worker, item);
+        else if (item->type == MAIL_ROOM)
+            handle_room(worker, item);
         else if (item->type == MAIL_START)
             pump_start(item->realm);
         else

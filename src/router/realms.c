@@ -114,15 +114,30 @@ void realm_clear_timer(struct realm *realm, struct realm_timer *timer)
     deadlines_cancel(&realm->home->deadlines, &timer->deadline);
 }
 
-void realm_step(struct realm *realm, struct event *ev)
+enum room realm_room(struct realm *realm, uint64_t peer, uint64_t ticket)
 {
+    struct worker *worker = peer_worker(realm->home->router, peer);
+
+    if (peer_is_local(peer))
+        return ROOM_YES;
+    if (worker == realm->home)
+        return net_has_room(worker->net, peer) ? ROOM_YES : ROOM_NO;
     net_enter(realm->home->net);
-    pump_step(realm->home, realm, ev);
+    mail_add(realm->home, worker,
+             &(struct mail){
+                 .type = MAIL_ROOM, .realm = realm, .room = {.peer = peer, .ticket = ticket}});
+    return ROOM_ASKED;
 }
 
 int realm_set_vars(struct realm *realm, uint64_t session, enum codec codec, struct slice vars)
 {
     return core_set_vars(realm->core, session, codec, vars);
+}
+
+void realm_step(struct realm *realm, struct event *ev)
+{
+    net_enter(realm->home->net);
+    pump_step(realm->home, realm, ev);
 }
 
 struct realm *router_realm(struct router *router, const char *name)

@@ -35,6 +35,9 @@ struct decider {
     /* The answer to this question is of no interest any more. */
     void (*unask)(void *mind, uint64_t question);
 
+    /* The answer to realm_room. May be NULL when that is not called. */
+    void (*room)(void *mind, uint64_t ticket, bool has_room);
+
     /* The home runs: timers may be set, and peers opened. May be NULL. */
     void (*start)(void *mind);
 
@@ -69,6 +72,11 @@ struct realm_timer {
 };
 void realm_set_timer(struct realm *realm, struct realm_timer *timer, uint64_t at);
 void realm_clear_timer(struct realm *realm, struct realm_timer *timer);
+
+/* Whether the queue of a peer has room for more than replies that must be sent: at least half of it is
+ * free. ROOM_ASKED: its worker is asked, and decider.room is told. */
+enum room { ROOM_YES, ROOM_NO, ROOM_ASKED };
+enum room realm_room(struct realm *realm, uint64_t peer, uint64_t ticket);
 
 /* Something happened to the core at the will of a decider: a step of its own. The time is filled
  * in. Not from within `ask` and `unask`, which are called in the middle of things. */

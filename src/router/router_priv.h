@@ -92,6 +92,7 @@ enum mail_type {
     MAIL_EVENT,  /* to the home of a realm */
     MAIL_ACTION, /* to the worker of a peer */
     MAIL_TAKEN,  /* to the worker of a peer: so much of its mail has been handled */
+    MAIL_ROOM,   /* to the worker of a peer, and back to the home: has it room? */
     MAIL_START,  /* to the home of a realm: it begins */
 };
 
@@ -112,6 +113,10 @@ struct mail {
             };
             struct msg msg;
         } event;
+        struct {
+            uint64_t peer, ticket;
+            bool is_answer, has_room;
+        } room;
         struct action action; /* its blob is counted; its words are not sent along */
         struct {
             uint64_t peer;

@@ -187,6 +187,7 @@ void worker_fini(struct worker *worker)
         if (realm->decider != NULL)
             realm->decider->stop(realm->mind);
     }
+    local_deliver(worker);
     if (worker->net != NULL)
         net_free(worker->net);
     notes_fini(worker);

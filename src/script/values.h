@@ -35,6 +35,9 @@ struct encoder *l_values_begin(lua_State *lua, enum codec codec);
 /* Writes the value at the index. */
 void l_values_put(lua_State *lua, int index, enum values_shape shape, const char *path);
 
+/* The encoder between the two. */
+struct encoder *l_values_encoder(lua_State *lua);
+
 /* What was written; held by the caller. */
 struct blob *l_values_end(lua_State *lua) MUST_CHECK;
 

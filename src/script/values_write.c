@@ -547,6 +547,14 @@ void l_values_put(lua_State *lua, int index, enum values_shape shape, const char
     vm_charge(lua, (vm->encoder.out.len - before) / VM_CHARGE_UNIT);
 }
 
+struct encoder *l_values_encoder(lua_State *lua)
+{
+    struct vm *vm = vm_of(lua);
+
+    CHECK(vm->is_encoding);
+    return &vm->encoder;
+}
+
 struct blob *l_values_end(lua_State *lua)
 {
     struct vm *vm = vm_of(lua);

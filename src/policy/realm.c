@@ -1,0 +1,800 @@
+/* realm.c -- see realm.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "policy/realm.h"
+
+#include "base/mem.h"
+#include "policy/errors.h"
+#include "policy/facts.h"
+#include "policy/handlers.h"
+#include "policy/objects.h"
+#include "policy/results.h"
+#include "wire/errors.h"
+
+#include <lauxlib.h>
+
+#include <stdio.h>
+
+#define MAX_TIMEOUT_S 86400.0
+
+static const char glue_key = 0;
+
+static struct mind *mind_of(lua_State *lua)
+{
+    l_host_acts(lua);
+    return policy_of(lua)->version->mind;
+}
+
+static struct service *service_of(lua_State *lua)
+{
+    struct service *service = mind_of(lua)->service;
+
+    if (service == NULL || service->session == 0)
+        luaL_error(lua, "the realm is not open");
+    return service;
+}
+
+/* ---- requests that somebody waits for ---- */
+
+/* A message that came and was not taken yet. */
+struct arrival {
+    struct arrival *next;
+    struct msg msg;
+    char bytes[];
+};
+
+struct outcall {
+    struct wait wait; /* while Lua waits for the next arrival */
+    struct service_request request;
+    struct service *service; /* NULL: the answer has come, or never will */
+    struct arrival *first, **last;
+    bool is_lost; /* the session is over */
+    bool is_long; /* a result object, else the values alone */
+    bool is_held; /* by an object of Lua, which ends it */
+    bool is_waiting, is_call;
+};
+
+static void on_answer(struct service_request *request, const struct msg *msg)
+{
+    struct outcall *out = container_of(request, struct outcall, request);
+    struct arrival *arrival;
+
+    if (msg == NULL) {
+        out->is_lost = true;
+        out->service = NULL;
+    } else {
+        if (msg->type != MSG_RESULT || !facts_has_true(msg, SLICE("progress")))
+            out->service = NULL;
+        arrival = mem_zero(1, sizeof(*arrival) + msg_len(msg));
+        msg_copy(&arrival->msg, msg, arrival->bytes);
+        *out->last = arrival;
+        out->last = &arrival->next;
+    }
+    if (out->is_waiting)
+        wait_done(&out->wait);
+}
+
+static void take_arrival(struct outcall *out)
+{
+    struct arrival *arrival = out->first;
+
+    out->first = arrival->next;
+    if (out->first == NULL)
+        out->last = &out->first;
+    mem_free(arrival);
+}
+
+/* Nobody waits for it any more: a call is canceled. */
+static void outcall_free(struct outcall *out)
+{
+    if (out->service != NULL) {
+        service_forget(out->service, &out->request);
+        if (out->is_call)
+            service_cancel(out->service, out->request.id);
+    }
+    while (out->first != NULL)
+        take_arrival(out);
+    mem_free(out);
+}
+
+/* Pushes the arrival, or raises what it says. Returns true when it was a progressive one. */
+static bool push_arrival(lua_State *lua, struct outcall *out)
+{
+    const struct msg *msg;
+
+    if (out->first == NULL)
+        luaL_error(lua, "the realm is closing");
+    msg = &out->first->msg;
+    if (msg->type == MSG_ERROR) {
+        l_facts_push_payload(lua, msg, true);
+        l_facts_push_payload(lua, msg, false);
+        l_errors_push(lua, msg->text);
+        lua_error(lua);
+    }
+    if (msg->type == MSG_PUBLISHED) {
+        lua_pushinteger(lua, (lua_Integer)msg->second);
+        return false;
+    }
+    l_facts_push_payload(lua, msg, true);
+    l_facts_push_payload(lua, msg, false);
+    if (lua_isnil(lua, -2))
+        luaL_error(lua, "the result is encrypted end to end");
+    l_results_push(lua);
+    return facts_has_true(msg, SLICE("progress"));
+}
+
+/* The positional results of the result at the top instead of it. */
+static void unpack_result(lua_State *lua)
+{
+    int result = lua_gettop(lua), args;
+    lua_Integer count;
+
+    lua_getfield(lua, result, "args");
+    args = lua_gettop(lua);
+    count = (lua_Integer)lua_rawlen(lua, args);
+    luaL_checkstack(lua, (int)count + 2, NULL);
+    for (lua_Integer i = 1; i <= count; i++)
+        lua_rawgeti(lua, args, i);
+    lua_remove(lua, args);
+    lua_remove(lua, result);
+}
+
+static void push_outcall(lua_State *lua, struct wait *wait)
+{
+    struct outcall *out = container_of(wait, struct outcall, wait);
+
+    (void)push_arrival(lua, out);
+    if (out->first->msg.type == MSG_RESULT && !out->is_long)
+        unpack_result(lua);
+}
+
+static void drop_outcall(struct wait *wait)
+{
+    outcall_free(container_of(wait, struct outcall, wait));
+}
+
+static struct outcall *outcall_new(struct service *service, bool is_call)
+{
+    struct outcall *out = mem_zero(1, sizeof(*out));
+
+    out->service = service;
+    out->is_call = is_call;
+    out->last = &out->first;
+    out->request.answer = on_answer;
+    out->wait = (struct wait){.push = push_outcall, .drop = drop_outcall};
+    return out;
+}
+
+static int await(lua_State *lua, struct outcall *out)
+{
+    out->is_waiting = true;
+    if (out->first != NULL || out->is_lost)
+        wait_done(&out->wait);
+    return l_wait(lua, &out->wait);
+}
+
+/* ---- call ---- */
+
+/* The options of a call in the long form, which is at 2. */
+static void put_call_options(lua_State *lua, struct encoder *e)
+{
+    double seconds;
+
+    encode_map(e, COUNT_UNKNOWN);
+    if (lua_istable(lua, 2)) {
+        if (lua_getfield(lua, 2, "timeout") != LUA_TNIL) {
+            seconds = luaL_checknumber(lua, -1);
+            if (!(seconds >= 0.001) || seconds > MAX_TIMEOUT_S)
+                luaL_error(lua, "timeout: found %f; allowed: seconds, from 0.001 to 86400",
+                           seconds);
+            encode_text(e, SLICE("timeout"));
+            encode_uint(e, (uint64_t)(seconds * 1000));
+        }
+        if (lua_getfield(lua, 2, "on_progress") != LUA_TNIL) {
+            encode_text(e, SLICE("receive_progress"));
+            encode_bool(e, true);
+        }
+        lua_pop(lua, 2);
+    }
+    encode_end(e);
+}
+
+static struct slice check_uri(lua_State *lua, int index)
+{
+    struct slice uri;
+
+    uri.data = luaL_checklstring(lua, index, &uri.len);
+    return uri;
+}
+
+static void put_part(lua_State *lua, struct encoder *e, const char *key, enum values_shape shape)
+{
+    if (lua_getfield(lua, 2, key) == LUA_TNIL) {
+        if (shape == VALUES_LIST)
+            encode_list(e, 0);
+        else
+            encode_map(e, 0);
+        encode_end(e);
+    } else {
+        l_values_put(lua, lua_gettop(lua), shape, key);
+    }
+    lua_pop(lua, 1);
+}
+
+/* Sends CALL for what is on the stack from 2 on. */
+static struct outcall *send_call(lua_State *lua, struct service *service, bool is_long)
+{
+    struct outcall *out;
+    struct encoder *e;
+    struct slice uri;
+    uint64_t id;
+
+    if (is_long) {
+        static const char *const known[] = {"args", "kwargs", "timeout", "on_progress", NULL};
+
+        lua_rawgeti(lua, 2, 1);
+        uri = check_uri(lua, -1); /* the table keeps it */
+        lua_pop(lua, 1);
+        lua_pushnil(lua);
+        lua_rawseti(lua, 2, 1);
+        l_module_check_keys(lua, 2, "nexus.realm:call", known);
+        lua_pushlstring(lua, uri.data, uri.len);
+        lua_rawseti(lua, 2, 1);
+    } else {
+        uri = check_uri(lua, 2);
+    }
+    e = l_service_begin(lua, service, MSG_CALL, &id);
+    put_call_options(lua, e);
+    encode_text(e, uri);
+    if (is_long) {
+        put_part(lua, e, "args", VALUES_LIST);
+        put_part(lua, e, "kwargs", VALUES_DICT);
+    } else {
+        l_results_put(lua, e, 3);
+    }
+    out = outcall_new(service, true);
+    out->is_long = is_long;
+    service_expect(service, &out->request, id);
+    l_service_send(lua, service);
+    return out;
+}
+
+/* With on_progress: an object that gives one arrival at a time. */
+struct pending {
+    struct outcall *out;
+};
+
+static int l_pending_gc(lua_State *lua)
+{
+    struct pending *pending = lua_touserdata(lua, 1);
+
+    if (pending->out != NULL)
+        outcall_free(pending->out);
+    pending->out = NULL;
+    return 0;
+}
+
+static void push_next(lua_State *lua, struct wait *wait)
+{
+    struct outcall *out = container_of(wait, struct outcall, wait);
+    bool is_progress;
+
+    is_progress = push_arrival(lua, out);
+    lua_pushboolean(lua, is_progress);
+    lua_insert(lua, -2);
+}
+
+/* The run has ended, or has taken what came: the object goes on. */
+static void drop_next(struct wait *wait)
+{
+    struct outcall *out = container_of(wait, struct outcall, wait);
+
+    out->is_waiting = false;
+    if (out->first != NULL)
+        take_arrival(out);
+    if (!out->is_held)
+        outcall_free(out);
+}
+
+/* Of an object: whether it is progress, and the result. */
+static int l_next(lua_State *lua)
+{
+    struct pending *pending = lua_touserdata(lua, 1);
+    struct outcall *out = pending->out;
+
+    l_wait_allowed(lua);
+    out->wait = (struct wait){.push = push_next, .drop = drop_next};
+    return await(lua, out);
+}
+
+static int on_glue(lua_State *lua, int status, lua_KContext ctx)
+{
+    (void)lua;
+    (void)status;
+    (void)ctx;
+    return 1;
+}
+
+static int call_with_progress(lua_State *lua, struct service *service)
+{
+    struct pending *pending;
+
+    lua_settop(lua, 2);
+    if (lua_getfield(lua, 2, "on_progress") != LUA_TFUNCTION)
+        return luaL_error(lua, "on_progress: found a %s; allowed: a function",
+                          luaL_typename(lua, -1));
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &glue_key);
+    pending = lua_newuserdatauv(lua, sizeof(*pending), 0);
+    pending->out = NULL;
+    luaL_setmetatable(lua, "nexus.pending");
+    pending->out = send_call(lua, service, true);
+    pending->out->is_held = true;
+    lua_pushvalue(lua, 3);
+    lua_callk(lua, 2, 1, 0, on_glue);
+    return on_glue(lua, LUA_OK, 0);
+}
+
+static int l_call(lua_State *lua)
+{
+    struct service *service = service_of(lua);
+    bool is_long = lua_istable(lua, 2);
+
+    luaL_checkudata(lua, 1, policy_realm.name);
+    l_wait_allowed(lua);
+    if (is_long && lua_getfield(lua, 2, "on_progress") != LUA_TNIL)
+        return call_with_progress(lua, service);
+    if (is_long)
+        lua_settop(lua, 2);
+    return await(lua, send_call(lua, service, is_long));
+}
+
+/* ---- publish ---- */
+
+/* The options at the index, but for those of the client's side. */
+static bool put_publish_options(lua_State *lua, struct encoder *e, int index)
+{
+    bool is_acknowledged = false;
+
+    if (lua_isnoneornil(lua, index)) {
+        encode_map(e, 0);
+        encode_end(e);
+        return false;
+    }
+    luaL_checktype(lua, index, LUA_TTABLE);
+    is_acknowledged =
+        lua_getfield(lua, index, "acknowledge") == LUA_TBOOLEAN && lua_toboolean(lua, -1) != 0;
+    lua_pop(lua, 1);
+    l_values_put(lua, index, VALUES_DICT, "options");
+    return is_acknowledged;
+}
+
+static void put_or_none(lua_State *lua, struct encoder *e, int index, enum values_shape shape,
+                        const char *path)
+{
+    if (!lua_isnoneornil(lua, index)) {
+        luaL_checktype(lua, index, LUA_TTABLE);
+        l_values_put(lua, index, shape, path);
+    } else if (shape == VALUES_LIST) {
+        encode_list(e, 0);
+        encode_end(e);
+    }
+}
+
+/* realm:publish(topic, args, kwargs, options) */
+static int l_publish(lua_State *lua)
+{
+    struct service *service = service_of(lua);
+    struct outcall *out = NULL;
+    struct encoder *e;
+    struct slice topic;
+    uint64_t id;
+    bool is_acknowledged;
+
+    luaL_checkudata(lua, 1, policy_realm.name);
+    lua_settop(lua, 5);
+    topic = check_uri(lua, 2);
+    if (!uri_is_valid(topic, MATCH_EXACT, false))
+        return luaL_error(lua, "publish: found \"%s\"; allowed: a URI", topic.data);
+    e = l_service_begin(lua, service, MSG_PUBLISH, &id);
+    is_acknowledged = put_publish_options(lua, e, 5);
+    if (is_acknowledged)
+        l_wait_allowed(lua);
+    encode_text(e, topic);
+    put_or_none(lua, e, 3, VALUES_LIST, "args");
+    put_or_none(lua, e, 4, VALUES_DICT, "kwargs");
+    if (is_acknowledged) {
+        out = outcall_new(service, false);
+        service_expect(service, &out->request, id);
+    }
+    l_service_send(lua, service);
+    return out == NULL ? 0 : await(lua, out);
+}
+
+static int l_register(lua_State *lua)
+{
+    luaL_checkudata(lua, 1, policy_realm.name);
+    return l_handlers_open(lua, false);
+}
+
+static int l_subscribe(lua_State *lua)
+{
+    luaL_checkudata(lua, 1, policy_realm.name);
+    return l_handlers_open(lua, true);
+}
+
+/* ---- sessions ---- */
+
+static bool is_one_of(struct slice key, const char *const *words)
+{
+    for (; *words != NULL; words++) {
+        if (slice_eq(key, slice_of(*words)))
+            return true;
+    }
+    return false;
+}
+
+static void read_want(lua_State *lua, struct look_want *want)
+{
+    want->name.data = lua_tolstring(lua, -2, &want->name.len);
+    switch (lua_type(lua, -1)) {
+    case LUA_TSTRING:
+        want->value.type = TOKEN_TEXT;
+        want->value.text.data = lua_tolstring(lua, -1, &want->value.text.len);
+        break;
+    case LUA_TBOOLEAN:
+        want->value.type = TOKEN_BOOL;
+        want->value.boolean = lua_toboolean(lua, -1) != 0;
+        break;
+    case LUA_TNUMBER:
+        if (!lua_isinteger(lua, -1)) {
+            want->value.type = TOKEN_FLOAT;
+            want->value.real = lua_tonumber(lua, -1);
+        } else if (lua_tointeger(lua, -1) < 0) {
+            want->value.type = TOKEN_INT;
+            want->value.integer = lua_tointeger(lua, -1);
+        } else {
+            want->value.type = TOKEN_UINT;
+            want->value.natural = (uint64_t)lua_tointeger(lua, -1);
+        }
+        break;
+    default:
+        luaL_error(lua, "%s: found a %s; allowed: a text, a number, a boolean", want->name.data,
+                   luaL_typename(lua, -1));
+    }
+}
+
+size_t l_realm_wants(lua_State *lua, int index, const char *const *others,
+                     struct look_want wants[MAX_WANTS])
+{
+    size_t count = 0;
+
+    if (lua_isnoneornil(lua, index))
+        return 0;
+    luaL_checktype(lua, index, LUA_TTABLE);
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        struct slice key = {0};
+
+        if (lua_type(lua, -2) == LUA_TSTRING)
+            key.data = lua_tolstring(lua, -2, &key.len);
+        if (key.data == NULL)
+            luaL_error(lua, "found a key that is a %s; allowed: names of attributes",
+                       luaL_typename(lua, -2));
+        if (is_one_of(key, others))
+            continue;
+        if (count == MAX_WANTS)
+            luaL_error(lua, "more than %d attributes", MAX_WANTS);
+        wants[count] = (struct look_want){0};
+        read_want(lua, &wants[count++]);
+    }
+    return count;
+}
+
+struct ids {
+    uint64_t *of; /* owned array */
+    size_t count, cap;
+    bool with_trusted;
+};
+
+static bool note_id(void *ctx, const struct look *look)
+{
+    struct ids *ids = ctx;
+
+    if (look->is_trusted && !ids->with_trusted)
+        return true;
+    if (ids->count == ids->cap) {
+        ids->cap = ids->cap == 0 ? 16 : ids->cap * 2;
+        ids->of = mem_grow(ids->of, ids->cap * sizeof(*ids->of));
+    }
+    ids->of[ids->count++] = look->id;
+    return true;
+}
+
+static const char *const no_others[] = {NULL};
+
+static struct ids find_sessions(const struct mind *mind, const struct look_want *wants,
+                                size_t count)
+{
+    struct ids ids = {0};
+
+    core_each_session(realm_core(mind->realm), wants, count, note_id, &ids);
+    return ids;
+}
+
+static int l_count(lua_State *lua)
+{
+    struct mind *mind = mind_of(lua);
+    struct look_want wants[MAX_WANTS];
+    size_t count = l_realm_wants(lua, 2, no_others, wants);
+    struct ids ids = find_sessions(mind, wants, count);
+
+    mem_free(ids.of);
+    lua_pushinteger(lua, (lua_Integer)ids.count);
+    return 1;
+}
+
+/* Upvalues: the ids, their number, how many were given out. */
+static int l_next_session(lua_State *lua)
+{
+    const uint64_t *ids = lua_touserdata(lua, lua_upvalueindex(1));
+    lua_Integer count = lua_tointeger(lua, lua_upvalueindex(2));
+    lua_Integer i = lua_tointeger(lua, lua_upvalueindex(3));
+    struct mind *mind = policy_of(lua)->version->mind;
+    struct look look;
+
+    while (i < count && !core_look(realm_core(mind->realm), ids[i], &look))
+        i++; /* it has left meanwhile */
+    lua_pushinteger(lua, i + 1);
+    lua_replace(lua, lua_upvalueindex(3));
+    if (i >= count)
+        return 0;
+    l_views_push_session(lua, mind, ids[i]);
+    return 1;
+}
+
+static int l_sessions(lua_State *lua)
+{
+    struct mind *mind = mind_of(lua);
+    struct look_want wants[MAX_WANTS];
+    size_t count = l_realm_wants(lua, 2, no_others, wants);
+    struct ids ids = find_sessions(mind, wants, count);
+    uint64_t *copy = lua_newuserdatauv(lua, (ids.count + 1) * sizeof(*copy), 0);
+
+    if (ids.count != 0)
+        memcpy(copy, ids.of, ids.count * sizeof(*copy));
+    mem_free(ids.of);
+    lua_pushinteger(lua, (lua_Integer)ids.count);
+    lua_pushinteger(lua, 0);
+    lua_pushcclosure(lua, l_next_session, 3);
+    return 1;
+}
+
+static int l_session(lua_State *lua)
+{
+    struct mind *mind = mind_of(lua);
+    lua_Integer id = luaL_checkinteger(lua, 2);
+    struct look look;
+
+    if (id <= 0 || !core_look(realm_core(mind->realm), (uint64_t)id, &look))
+        lua_pushnil(lua);
+    else
+        l_views_push_session(lua, mind, (uint64_t)id);
+    return 1;
+}
+
+bool realm_end_session(struct mind *mind, uint64_t session, const char *reason, const char *words)
+{
+    struct ending ending = {.session = session, .reason = reason, .words = words};
+    struct event ev = {.type = EV_END, .ending = &ending};
+    struct look look;
+
+    if (!core_look(realm_core(mind->realm), session, &look) || look.is_trusted)
+        return false;
+    realm_step(mind->realm, &ev);
+    return true;
+}
+
+static const char *option_text(lua_State *lua, int index, const char *key, const char *fallback)
+{
+    if (lua_getfield(lua, index, key) == LUA_TNIL)
+        return fallback;
+    if (lua_type(lua, -1) != LUA_TSTRING)
+        luaL_error(lua, "%s: found a %s; allowed: a text", key, luaL_typename(lua, -1));
+    return lua_tostring(lua, -1); /* the table keeps it */
+}
+
+/* realm:kill{ authid = , reason = , message = } */
+static int l_kill(lua_State *lua)
+{
+    static const char *const others[] = {"id", "reason", "message", NULL};
+    struct mind *mind = mind_of(lua);
+    struct look_want wants[MAX_WANTS];
+    const char *reason, *words;
+    lua_Integer id = 0, killed = 0;
+    struct ids ids = {0};
+    size_t count;
+
+    luaL_checktype(lua, 2, LUA_TTABLE);
+    reason = option_text(lua, 2, "reason", WAMP_CLOSE_KILLED);
+    words = option_text(lua, 2, "message", NULL);
+    if (!uri_is_valid(slice_of(reason), MATCH_EXACT, false))
+        return luaL_error(lua, "kill: reason: found \"%s\"; allowed: a URI", reason);
+    if (lua_getfield(lua, 2, "id") != LUA_TNIL)
+        id = luaL_checkinteger(lua, -1);
+    count = l_realm_wants(lua, 2, others, wants);
+    if (count == 0 && id == 0)
+        return luaL_error(lua, "kill needs a selector, as { authid = \"bob\" } or { id = 17 }");
+    if (id != 0 && count == 0) {
+        killed = realm_end_session(mind, (uint64_t)id, reason, words);
+    } else {
+        ids = find_sessions(mind, wants, count);
+        for (size_t i = 0; i < ids.count; i++)
+            if (id == 0 || ids.of[i] == (uint64_t)id)
+                killed += realm_end_session(mind, ids.of[i], reason, words);
+        mem_free(ids.of);
+    }
+    lua_pushinteger(lua, killed);
+    return 1;
+}
+
+/* ---- subscriptions, registrations ---- */
+
+struct holders {
+    lua_State *lua;
+    struct mind *mind;
+    lua_Integer count;
+    struct ids seen;
+};
+
+static bool note_holder(void *ctx, uint64_t session, uint64_t id, enum match match,
+                        struct slice uri)
+{
+    struct holders *holders = ctx;
+
+    (void)id;
+    (void)match;
+    (void)uri;
+    for (size_t i = 0; i < holders->seen.count; i++) {
+        if (holders->seen.of[i] == session)
+            return true;
+    }
+    holders->seen.with_trusted = true;
+    return note_id(&holders->seen, &(struct look){.id = session});
+}
+
+/* A list of sessions. */
+static int push_holders(lua_State *lua, struct holders *holders)
+{
+    struct slice bytes = {(const char *)holders->seen.of,
+                          holders->seen.count * sizeof(*holders->seen.of)};
+    size_t count = holders->seen.count;
+    uint64_t *ids = lua_newuserdatauv(lua, bytes.len + 8, 0);
+
+    if (bytes.len != 0)
+        memcpy(ids, bytes.data, bytes.len);
+    mem_free(holders->seen.of);
+    lua_createtable(lua, (int)count, 0);
+    for (size_t i = 0; i < count; i++) {
+        l_views_push_session(lua, holders->mind, ids[i]);
+        lua_rawseti(lua, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int l_subscribers(lua_State *lua)
+{
+    struct holders holders = {.lua = lua, .mind = mind_of(lua)};
+
+    core_each_subscriber(realm_core(holders.mind->realm), check_uri(lua, 2), note_holder, &holders);
+    return push_holders(lua, &holders);
+}
+
+static int l_callees(lua_State *lua)
+{
+    struct holders holders = {.lua = lua, .mind = mind_of(lua)};
+
+    core_each_callee(realm_core(holders.mind->realm), check_uri(lua, 2), note_holder, &holders);
+    return push_holders(lua, &holders);
+}
+
+/* ---- the object ---- */
+
+static int l_index(lua_State *lua)
+{
+    luaL_checkudata(lua, 1, policy_realm.name);
+    if (lua_type(lua, 2) == LUA_TSTRING && strcmp(lua_tostring(lua, 2), "uri") == 0) {
+        lua_pushstring(lua, host_of(lua)->realm);
+        return 1;
+    }
+    return l_object_method(lua, &policy_realm, "nexus.realm");
+}
+
+static const struct module_row rows[] = {
+    {"uri", NULL, "string", "The name of the realm.", NULL},
+    {"call", l_call,
+     "fun(self: nexus.Realm, uri: string|{ [1]: string, args?: any[], kwargs?: table, timeout?: "
+     "number, on_progress?: function }, ...: any): ...",
+     "Calls a procedure and waits. In the short form it returns the positional results; with a "
+     "table a nexus.Result. timeout is in seconds; on_progress is called with each progressive "
+     "result.",
+     "The WAMP error of the call; where nothing can wait"},
+    {"publish", l_publish,
+     "fun(self: nexus.Realm, topic: string, args?: any[], kwargs?: table, options?: table): "
+     "integer?",
+     "Publishes an event. With acknowledge = true it waits and returns the id of the publication.",
+     "What cannot be sent; with acknowledge the WAMP error"},
+    {"register", l_register,
+     "fun(self: nexus.Realm, uri: string, fn: function, options?: table): nexus.Endpoint",
+     "Registers a procedure, with the options of policy.procedures. A reload ends it.",
+     "The WAMP error; where nothing can wait"},
+    {"subscribe", l_subscribe,
+     "fun(self: nexus.Realm, topic: string, fn: function, options?: table): nexus.Endpoint",
+     "Subscribes to a topic, with the options of policy.subscriptions. A reload ends it.",
+     "The WAMP error; where nothing can wait"},
+    {"session", l_session, "fun(self: nexus.Realm, id: integer): nexus.Session?",
+     "The session with that id; nil: there is none.", NULL},
+    {"sessions", l_sessions, "fun(self: nexus.Realm, selector?: table): fun(): nexus.Session?",
+     "An iterator over the sessions whose attributes have these values.", NULL},
+    {"count", l_count, "fun(self: nexus.Realm, selector?: table): integer",
+     "How many sessions have these values.", NULL},
+    {"kill", l_kill, "fun(self: nexus.Realm, selector: table): integer",
+     "Ends the sessions whose attributes have these values (or with that id), for a reason (a URI) "
+     "and with a message; how many.",
+     "A selector without any attribute"},
+    {"subscribers", l_subscribers, "fun(self: nexus.Realm, topic: string): nexus.Session[]",
+     "Who would get an event of the topic, filters aside.", NULL},
+    {"callees", l_callees, "fun(self: nexus.Realm, uri: string): nexus.Session[]",
+     "Who may answer a call of the procedure.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+/* Gives one progressive result after the other to a function, and returns the last one. */
+static const char glue[] = "local next, unpack = ...\n"
+                           "return function(pending, fn)\n"
+                           "  while true do\n"
+                           "    local more, result = next(pending)\n"
+                           "    if not more then return result end\n"
+                           "    fn(unpack(result.args))\n"
+                           "  end\n"
+                           "end\n";
+
+static int l_unpack(lua_State *lua)
+{
+    lua_Integer count = (lua_Integer)lua_rawlen(lua, 1);
+
+    luaL_checkstack(lua, (int)count, NULL);
+    for (lua_Integer i = 1; i <= count; i++)
+        lua_rawgeti(lua, 1, i);
+    return (int)count;
+}
+
+static void open_class(lua_State *lua)
+{
+    l_object_open(lua, l_index, "nexus.realm is read-only");
+    luaL_newmetatable(lua, "nexus.pending");
+    lua_pushcfunction(lua, l_pending_gc);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 1);
+    if (luaL_loadbufferx(lua, glue, sizeof(glue) - 1, "=nexus.realm:call", "t") != LUA_OK)
+        lua_error(lua);
+    lua_pushcfunction(lua, l_next);
+    lua_pushcfunction(lua, l_unpack);
+    lua_call(lua, 2, 1);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &glue_key);
+}
+
+const struct module_table policy_realm = {"nexus.Realm", rows, open_class};
+
+static void open_field(lua_State *lua)
+{
+    (void)lua_newuserdatauv(lua, 0, 0);
+    luaL_setmetatable(lua, policy_realm.name);
+    lua_setfield(lua, -2, "realm");
+}
+
+static const struct module_row field_rows[] = {
+    {"realm", NULL, "nexus.Realm", "The realm that the policy is for.", NULL},
+    {NULL, NULL, NULL, NULL, NULL},
+};
+
+const struct module_table policy_realm_field = {"nexus", field_rows, open_field};

@@ -1,0 +1,58 @@
+/* service.h -- the session of a policy in its own realm.
+ *
+ * It belongs to the realm and not to a version of the policy: what it has registered and subscribed
+ * to stays when another version takes over. It sends and receives messages like any client, but
+ * what it may do is not asked.
+ *
+ * Private to the room.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_POLICY_SERVICE_H
+#define NEXUS_POLICY_SERVICE_H
+
+#include "base/map.h"
+#include "policy/policy_priv.h"
+#include "script/values.h"
+#include "wire/msg.h"
+
+struct mind;
+
+/* A request that is out. */
+struct service_request {
+    uint64_t id;
+    /* The answer: RESULT, ERROR, PUBLISHED, ...; NULL: there will be none, as the session is over.
+     * It is forgotten by then, but for progressive RESULTs. */
+    void (*answer)(struct service_request *request, const struct msg *msg);
+};
+
+struct service {
+    struct mind *mind;
+    struct local_peer *peer; /* NULL: it is closed */
+    uint64_t session;        /* 0: not joined yet */
+    uint64_t last_request;
+    struct map requests; /* id -> struct service_request, borrowed */
+    struct arena scratch;
+};
+
+/* Joins; handlers_join is called when that is done. */
+struct service *service_open(struct mind *mind);
+void service_close(struct service *service);
+
+/* Begins a message of the session: a list with the type and, for requests, the next id (*id; NULL:
+ * it is none). It is ended by service_send; an error in between is fine. */
+struct encoder *l_service_begin(lua_State *lua, struct service *service, enum msg_type type,
+                                uint64_t *id);
+void l_service_send(lua_State *lua, struct service *service);
+
+/* The same for a message that is made without Lua; its reference moves. */
+void service_send_blob(struct service *service, struct blob *blob);
+
+/* CANCEL of a CALL that nobody waits for any more. */
+void service_cancel(struct service *service, uint64_t request);
+
+/* Waits for the answer to the request with this id. */
+void service_expect(struct service *service, struct service_request *request, uint64_t id);
+void service_forget(struct service *service, struct service_request *request);
+
+#endif
