@@ -96,10 +96,12 @@ static void on_post(void *ctx)
     pthread_mutex_unlock(&server->lock);
 }
 
-static void on_status(void *ctx, bool as_json, struct writer *page)
+static void on_status(void *ctx, enum page form, struct writer *page)
 {
     (void)ctx;
-    if (as_json)
+    if (form == PAGE_METRICS)
+        writer_write(page, "ok 1\n", 5);
+    else if (form == PAGE_JSON)
         writer_write(page, "{\"ok\":true}", 11);
     else
         writer_write(page, "<p>ok</p>", 9);

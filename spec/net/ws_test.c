@@ -346,6 +346,8 @@ TEST(serves_a_status_page_and_little_else)
     EXPECT_SLICE(slice_make(body, 11), SLICE("{\"ok\":true}"));
     EXPECT_EQ(http("GET /nothing HTTP/1.1\r\nHost: a\r\n\r\n"), 404);
     EXPECT_EQ(peer_read(&peer, body, 13), 13);
+    EXPECT_EQ(http("GET /metrics HTTP/1.1\r\nHost: a\r\n\r\n"), 404); /* where none are served */
+    EXPECT_EQ(peer_read(&peer, body, 13), 13);
     EXPECT_EQ(http("DELETE / HTTP/1.1\r\nHost: a\r\n\r\n"), 405);
     EXPECT(strstr(head, "Allow: GET\r\n") != NULL);
     peer_close(&peer);

@@ -170,6 +170,12 @@ static const struct config_option listen_rows[] = {
      .words =
          "the header that they write; \"forwarded\" (RFC 7239) must be one line: the proxy has "
          "to replace the one of the client or to add to it"},
+    {.name = "metrics",
+     .type = OPTION_BOOL,
+     .fallback = "false",
+     .offset = AT(net.serves_metrics),
+     .words = "whether the page /metrics is there, for Prometheus; it names realms, so do that on "
+              "an address of its own that only you reach"},
     {.name = "default_realm",
      .type = OPTION_TEXT,
      .min = 1,

@@ -75,15 +75,16 @@ static int go_on(struct conn *conn)
     return lws_http_transaction_completed(conn->wsi) ? HANG_UP : GOES_ON;
 }
 
-static int send_status(struct conn *conn, bool as_json)
+static int send_status(struct conn *conn, enum page form)
 {
-    struct answer page = {
-        .status = 200, .reason = "OK", .type = as_json ? "application/json" : "text/html"};
+    static const char *const types[PAGE_COUNT] = {"text/html", "application/json",
+                                                  "text/plain; version=0.0.4"};
+    struct answer page = {.status = 200, .reason = "OK", .type = types[form]};
     struct writer body;
     bool is_written;
 
     writer_init(&body, 0);
-    conn->net->handler.on_status(conn->net->ctx, as_json, &body);
+    conn->net->handler.on_status(conn->net->ctx, form, &body);
     page.body = writer_slice(&body);
     is_written = answer(conn, &page);
     writer_fini(&body);
@@ -120,9 +121,11 @@ int http_request(struct conn *conn, struct slice path)
     if (lws_hdr_total_length(conn->wsi, WSI_TOKEN_GET_URI) == 0)
         return refuse(conn, 405, "Method Not Allowed", "Allow: GET\r\n", "only GET is allowed");
     if (slice_eq(path, SLICE("/")))
-        return send_status(conn, false);
+        return send_status(conn, PAGE_HTML);
     if (slice_eq(path, SLICE("/status.json")))
-        return send_status(conn, true);
+        return send_status(conn, PAGE_JSON);
+    if (slice_eq(path, SLICE("/metrics")) && conn->listener->options.serves_metrics)
+        return send_status(conn, PAGE_METRICS);
     return answer(conn, &missing) ? go_on(conn) : HANG_UP;
 }
 

@@ -80,6 +80,7 @@ struct listener_options {
     unsigned codecs;            /* bit set of 1 << enum codec */
     bool websocket, rawsocket;  /* which protocols are served */
     uint32_t rawsocket_min_len; /* refuse peers that accept less; 0: any */
+    bool serves_metrics;        /* /metrics is there, which names realms */
 };
 
 /* Bounds and times of all connections. Milliseconds and bytes. */
@@ -96,6 +97,9 @@ struct net_limits {
     uint32_t max_pings_per_s;             /* RawSocket PINGs of a peer */
     struct queue_limits queue;            /* until net_set_queue says otherwise */
 };
+
+/* What HTTP shows: "/", "/status.json", and "/metrics" on listeners that serve it. */
+enum page { PAGE_HTML, PAGE_JSON, PAGE_METRICS, PAGE_COUNT };
 
 /* Where things go that happen. `user` is what on_open returned. */
 struct net_handler {
@@ -114,9 +118,8 @@ struct net_handler {
     void (*on_post)(void *ctx);
     /* The instant given to net_wake_at has come. */
     void (*on_wake)(void *ctx);
-    /* An HTTP GET of "/" that is no upgrade: writes the status page, one JSON object when
-     * `as_json` (path "/status.json"), plain HTML otherwise. */
-    void (*on_status)(void *ctx, bool as_json, struct writer *page);
+    /* An HTTP GET that is no upgrade: writes the status page in that form. */
+    void (*on_status)(void *ctx, enum page form, struct writer *page);
 };
 
 enum send_result {

@@ -101,6 +101,10 @@ struct router_options {
     bool strict_uris;                           /* grammar of realm names in HELLO */
     uint32_t shutdown_grace_ms;                 /* GOODBYE to all -> everything is closed anyway */
 
+    /* Adds to the page /metrics; called by any worker. NULL: nothing is added. */
+    void (*write_metrics)(void *ctx, struct writer *page);
+    void *metrics_ctx; /* borrowed until router_free */
+
     /* For tests: one worker, no listeners, no threads, and time is what router_advance says. */
     bool is_virtual;
     uint64_t virtual_wall; /* ms since 1970 when it begins */

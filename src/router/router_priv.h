@@ -298,7 +298,7 @@ void local_closed(struct peer *peer);
 
 /* status.c */
 void status_snapshot(struct worker *worker);
-void status_write(struct worker *worker, bool as_json, struct writer *page);
+void status_write(struct worker *worker, enum page form, struct writer *page);
 
 /* random.c */
 void random_fill(void *ctx, void *buf, size_t len);

@@ -135,9 +135,9 @@ static void on_wake(void *ctx)
     pump_wake(ctx);
 }
 
-static void on_status(void *ctx, bool as_json, struct writer *page)
+static void on_status(void *ctx, enum page form, struct writer *page)
 {
-    status_write(ctx, as_json, page);
+    status_write(ctx, form, page);
 }
 
 int worker_init(struct worker *worker, struct router *router, unsigned index)

@@ -89,8 +89,4 @@ double metric_value(const struct metric *metric);
 /* Writes all of them, in the order of their names and labels. */
 void metrics_write(struct metrics *metrics, struct writer *out);
 
-/* One number for the text that no series is there for. */
-void metrics_write_number(struct writer *out, enum metric_type type, const char *name,
-                          const char *help, double value);
-
 #endif

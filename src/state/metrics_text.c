@@ -136,13 +136,3 @@ void metrics_write(struct metrics *metrics, struct writer *out)
     }
     pthread_mutex_unlock(&metrics->lock);
 }
-
-void metrics_write_number(struct writer *out, enum metric_type type, const char *name,
-                          const char *help, double value)
-{
-    put_head(out, name, help, type);
-    put(out, name);
-    put(out, " ");
-    put_real(out, value);
-    put(out, "\n");
-}
