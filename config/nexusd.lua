@@ -30,6 +30,8 @@ return {
         --     trusted_proxies = nil,
         --     -- the header that they write; "forwarded" (RFC 7239) must be one line: the proxy has to replace the one of the client or to add to it
         --     forwarded_header = "x-forwarded-for",
+        --     -- whether the page /metrics is there, for Prometheus; it names realms, so do that on an address of its own that only you reach
+        --     metrics = false,
         --     -- realm of a HELLO that names none; not set: such a HELLO is refused
         --     default_realm = nil,
         --     -- refuse RawSocket peers that accept only shorter messages; 0: none
@@ -193,6 +195,13 @@ return {
             --     -- what happens to an event that does not fit; conflate: a topic's latest stays
             --     overflow = "drop_newest",
             -- },
+            -- stores of the realm's policy (nexus.kv)
+            -- kv = {
+            --     -- entries of all stores of the realm's policy together
+            --     max_entries = 1000000,
+            --     -- keys, values and 192 bytes an entry, of all of them
+            --     max_bytes = "256MiB",
+            -- },
         },
     },
 
@@ -310,6 +319,13 @@ return {
     --         -- what happens to an event that does not fit; conflate: a topic's latest stays
     --         overflow = "drop_newest",
     --     },
+    --     -- stores of the realm's policy (nexus.kv)
+    --     kv = {
+    --         -- entries of all stores of the realm's policy together
+    --         max_entries = 1000000,
+    --         -- keys, values and 192 bytes an entry, of all of them
+    --         max_bytes = "256MiB",
+    --     },
     -- },
 
     -- realms that may be made from the template
@@ -364,6 +380,17 @@ return {
     --     free_failures = 3,
     --     -- the latest answer to a failed login, which begins with 250ms and doubles; at most 9/10 of auth_timeout; 0: answers are never late
     --     max_delay = "10s",
+    -- },
+
+    -- folder of the files that policies keep, seen from this file; made when it is missing; not set: no store can persist
+    -- data_folder = nil,
+
+    -- stores of policies that all realms share
+    -- kv = {
+    --     -- entries of all stores with scope = "router" together
+    --     max_entries = 1000000,
+    --     -- keys, values and 192 bytes an entry, of all of them
+    --     max_bytes = "256MiB",
     -- },
 
     -- log lines

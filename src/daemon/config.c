@@ -411,6 +411,7 @@ int config_check(struct config *config, const struct node *root, struct report *
     config->router.limits.queue = plain.router.queue; /* until a session has a realm */
 
     check_section(&check, &config_section, root, config);
+    config->data_path = check_path(&check, config->data_folder);
     if (config->realms == NULL || config->router.realm_count == 0) {
         const struct node *realms = node_find(root, "realms");
         if (!config->has_template && node_find(root, "realm_template") == NULL &&

@@ -26,6 +26,8 @@ struct realm_config {
     const char *policy;      /* as written: "open", or a path */
     const char *policy_path; /* from where the program runs; NULL: "open" */
     unsigned compat;         /* enum compat */
+    uint32_t kv_max_entries; /* of the stores of a policy, all together */
+    uint64_t kv_max_bytes;
 };
 
 /* Of all realms with a policy; see policy/logins.h. */
@@ -44,6 +46,10 @@ struct config {
     bool has_template;
     const char *agent;
     struct login_config logins;
+    const char *data_folder; /* as written */
+    const char *data_path;   /* from where the program runs; NULL: nothing can be kept on disk */
+    uint32_t kv_max_entries; /* of stores that realms share */
+    uint64_t kv_max_bytes;
     unsigned log_level; /* enum log_level */
     bool is_log_json;
     const char *log_file;   /* NULL: standard error */

@@ -22,6 +22,9 @@ void check_refuse(struct check *check, const struct node *node, const char *foun
 size_t check_count(const struct node *table);
 void *check_array(struct check *check, size_t count, size_t len);
 
+/* A path, seen from the file that names it; without one (the command line), from here. */
+const char *check_path(struct check *check, const char *path);
+
 /* True for a URI, and for a pattern of URIs. The text may be anything. */
 bool check_uri(const char *text, enum match match, bool is_strict);
 

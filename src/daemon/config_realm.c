@@ -140,17 +140,14 @@ static void set_defaults(struct check *check, const struct section *section,
         compat_apply(realm, check->arena);
 }
 
-/* Seen from the file that names it; without one (the command line), from here. */
-static const char *policy_path(struct check *check, const char *policy)
+const char *check_path(struct check *check, const char *path)
 {
     const char *file = check->report->file;
     const char *slash = strrchr(file, '/');
 
-    if (policy == NULL || strcmp(policy, "open") == 0)
-        return NULL;
-    if (*policy == '/' || slash == NULL)
-        return policy;
-    return arena_format(check->arena, "%.*s%s", (int)(slash - file) + 1, file, policy);
+    if (path == NULL || *path == '/' || slash == NULL)
+        return path;
+    return arena_format(check->arena, "%.*s%s", (int)(slash - file) + 1, file, path);
 }
 
 static void check_rows(struct check *check, const struct section *section, const struct node *node,
@@ -160,7 +157,8 @@ static void check_rows(struct check *check, const struct section *section, const
 
     set_defaults(check, section, node, realm);
     check_section(check, section, node, realm);
-    realm->policy_path = policy_path(check, realm->policy);
+    if (realm->policy != NULL && strcmp(realm->policy, "open") != 0)
+        realm->policy_path = check_path(check, realm->policy);
     check_prefixes(check, node_find(node, "reserved_prefixes"), options->strict_uris,
                    options->reserved_prefixes);
     check_histories(check, node_find(node, "event_history"), options);

@@ -356,6 +356,24 @@ static const struct config_option audit_rows[] = {
 };
 static const struct section audit_section = SECTION_OF(audit_rows);
 
+static const struct config_option kv_rows[] = {
+    {.name = "max_entries",
+     .type = OPTION_COUNT,
+     .fallback = "1000000",
+     .min = 1,
+     .max = 100000000,
+     .offset = AT(kv_max_entries),
+     .words = "entries of all stores with scope = \"router\" together"},
+    {.name = "max_bytes",
+     .type = OPTION_SIZE64,
+     .fallback = "256MiB",
+     .min = 4096,
+     .max = UINT64_C(1) << 40,
+     .offset = AT(kv_max_bytes),
+     .words = "keys, values and 192 bytes an entry, of all of them"},
+};
+static const struct section kv_section = SECTION_OF(kv_rows);
+
 static const struct config_option config_rows[] = {
     {.name = "listen",
      .type = OPTION_LISTEN,
@@ -404,6 +422,16 @@ static const struct config_option config_rows[] = {
      .type = OPTION_SECTION,
      .section = &login_section,
      .words = "logins in all realms that have a policy"},
+    {.name = "data_folder",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .offset = AT(data_folder),
+     .words = "folder of the files that policies keep, seen from this file; made when it is "
+              "missing; not set: no store can persist"},
+    {.name = "kv",
+     .type = OPTION_SECTION,
+     .section = &kv_section,
+     .words = "stores of policies that all realms share"},
     {.name = "log", .type = OPTION_SECTION, .section = &log_section, .words = "log lines"},
     {.name = "audit",
      .type = OPTION_SECTION,

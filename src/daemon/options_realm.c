@@ -107,6 +107,24 @@ static const struct config_option queue_rows[] = {
 };
 static const struct section queue_section = SECTION_OF(queue_rows);
 
+static const struct config_option kv_rows[] = {
+    {.name = "max_entries",
+     .type = OPTION_COUNT,
+     .fallback = "1000000",
+     .min = 1,
+     .max = 100000000,
+     .offset = offsetof(struct realm_config, kv_max_entries),
+     .words = "entries of all stores of the realm's policy together"},
+    {.name = "max_bytes",
+     .type = OPTION_SIZE64,
+     .fallback = "256MiB",
+     .min = 4096,
+     .max = UINT64_C(1) << 40,
+     .offset = offsetof(struct realm_config, kv_max_bytes),
+     .words = "keys, values and 192 bytes an entry, of all of them"},
+};
+static const struct section kv_section = SECTION_OF(kv_rows);
+
 static const struct config_option realm_rows[] = {
     {.name = "policy",
      .type = OPTION_POLICY,
@@ -377,6 +395,10 @@ static const struct config_option realm_rows[] = {
      .type = OPTION_SECTION,
      .section = &queue_section,
      .words = "what may wait for a session that reads too slowly"},
+    {.name = "kv",
+     .type = OPTION_SECTION,
+     .section = &kv_section,
+     .words = "stores of the realm's policy (nexus.kv)"},
 };
 const struct section realm_section = SECTION_OF(realm_rows);
 #undef AT

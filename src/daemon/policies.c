@@ -6,16 +6,20 @@
 
 #include "base/mem.h"
 #include "daemon/exit_code.h"
+#include "module/host.h"
 #include "policy/policy.h"
+#include "state/state.h"
 
 #include <stdio.h>
 
 struct loaded {
-    const char *path;      /* borrowed from the configuration */
-    struct policy *policy; /* owned; NULL: it is not sound */
+    const char *path;          /* borrowed from the configuration */
+    struct host_config config; /* of the realm */
+    struct policy *policy;     /* owned; NULL: it is not sound */
 };
 
 struct policies {
+    struct router_state *state; /* owned: what policies share */
     size_t count;
     struct loaded of[];
 };
@@ -26,28 +30,42 @@ static void say(void *ctx, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
-/* Realms that name the same file share what was read of it. */
-static struct policy *find(struct policies *policies, const char *path)
+/* A realm before this one that names the same file; NULL: none does. */
+static const struct loaded *find(const struct policies *policies, const struct loaded *of)
 {
-    struct loaded *at = policies->of;
-
-    for (; at != policies->of + policies->count; at++) {
-        if (strcmp(at->path, path) == 0)
-            return at->policy;
+    for (const struct loaded *at = policies->of; at != of; at++) {
+        if (strcmp(at->path, of->path) == 0)
+            return at;
     }
-    *at = (struct loaded){path, policy_load(path, NULL, say, NULL)};
-    policies->count++;
-    return at->policy;
+    return NULL;
+}
+
+/* A file that is not sound is complained of once. */
+static struct policy *load(struct policies *policies, const struct realm_config *config,
+                           const char *folder)
+{
+    struct loaded *loaded = &policies->of[policies->count++];
+    const struct loaded *before;
+
+    loaded->path = config->policy_path;
+    loaded->config = (struct host_config){.data_folder = folder,
+                                          .kv_max_entries = config->kv_max_entries,
+                                          .kv_max_bytes = config->kv_max_bytes,
+                                          .router_state = policies->state};
+    before = find(policies, loaded);
+    if (before == NULL || before->policy != NULL)
+        loaded->policy = policy_load(loaded->path, &loaded->config, say, NULL);
+    return loaded->policy;
 }
 
 static bool use(struct policies *policies, const struct realm_config *config,
-                struct realm_options *realm)
+                struct realm_options *realm, const char *folder)
 {
     struct policy *policy;
 
     if (config->policy_path == NULL)
         return true;
-    policy = find(policies, config->policy_path);
+    policy = load(policies, config, folder);
     if (policy == NULL)
         return false;
     realm->core.rules = policy_rules(policy);
@@ -70,7 +88,8 @@ static bool has_certificates(const struct config *config)
 static void say_notes(const struct policies *policies, const struct config *config)
 {
     for (size_t i = 0; i < policies->count; i++) {
-        if (policy_offers(policies->of[i].policy, "tls") && !has_certificates(config))
+        if (find(policies, &policies->of[i]) == NULL &&
+            policy_offers(policies->of[i].policy, "tls") && !has_certificates(config))
             fprintf(stderr,
                     "%s: note: policy.authenticate.tls is of no use: no address asks for "
                     "certificates of clients (listen, tls.client_certificate)\n",
@@ -78,17 +97,35 @@ static void say_notes(const struct policies *policies, const struct config *conf
     }
 }
 
+static void write_metrics(void *ctx, struct writer *page)
+{
+    metrics_write(ctx, page);
+}
+
+static void share(struct policies *policies, struct config *config)
+{
+    policies->state = router_state_open(&(struct state_options){
+        .folder = config->data_path,
+        .kv_max_entries = config->kv_max_entries,
+        .kv_max_bytes = config->kv_max_bytes,
+    });
+    config->router.write_metrics = write_metrics;
+    config->router.metrics_ctx = policies->state->metrics;
+}
+
 struct policies *policies_load(struct config *config)
 {
     size_t count = config->router.realm_count;
     struct policies *policies =
         mem_zero(1, sizeof(*policies) + (count + 1) * sizeof(struct loaded));
+    const char *folder = config->data_path;
     bool is_sound = true;
 
+    share(policies, config);
     for (size_t i = 0; i < count; i++)
-        is_sound &= use(policies, &config->realms[i], &config->realm_options[i]);
+        is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder);
     if (config->has_template)
-        is_sound &= use(policies, &config->realm_template, &config->realm_template.router);
+        is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder);
     if (is_sound) {
         say_notes(policies, config);
         return policies;
@@ -119,5 +156,6 @@ void policies_free(struct policies *policies)
         return;
     for (size_t i = 0; i < policies->count; i++)
         policy_free(policies->of[i].policy);
+    (void)router_state_close(policies->state);
     mem_free(policies);
 }

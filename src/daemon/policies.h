@@ -10,7 +10,7 @@
 
 struct policies;
 
-/* Loads each policy once, and puts it into the options of its realms. NULL when one is not sound;
+/* Loads the policy of each realm, and puts it into the realm's options; opens what they share. NULL when one is not sound;
  * what is wrong was written to standard error. */
 struct policies *policies_load(struct config *config);
 

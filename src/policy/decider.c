@@ -8,6 +8,7 @@
 #include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
+#include "state/state.h"
 #include "wire/errors.h"
 
 static void say_again(void *ctx, const char *line)
@@ -27,6 +28,17 @@ static struct guard *make_guard(struct mind *mind)
                                   .max_joining_of_an_address = max_joining - max_joining / 2};
 
     return guard_new(&limits, &mind->rng);
+}
+
+static struct state *open_state(const struct host_config *config, const struct realm *realm)
+{
+    const struct router_state *shared = config->router_state;
+
+    return state_open(&(struct state_options){.realm = realm_name(realm),
+                                              .folder = config->data_folder,
+                                              .kv_max_entries = config->kv_max_entries,
+                                              .kv_max_bytes = config->kv_max_bytes,
+                                              .metrics = shared == NULL ? NULL : shared->metrics});
 }
 
 static void *open_mind(void *ctx, struct realm *realm)
@@ -57,8 +69,9 @@ static void *open_mind(void *ctx, struct realm *realm)
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind);
+    mind->state = open_state(definition->host.config, realm);
     policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
-                             say_again, realm);
+                             mind->state, say_again, realm);
     if (policy != NULL)
         mind->current = mind_version(mind, policy);
     return mind;
@@ -103,6 +116,7 @@ static void close_mind(void *ctx)
     struct mind *mind = ctx;
 
     free_versions(mind);
+    (void)state_close(mind->state); /* it says itself what it could not write */
     hearings_free(mind);
     guard_free(mind->guard);
     procedures_free(mind);

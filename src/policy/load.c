@@ -194,7 +194,8 @@ static const char *hook_of(lua_State *lua)
 }
 
 struct policy *policy_instance(const struct source *source, const struct host_config *config,
-                               const char *realm, policy_say_fn *say, void *ctx)
+                               const char *realm, const struct state *state, policy_say_fn *say,
+                               void *ctx)
 {
     struct policy *policy = mem_zero(1, sizeof(*policy));
 
@@ -208,6 +209,8 @@ struct policy *policy_instance(const struct source *source, const struct host_co
     policy->host.hook = hook_of;
     if (config != NULL)
         policy->host.config = config;
+    if (state != NULL)
+        host_set_state(&policy->host, state);
     memcpy(policy->budgets, budget_defaults, sizeof(policy->budgets));
     if (!open_vm(policy))
         say(ctx, "there is not enough memory for a state of Lua");
@@ -233,7 +236,7 @@ static struct policy *from_source(struct source *source, const struct host_confi
         source_free(source);
         return NULL;
     }
-    policy = policy_instance(source, config, NULL, say, ctx);
+    policy = policy_instance(source, config, NULL, NULL, say, ctx);
     if (policy == NULL) {
         source_free(source);
         return NULL;

@@ -75,6 +75,7 @@ struct mind {
     struct auth_settings settings;
     struct rng rng;
     struct host_config config;
+    struct state *state; /* owned: what outlives the versions */
     bool is_stopped;
 
     struct {

@@ -128,9 +128,11 @@ struct policy {
     struct rules *rules; /* owned; NULL until it is checked */
 };
 
-/* Runs and checks a source that another policy owns. NULL when it is not sound. */
+/* Runs and checks a source that another policy owns. NULL when it is not sound. `state` is what
+ * outlives it; NULL: it is only being checked. */
 struct policy *policy_instance(const struct source *source, const struct host_config *config,
-                               const char *realm, policy_say_fn *say, void *ctx);
+                               const char *realm, const struct state *state, policy_say_fn *say,
+                               void *ctx);
 
 /* Pushes the function of a hook. */
 void l_policy_push_hook(lua_State *lua, size_t hook);

@@ -16,7 +16,8 @@ struct state *state_open(const struct state_options *options)
                                                         .max_entries = options->kv_max_entries,
                                                         .max_bytes = options->kv_max_bytes});
     state->limiters = limiters_new(options->max_buckets);
-    state->metrics = metrics_scope_new(options->metrics, options->realm, options->max_series);
+    if (options->metrics != NULL)
+        state->metrics = metrics_scope_new(options->metrics, options->realm, options->max_series);
     return state;
 }
 

@@ -23,7 +23,8 @@ struct state_options {
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults of kv.h */
     size_t max_buckets;                    /* of all limiters; 0: LIMITER_BUCKETS */
     size_t max_series;                     /* of all metrics; 0: METRICS_MAX_SERIES */
-    struct metrics *metrics;               /* the router's; borrowed until state_close */
+    struct metrics
+        *metrics; /* the router's; borrowed until state_close. NULL: nothing is counted */
 };
 
 struct state {
