@@ -155,8 +155,14 @@ describe("state of policies:", function()
       .. "Connection: close\r\n\r\n", 2)
     assert.equal(200, status)
     assert.matches("^text/plain; version=0%.0%.4", headers["content-type"])
-    assert.is_truthy(body:find("# TYPE nexus_joins_total counter\nnexus_joins_total 2\n", 1, true))
-    assert.is_truthy(body:find("# TYPE nexus_sessions gauge\nnexus_sessions 2\n", 1, true))
+    local status_json = nexusd:status()
+    for name, text in pairs {
+      joins = "# TYPE nexus_joins_total counter\nnexus_joins_total %d\n",
+      sessions = "# TYPE nexus_sessions gauge\nnexus_sessions %d\n",
+      workers = "# TYPE nexus_workers gauge\nnexus_workers %d\n",
+    } do
+      assert.is_truthy(body:find(text:format(status_json[name]), 1, true))
+    end
     assert.is_truthy(body:find('# TYPE admitted counter\nadmitted{realm="realm1",who="alice"} 1\n'
       .. 'admitted{realm="realm2",who="bob"} 1\n', 1, true))
     for line in body:gmatch("[^\n]+") do
