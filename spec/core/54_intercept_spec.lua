@@ -247,6 +247,17 @@ core.describe("Input of a call that is intercepted", function(router)
     end
   end)
 
+  it("is late however long it had to wait", function()
+    local r, alice, bob = realm()
+    begin(r, alice)
+    local question = core.asked(alice:send { core.SUBSCRIBE, 2, {}, "ask.y" })
+    assert.actions({ { alice, { RESULT, 1, {} } } }, bob:yield(1))
+    assert.actions({}, alice:chunk(1, "ask.x", { 1 }))
+    r:advance(70000)
+    assert.actions({}, alice:cancel(1))
+    assert.actions({ { alice, { core.SUBSCRIBED, 2, core.id } } }, allow(r, question))
+  end)
+
   it("may still end the session then", function()
     local r, alice, bob = realm()
     begin(r, alice)

@@ -7,6 +7,8 @@
 #include "base/mem.h"
 #include "core/core.h"
 #include "core/limits.h"
+#include "core/options.h"
+#include "judge.h"
 #include "lists.h"
 #include "wire/errors.h"
 
@@ -34,10 +36,15 @@ struct guest {
     enum codec codec;
     bool is_held;
     uint64_t next_request;
-    size_t cancels;           /* since it last had no question; such a CALL may keep its place */
+    uint64_t session;
+    bool is_trusted;          /* the router's own code */
+    size_t sent;              /* requests since it last had no question */
+    size_t answers;           /* ever */
     struct request *requests; /* owned; in order; all but CALLs */
     size_t request_count, request_cap;
     struct numbers calls, invocations;
+    uint64_t streamed; /* its last progressive call; 0: none */
+    const char *stream_uri;
 };
 
 struct hall {
@@ -66,6 +73,7 @@ static struct guest *find_guest(struct hall *hall, uint64_t peer)
 static void forget(struct guest *guest, enum state state)
 {
     guest->request_count = guest->calls.count = guest->invocations.count = 0;
+    guest->streamed = 0;
     guest->state = state;
 }
 
@@ -79,6 +87,15 @@ static void on_answer(struct guest *guest, unsigned type, uint64_t id)
     CHECK(guest->requests[0].type == type && guest->requests[0].id == id);
     guest->request_count--;
     memmove(guest->requests, guest->requests + 1, guest->request_count * sizeof(*guest->requests));
+}
+
+static bool is_progress(struct hall *hall, const struct msg *msg)
+{
+    struct options options;
+    struct fault fault;
+
+    CHECK(options_read(&options, msg, &hall->arena, &fault) == 0);
+    return options.progress;
 }
 
 static void on_send(struct hall *hall, struct guest *guest, const struct action *action)
@@ -107,13 +124,17 @@ static void on_send(struct hall *hall, struct guest *guest, const struct action 
             on_answer(guest, (unsigned)msg.type - 1, msg.id);
         break;
     case MSG_RESULT:
-        on_answer(guest, MSG_CALL, msg.id);
+        if (!is_progress(hall, &msg))
+            on_answer(guest, MSG_CALL, msg.id);
+        else
+            CHECK(numbers_have(&guest->calls, msg.id));
         break;
     case MSG_ERROR:
         on_answer(guest, (unsigned)msg.request_type, msg.id);
         break;
     case MSG_INVOCATION:
-        numbers_add(&guest->invocations, msg.id);
+        if (!numbers_have(&guest->invocations, msg.id)) /* or it is more input */
+            numbers_add(&guest->invocations, msg.id);
         break;
     case MSG_INTERRUPT:
         (void)numbers_remove(&guest->invocations, msg.id);
@@ -124,10 +145,11 @@ static void on_send(struct hall *hall, struct guest *guest, const struct action 
     }
 }
 
+/* Who has left may still have answered. */
 static void on_ask(struct hall *hall, const struct guest *guest, uint64_t id)
 {
     CHECK(!numbers_have(&hall->open, id) && !numbers_have(&hall->over, id));
-    CHECK(guest->state == WAITS || guest->state == IN);
+    CHECK(guest == NULL || guest->state != CHALLENGED);
     numbers_add(&hall->open, id);
     hall->totals->questions++;
 }
@@ -152,6 +174,7 @@ static void carry_out_one(struct hall *hall, const struct action *action)
         CHECK(guest != NULL && guest->state == WAITS);
         guest->state = IN;
         guest->next_request = 1;
+        guest->session = action->key;
         hall->totals->joins++;
         break;
     case ACT_RELEASE:
@@ -160,7 +183,6 @@ static void carry_out_one(struct hall *hall, const struct action *action)
         forget(guest, GONE);
         break;
     case ACT_ASK:
-        CHECK(guest != NULL);
         on_ask(hall, guest, action->key);
         break;
     case ACT_UNASK:
@@ -181,12 +203,36 @@ static void carry_out_one(struct hall *hall, const struct action *action)
 
 /* ---- laws ---- */
 
+/* About what it asks for; not about what it answers. */
 static bool has_question(const struct hall *hall, const struct guest *guest)
 {
-    for (size_t i = 0; i < hall->open.count; i++)
-        if (core_question(hall->core, hall->open.at[i])->peer == guest->peer)
+    for (size_t i = 0; i < hall->open.count; i++) {
+        const struct question *question = core_question(hall->core, hall->open.at[i]);
+
+        if (question->peer == guest->peer && question->ask != ASK_ANSWER)
             return true;
+    }
     return false;
+}
+
+static const struct guest *find_session(const struct hall *hall, uint64_t session)
+{
+    for (unsigned i = 0; i < GUESTS; i++)
+        if (hall->guests[i].state == IN && hall->guests[i].session == session)
+            return &hall->guests[i];
+    return NULL;
+}
+
+/* Somebody waits for the answer, and nobody is the router's own code. */
+static void check_answer(const struct hall *hall, const struct question *question)
+{
+    const struct guest *caller = find_session(hall, question->caller);
+    const struct guest *callee = find_session(hall, question->session);
+
+    CHECK(caller != NULL && caller->calls.count != 0 && !caller->is_trusted);
+    CHECK(callee == NULL || !callee->is_trusted);
+    CHECK(question->msg->type == MSG_YIELD || question->msg->type == MSG_ERROR);
+    CHECK(question->procedure.len != 0);
 }
 
 /* What is judged is what the guest sent, and the first that was not answered. */
@@ -194,12 +240,16 @@ static void check_question(struct hall *hall, const struct question *question)
 {
     const struct guest *guest = find_guest(hall, question->peer);
 
-    CHECK(guest != NULL);
+    if (question->ask == ASK_ANSWER) {
+        check_answer(hall, question);
+        return;
+    }
+    CHECK(guest != NULL && !guest->is_trusted);
     CHECK((question->ask == ASK_AUTHORIZE) == (guest->state == IN));
     if (question->ask != ASK_AUTHORIZE)
         CHECK(question->hello->type == MSG_HELLO && guest->state == WAITS);
     else if (question->msg->type == MSG_CALL)
-        CHECK(numbers_have(&guest->calls, question->msg->id));
+        CHECK(question->is_chunk || numbers_have(&guest->calls, question->msg->id));
     else
         CHECK(guest->request_count != 0 && guest->requests[0].id == question->msg->id);
 }
@@ -231,13 +281,13 @@ static void check(struct hall *hall)
         CHECK(core_question(hall->core, hall->over.at[i]) == NULL);
     for (unsigned i = 0; i < GUESTS; i++) {
         struct guest *guest = &hall->guests[i];
-        bool must_wait = guest->state == WAITS || guest->request_count != 0 || guest->is_held;
+        bool must_wait = guest->state == WAITS || guest->request_count != 0;
 
         CHECK(guest->state == GONE || !must_wait || has_question(hall, guest));
-        CHECK(guest->state != IN || !guest->is_held ||
-              guest->request_count + guest->calls.count + guest->cancels > MAX_PARKED / 2);
+        CHECK(guest->state != IN || !guest->is_held || guest->sent > MAX_PARKED / 2 ||
+              guest->answers > MAX_REVIEWED / 2);
         if (!has_question(hall, guest))
-            guest->cancels = 0;
+            guest->sent = 0;
         hall->totals->waited += guest->request_count > 1;
     }
     check_calls(hall);
@@ -265,6 +315,7 @@ say(struct hall *hall, struct guest *guest, const char *format, ...)
     static const struct msg_limits limits = {.raw_payload = true};
     const struct transport transport = {.type = TRANSPORT_RAWSOCKET,
                                         .codec = guest->codec,
+                                        .is_trusted = guest->is_trusted,
                                         .send_max = UINT32_MAX,
                                         .protocol = "wamp.2.x",
                                         .peer = "tcp4:127.0.0.1:1"};
@@ -292,10 +343,14 @@ static void enter(struct hall *hall, struct guest *guest)
     guest->codec = (enum codec)choose(hall->c, CODEC_COUNT);
     guest->state = WAITS;
     guest->is_held = false;
+    guest->is_trusted = choose_rarely(hall->c, 8);
+    guest->sent = guest->answers = 0;
     say(hall, guest,
         "[1,\"realm1\",{\"authmethods\":[\"anonymous\",\"ticket\"],\"authid\":\"joe\",\"roles\":{"
-        "\"publisher\":{},\"subscriber\":{},\"caller\":{},"
-        "\"callee\":{\"features\":{\"call_canceling\":true}}}}]");
+        "\"publisher\":{},\"subscriber\":{},"
+        "\"caller\":{\"features\":{\"progressive_call_invocations\":true}},"
+        "\"callee\":{\"features\":{\"call_canceling\":true,\"progressive_call_results\":true,"
+        "\"progressive_call_invocations\":true}}}}]");
 }
 
 static void lose(struct hall *hall, struct guest *guest)
@@ -309,6 +364,7 @@ static unsigned long long note(struct guest *guest, unsigned type)
 {
     uint64_t id = guest->next_request++;
 
+    guest->sent++;
     if (type == MSG_CALL) {
         numbers_add(&guest->calls, id);
         return id;
@@ -330,6 +386,36 @@ static const char *pick_uri(struct hall *hall)
     return uris[choose(hall->c, ARRAY_LEN(uris))];
 }
 
+/* A call, which may have more input later. */
+static void call_something(struct hall *hall, struct guest *guest)
+{
+    bool is_progressive = choose(hall->c, 4) == 0;
+    const char *uri = pick_uri(hall);
+    unsigned long long id = note(guest, MSG_CALL);
+
+    if (is_progressive && strcmp(uri, "com a") != 0) {
+        guest->streamed = id;
+        guest->stream_uri = uri;
+    }
+    say(hall, guest, "[48,%llu,{\"timeout\":%u,\"receive_progress\":true%s},\"%s\",[1],{\"a\":2}]",
+        id, choose(hall->c, 3) * 500, is_progressive ? ",\"progress\":true" : "", uri);
+}
+
+/* More input for the last progressive call, unless that is over. */
+static void go_on_calling(struct hall *hall, struct guest *guest)
+{
+    bool is_last = choose(hall->c, 4) == 0;
+    unsigned long long id = guest->streamed;
+
+    if (id == 0 || !numbers_have(&guest->calls, id))
+        return;
+    guest->sent++;
+    if (is_last)
+        guest->streamed = 0;
+    say(hall, guest, "[48,%llu,{\"progress\":%s},\"%s\",[2]]", id, is_last ? "false" : "true",
+        guest->stream_uri);
+}
+
 static void request_something(struct hall *hall, struct guest *guest)
 {
     static const char *const matches[] = {"exact", "exact", "prefix", "wildcard"};
@@ -339,7 +425,10 @@ static void request_something(struct hall *hall, struct guest *guest)
         uri = "com..a";
     else if (strcmp(match, "prefix") == 0)
         uri = choose(hall->c, 2) == 1 ? "com.ask." : "com.free.";
-    switch (choose(hall->c, 8)) {
+    switch (choose(hall->c, 9)) {
+    case 8:
+        go_on_calling(hall, guest);
+        break;
     case 0:
     case 1:
         say(hall, guest, "[16,%llu,{\"acknowledge\":true},\"%s\",[1]]", note(guest, MSG_PUBLISH),
@@ -364,8 +453,7 @@ static void request_something(struct hall *hall, struct guest *guest)
             choose(hall->c, 2) == 1 ? "kill_by_authid" : "count");
         break;
     default:
-        say(hall, guest, "[48,%llu,{\"timeout\":%u},\"%s\"]", note(guest, MSG_CALL),
-            choose(hall->c, 3) * 500, pick_uri(hall));
+        call_something(hall, guest);
         break;
     }
 }
@@ -376,10 +464,17 @@ static void answer_or_cancel(struct hall *hall, struct guest *guest)
         unsigned long long id =
             guest->invocations.at[choose(hall->c, 256) % guest->invocations.count];
 
+        guest->answers++;
+        if (choose(hall->c, 3) == 0) {
+            say(hall, guest, "[70,%llu,{\"progress\":true},[1]]", id);
+            return;
+        }
         (void)numbers_remove(&guest->invocations, id);
-        say(hall, guest, "[70,%llu,{}]", id);
+        if (choose(hall->c, 3) == 0)
+            say(hall, guest, "[8,68,%llu,{},\"com.example.sorry\",[1],{\"a\":1}]", id);
+        else
+            say(hall, guest, "[70,%llu,{},[1],{\"a\":1}]", id);
     } else if (guest->calls.count != 0) {
-        guest->cancels++;
         say(hall, guest, "[49,%llu,{\"mode\":\"%s\"}]",
             (unsigned long long)guest->calls.at[choose(hall->c, 256) % guest->calls.count],
             choose(hall->c, 2) == 1 ? "skip" : "killnowait");
@@ -410,44 +505,11 @@ static void leave(struct hall *hall, struct guest *guest)
 
 /* ---- the judge ---- */
 
-static const char *pick_role(struct hall *hall)
-{
-    static const char *const roles[] = {"anonymous", "staff", "staff", "unknown"};
-
-    return roles[choose(hall->c, 4)];
-}
-
-static void judge_join(struct hall *hall, struct decision *decision)
-{
-    unsigned which = choose(hall->c, 8);
-
-    decision->authmethod = SLICE("ticket");
-    decision->verdict = which < 5 ? VERDICT_ACCEPT : which < 7 ? VERDICT_CHALLENGE : VERDICT_REFUSE;
-    decision->authrole = slice_of(pick_role(hall));
-    decision->authprovider = SLICE("static");
-    decision->authid = choose(hall->c, 2) == 1 ? SLICE("joe") : (struct slice){0};
-    decision->trustlevel = (int64_t)choose(hall->c, 3) - 1;
-    decision->is_admin = choose(hall->c, 2) == 1;
-    if (choose(hall->c, 4) == 0)
-        decision->expires = UINT64_C(1767225600000) + hall->now + choose(hall->c, 256) * 20;
-    decision->reason = WAMP_AUTHENTICATION_FAILED;
-    decision->words = choose(hall->c, 2) == 1 ? "no" : NULL;
-}
-
-static void judge_request(struct hall *hall, struct decision *decision)
-{
-    decision->verdict = choose(hall->c, 3) != 0 ? VERDICT_ALLOW : VERDICT_DENY;
-    decision->grant = (struct grant){.discloses = choose(hall->c, 2) == 1,
-                                     .has_trustlevel = choose(hall->c, 2) == 1,
-                                     .trustlevel = choose(hall->c, 4),
-                                     .timeout_ms = choose(hall->c, 2) * 300};
-    decision->reason = choose(hall->c, 2) == 1 ? "com.example.not_today" : NULL;
-}
-
 static void judge(struct hall *hall)
 {
     struct decision decision = {.codec = CODEC_JSON};
     const struct question *question;
+    uint64_t id;
 
     if (hall->open.count == 0 || choose(hall->c, 16) == 0) { /* too late, or never asked */
         decision.question = choose(hall->c, 2) == 1 ? 1000000000 : 1;
@@ -456,16 +518,15 @@ static void judge(struct hall *hall)
             step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
         return;
     }
-    decision.question = hall->open.at[choose(hall->c, 256) % hall->open.count];
-    question = core_question(hall->core, decision.question);
+    id = hall->open.at[choose(hall->c, 256) % hall->open.count];
+    question = core_question(hall->core, id);
     CHECK(question != NULL);
-    if (question->ask == ASK_AUTHORIZE)
-        judge_request(hall, &decision);
-    else
-        judge_join(hall, &decision);
-    (void)numbers_remove(&hall->open, decision.question);
-    numbers_add(&hall->over, decision.question);
+    judge_decide(hall->c, UINT64_C(1767225600000) + hall->now, question, &decision);
+    (void)numbers_remove(&hall->open, id);
+    numbers_add(&hall->over, id);
     hall->totals->answered++;
+    hall->totals->reviewed += question->ask == ASK_ANSWER;
+    hall->totals->rewritten += decision.grant.args.data != NULL;
     step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
 }
 
@@ -498,7 +559,7 @@ static void do_something(struct hall *hall, struct guest *guest)
         leave(hall, guest);
     else if (guest->state == CHALLENGED && which < 12)
         authenticate(hall, guest);
-    else if (guest->state == IN && which < 4)
+    else if (guest->state == IN && which < (guest->invocations.count != 0 ? 14U : 4U))
         answer_or_cancel(hall, guest);
     else if (guest->state == IN && (!guest->is_held || which < 6))
         request_something(hall, guest);
@@ -579,6 +640,8 @@ static void begin(struct hall *hall, struct choices *c, struct asks_totals *tota
     hall->haste = choose(c, 3) == 0 ? 1 : 5;
     options.max_joining = choose(c, 4) == 0 ? 3 : GUESTS;
     options.anonymous_admin = choose(c, 2) == 1;
+    options.intercepts = choose(c, 3) != 0 ? choose(c, 16) : 0;
+    options.call_queue_len = choose(c, 2) * 4;
     hall->core = core_new(&options);
 }
 

@@ -3,7 +3,8 @@
  * Whether guests come in, and whether they may do what they want, is decided by a
  * judge at some other time, in any order. After every step core_check() must hold,
  * and: each question can be looked at until it is answered or taken back, and no
- * longer; each request is answered once, requests but CALLs in their order; nothing
+ * longer; each request is answered once, whatever it was changed to, requests but CALLs in
+ * their order; nobody is asked about the router's own code; nothing
  * waits without a question; nobody is held back who has no room to wait for.
  *
  * SPDX-License-Identifier: MIT
@@ -14,7 +15,7 @@
 #include "choice.h"
 
 struct asks_totals {
-    uint64_t questions, answered, taken_back, waited, held, joins;
+    uint64_t questions, answered, taken_back, waited, held, joins, reviewed, rewritten;
 };
 
 /* So many steps, or as many as there are choices; then all end, and nothing may be left. */

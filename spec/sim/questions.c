@@ -63,10 +63,12 @@ int main(int argc, char **argv)
     for (uint64_t seed = first; seed < first + seeds; seed++)
         run(seed, steps, record, &totals);
     printf("%llu seeds: %llu joins, %llu questions, %llu answered, %llu taken back; "
+           "%llu answers of callees, %llu rewritten; "
            "requests waited in %llu steps, %llu were held back\n",
            (unsigned long long)seeds, (unsigned long long)totals.joins,
            (unsigned long long)totals.questions, (unsigned long long)totals.answered,
-           (unsigned long long)totals.taken_back, (unsigned long long)totals.waited,
+           (unsigned long long)totals.taken_back, (unsigned long long)totals.reviewed,
+           (unsigned long long)totals.rewritten, (unsigned long long)totals.waited,
            (unsigned long long)totals.held);
     return EXIT_SUCCESS;
 }

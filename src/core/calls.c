@@ -314,12 +314,12 @@ void calls_forget(struct core *core, struct session *session, const struct sessi
 /* ---- request ids ---- */
 
 static bool was_finished(const struct core *core, const struct session *session,
-                         const struct msg *msg, bool same_procedure)
+                         const struct msg *msg, uint64_t came_at, bool same_procedure)
 {
     for (size_t i = 0; session->finished != NULL && i < MAX_FINISHED_CALLS; i++) {
         const struct finished_call *f = &session->finished[i];
 
-        if (f->request != msg->id || core->now - f->at > FINISHED_CALL_MS)
+        if (f->request != msg->id || (came_at > f->at && came_at - f->at > FINISHED_CALL_MS))
             continue;
         if (!same_procedure || f->procedure == call_hash(core, msg->text))
             return true;
@@ -370,14 +370,14 @@ enum call_id calls_judge_id(const struct core *core, const struct session *sessi
     if (check == REQUEST_IDS_LENIENT) {
         if (call != NULL)
             return judge_pending(core, call, msg, fault);
-        return was_finished(core, session, msg, false) ? CALL_ID_LATE : CALL_ID_NEW;
+        return was_finished(core, session, msg, core->came_at, false) ? CALL_ID_LATE : CALL_ID_NEW;
     }
     if (call != NULL)
         return judge_pending(core, call, msg, fault);
     if (distance == 1 || (check == REQUEST_IDS_SEQUENTIAL && session->watermark == 0))
         return CALL_ID_NEW;
     if ((distance == 0 || distance > WAMP_ID_MAX / 2) &&
-        (check == REQUEST_IDS_SEQUENTIAL || was_finished(core, session, msg, true)))
+        (check == REQUEST_IDS_SEQUENTIAL || was_finished(core, session, msg, core->came_at, true)))
         return CALL_ID_LATE;
     return out_of_turn(session, msg, fault);
 }
@@ -387,9 +387,10 @@ bool calls_is_pending(const struct core *core, const struct session *caller, uin
     return map_get(&core->dealer.calls, caller->id, request) != NULL;
 }
 
-bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg)
+bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg,
+                   uint64_t came_at)
 {
-    return was_finished(core, caller, msg, true);
+    return was_finished(core, caller, msg, came_at, true);
 }
 
 void calls_expect_late(const struct core *core, struct session *caller, const struct msg *msg,

@@ -34,8 +34,9 @@ enum call_id calls_judge_id(const struct core *core, const struct session *sessi
 /* Whether a call of this session is pending under that id. */
 bool calls_is_pending(const struct core *core, const struct session *caller, uint64_t request);
 
-/* Whether that CALL is more input for a call that is over. */
-bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg);
+/* Whether that CALL, which came at that instant, is more input for a call that is over. */
+bool calls_is_over(const struct core *core, const struct session *caller, const struct msg *msg,
+                   uint64_t came_at);
 
 /* A CALL came to nothing before it was a call: when it was progressive, more input for it is
  * late. */

@@ -289,7 +289,7 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
     struct session *session = NULL;
 
     arena_reset(&core->scratch);
-    core->now = ev->now;
+    core->now = core->came_at = ev->now;
     core->wall = ev->wall;
     core->out = out;
     if (UNLIKELY(deadlines_next(&core->deadlines) <= ev->now))

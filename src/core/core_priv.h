@@ -47,6 +47,7 @@ struct core {
 
     /* Of the step at hand: */
     uint64_t now, wall;
+    uint64_t came_at; /* when the message at hand came: before `now` if it had to wait */
     struct outbox *out;
     const struct session *leaving; /* it is being detached: nothing more is sent to it; or NULL */
     bool is_quiet;                 /* sessions end all at once: no testaments, no meta events */

@@ -19,6 +19,7 @@
 struct parked {
     struct list in_session;   /* session->parked */
     struct question question; /* id 0: it just waits */
+    uint64_t came_at;         /* instant */
     bool is_canceled;         /* a CALL that is answered; it keeps its place for its request id */
     struct msg msg;           /* its slices point into `bytes` */
     char bytes[];
@@ -31,12 +32,14 @@ static struct parked *first_of(const struct session *session)
     return node == NULL ? NULL : container_of(node, struct parked, in_session);
 }
 
-static struct parked *parked_new(struct session *session, const struct msg *msg, size_t more)
+static struct parked *parked_new(const struct core *core, struct session *session,
+                                 const struct msg *msg, size_t more)
 {
     struct parked *parked = mem_alloc(sizeof *parked + msg_len(msg) + more);
 
     parked->question.id = 0;
     parked->is_canceled = false;
+    parked->came_at = core->came_at;
     msg_copy(&parked->msg, msg, parked->bytes);
     list_append(&session->parked, &parked->in_session);
     session->parked_count++;
@@ -78,7 +81,7 @@ void park_ask(struct core *core, struct session *session, const struct msg *msg,
               const struct question *about)
 {
     struct slice options = about->given.options;
-    struct parked *parked = parked_new(session, msg, options.len);
+    struct parked *parked = parked_new(core, session, msg, options.len);
 
     /* What is being judged stands before what came later. */
     list_remove(&parked->in_session);
@@ -106,7 +109,7 @@ bool park_message(struct core *core, struct session *session, const struct msg *
 {
     if (list_is_empty(&session->parked) || !has_to_wait(msg->type))
         return false;
-    parked_new(session, msg, 0);
+    parked_new(core, session, msg, 0);
     look_at_room(core, session);
     return true;
 }
@@ -144,6 +147,7 @@ static void go_on(struct core *core, struct session *session)
     session->is_draining = true;
     while ((parked = first_of(session)) != NULL && parked->question.id == 0) {
         unlink_parked(session, parked);
+        core->came_at = parked->came_at;
         if (parked->is_canceled)
             pass_over(core, session, &parked->msg);
         else
@@ -152,6 +156,7 @@ static void go_on(struct core *core, struct session *session)
         if (map_get(&core->by_peer, peer, 0) != session)
             return;
     }
+    core->came_at = core->now;
     session->is_draining = false;
     if (session->state == SESSION_ESTABLISHED)
         look_at_room(core, session);
@@ -250,7 +255,7 @@ static struct parked *find_call(struct core *core, const struct session *session
 
         if (parked->msg.type == MSG_CALL && parked->msg.id == request &&
             (!parked->is_canceled || is_progressive(core, &parked->msg)) &&
-            !calls_is_over(core, session, &parked->msg))
+            !calls_is_over(core, session, &parked->msg, parked->came_at))
             return parked;
     }
     return NULL;
