@@ -17,6 +17,8 @@ local function ask(peer, message)
 end
 
 core.describe("A publication that is allowed", function(router)
+  local details = core.any -- the router's own code is told who publishes
+
   local function realm(options)
     local r = router(requests(options))
     return r, r:join({ roles = core.all_roles }),
@@ -28,7 +30,7 @@ core.describe("A publication that is allowed", function(router)
     for i, topic in ipairs { "com.other", "no.other", "ask.other" } do
       local id = bob:subscribe(topic)
       local question = ask(alice, { PUBLISH, i, {}, "ask.x", { 1 } })
-      assert.actions({ { bob, { EVENT, id, core.id, {}, { 1 } } } },
+      assert.actions({ { bob, { EVENT, id, core.id, details, { 1 } } } },
         allow(r, question, { uri = topic }))
     end
   end)
@@ -37,7 +39,7 @@ core.describe("A publication that is allowed", function(router)
     local r, alice, bob = realm()
     local id = bob:subscribe "ask.x"
     local function event(...)
-      return { { bob, { EVENT, id, core.id, {}, ... } } }
+      return { { bob, { EVENT, id, core.id, details, ... } } }
     end
     local question = ask(alice, { PUBLISH, 1, {}, "ask.x", { 1, 2 }, { a = 3 } })
     assert.actions(event({ "new" }, { a = 3 }), allow(r, question, { args = { "new" } }))
@@ -52,13 +54,13 @@ core.describe("A publication that is allowed", function(router)
     local r, alice, bob = realm()
     local id = bob:subscribe "ask.x"
     local question = ask(alice, { PUBLISH, 1, {}, "ask.x", { 1, 2 }, { a = 3 } })
-    assert.actions({ { bob, { EVENT, id, core.id, {}, core.list {}, { a = 3 } } } },
+    assert.actions({ { bob, { EVENT, id, core.id, details, core.list {}, { a = 3 } } } },
       allow(r, question, { args = {} }))
     question = ask(alice, { PUBLISH, 2, {}, "ask.x", { 1, 2 }, { a = 3 } })
-    assert.actions({ { bob, { EVENT, id, core.id, {}, { 1, 2 } } } },
+    assert.actions({ { bob, { EVENT, id, core.id, details, { 1, 2 } } } },
       allow(r, question, { kwargs = {} }))
     question = ask(alice, { PUBLISH, 3, {}, "ask.x", { 1, 2 }, { a = 3 } })
-    assert.actions({ { bob, { EVENT, id, core.id, {} } } },
+    assert.actions({ { bob, { EVENT, id, core.id, details } } },
       allow(r, question, { args = {}, kwargs = {} }))
   end)
 
@@ -85,10 +87,10 @@ core.describe("A publication that is allowed", function(router)
     local question = ask(alice, { PUBLISH, 1, { eligible = { carol.session }, acknowledge = true },
       "ask.x" })
     assert.actions({ { alice, { core.PUBLISHED, 1, core.id } },
-      { bob, { EVENT, id, core.id, {} } } },
+      { bob, { EVENT, id, core.id, details } } },
       allow(r, question, { options = { eligible = { bob.session } } }))
     question = ask(alice, { PUBLISH, 2, {}, "ask.x" })
-    assert.actions({ { carol, { EVENT, id, core.id, {} } } },
+    assert.actions({ { carol, { EVENT, id, core.id, details } } },
       allow(r, question, { options = { exclude = { bob.session } } }))
   end)
 
@@ -97,7 +99,7 @@ core.describe("A publication that is allowed", function(router)
     local id = bob:subscribe "ask.x"
     local question = ask(alice, { PUBLISH, 1, { eligible = core.list {}, exclude_me = false },
       "ask.x" })
-    assert.actions({ { bob, { EVENT, id, core.id, {} } } },
+    assert.actions({ { bob, { EVENT, id, core.id, details } } },
       allow(r, question, { options = { eligible = core.null } }))
   end)
 
@@ -137,7 +139,7 @@ core.describe("A publication that is allowed", function(router)
     end
     local question = ask(alice, { PUBLISH, 3, options, "ask.x", { core.binary "x" } })
     assert.actions({ { alice, { core.PUBLISHED, 3, core.id } },
-      { bob, { EVENT, id, core.id, { ppt_scheme = "x_mine" }, { core.binary "x" } } } },
+      { bob, { EVENT, id, core.id, core.including { ppt_scheme = "x_mine" }, { core.binary "x" } } } },
       allow(r, question, { options = { exclude_me = true } }))
     question = ask(alice, { PUBLISH, 4, { acknowledge = true }, "ask.x", core.binary "raw" })
     assert.actions({ { alice, { core.ERROR, PUBLISH, 4, {}, failed } } },
