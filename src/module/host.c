@@ -6,6 +6,7 @@
 
 #include "base/check.h"
 #include "module/database.h"
+#include "module/web.h"
 #include "module/work.h"
 #include "state/state.h"
 
@@ -109,6 +110,7 @@ void host_fini(struct host *host)
 {
     work_leave(host);
     database_leave_all(host);
+    web_leave(host);
 }
 
 /* ---- secrets ---- */

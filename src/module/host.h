@@ -32,11 +32,27 @@ struct host_config {
     size_t secret_count;
     const char *data_folder; /* where files of stores and databases are; NULL: nowhere */
     const char *const
-        *http_hosts; /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
+        *http_hosts;          /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
+    const char *http_ca_file; /* certificates of those who vouch for servers; NULL: the system's */
     const char *const *c_modules;          /* that may be required; NULL-terminated, or NULL */
     size_t memory;                         /* bytes of a state of Lua; 0: the default */
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
     struct router_state *router_state;     /* what all realms share; NULL: nothing */
+};
+
+/* A request of nexus.http, and what somebody else than the network says to it. */
+struct http_question {
+    struct slice method, url, body;
+    const struct slice *headers; /* name, value, ... */
+    size_t header_count;         /* pairs */
+};
+
+struct http_reply {
+    const char *trouble; /* it fails with these words; else NULL */
+    int status;
+    const struct slice *headers;
+    size_t header_count;
+    struct slice body;
 };
 
 struct host {
@@ -62,9 +78,14 @@ struct host {
     struct limiters *limiters;
     struct metrics_scope *metrics;
 
+    /* For tests: true when it has filled in the reply, which is copied at once. NULL: nobody does. */
+    bool (*http_answer)(const struct host *host, const struct http_question *question,
+                        struct http_reply *reply);
+
     /* Of this room: what is under way and what stays open. host_fini gives it back. */
     struct tally *work;
     struct database *databases;
+    struct web *web;
 };
 
 /* A host of nobody, with the clocks of the machine and an empty configuration. */

@@ -19,6 +19,7 @@ extern const struct module_table module_log, module_time, module_uri, module_mat
 extern const struct module_table module_crypto, module_derive, module_jwt;
 extern const struct module_table module_sqlite, module_database, module_rows_class;
 extern const struct module_table module_transaction;
+extern const struct module_table module_http;
 extern const struct module_table module_config, module_config_class;
 extern const struct module_table module_kv, module_kv_class, module_limiter, module_limiter_class;
 extern const struct module_table module_metrics, module_counter, module_gauge, module_histogram;

@@ -1,0 +1,629 @@
+/* web.c -- see web.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "module/web.h"
+
+#include "base/check.h"
+#include "base/mem.h"
+
+#include <uv.h>
+
+#include <stdio.h>
+#include <strings.h>
+
+struct web {
+    CURLM *multi; /* owned */
+    uv_loop_t *loop;
+    uv_timer_t timer;
+    struct list queue, running;
+    unsigned queued, active;
+    unsigned refs; /* the host's, one for each request, the timer and each socket */
+    char **hosts;  /* owned: a copy of the configuration's, which may be gone before requests are */
+    char *ca_file; /* owned */
+    bool is_left;
+};
+
+struct web_socket {
+    uv_poll_t poll;
+    struct web *web; /* held */
+    curl_socket_t fd;
+};
+
+/* ---- who may be asked ---- */
+
+static bool host_matches(const char *allowed, const char *host, const char *port)
+{
+    const char *colon = strrchr(allowed, ':');
+    size_t len = strlen(allowed), host_len = strlen(host);
+
+    if (colon != NULL && allowed[len - 1] != ']' && strchr(allowed, ':') == colon) {
+        if (strcmp(colon + 1, port) != 0)
+            return false;
+        len = (size_t)(colon - allowed);
+    } else if (colon != NULL && *allowed == '[' && colon[-1] == ']') {
+        if (strcmp(colon + 1, port) != 0)
+            return false;
+        len = (size_t)(colon - allowed);
+    }
+    if (len > 2 && allowed[0] == '*' && allowed[1] == '.') {
+        allowed++;
+        len--;
+        return host_len > len && strncasecmp(host + host_len - len, allowed, len) == 0;
+    }
+    return host_len == len && strncasecmp(host, allowed, len) == 0;
+}
+
+static char *part_of(CURLU *place, CURLUPart part)
+{
+    char *text = NULL;
+
+    if (curl_url_get(place, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) !=
+        CURLUE_OK)
+        return NULL;
+    return text;
+}
+
+static const char *check_parts(const char *const *hosts, const char *scheme, const char *host,
+                               const char *port, char *words, size_t len)
+{
+    if (scheme == NULL || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
+        snprintf(words, len, "the scheme is %.40s; allowed: http, https",
+                 scheme == NULL ? "missing" : scheme);
+        return words;
+    }
+    if (host == NULL || port == NULL || *host == '\0') {
+        snprintf(words, len, "there is no host in the URL");
+        return words;
+    }
+    for (; hosts != NULL && *hosts != NULL; hosts++) {
+        if (host_matches(*hosts, host, port))
+            return NULL;
+    }
+    snprintf(words, len, "the host %.200s:%s is not among http_hosts of the configuration", host,
+             port);
+    return words;
+}
+
+static const char *check_place(const char *const *hosts, CURLU *place, char *words, size_t len)
+{
+    char *scheme = part_of(place, CURLUPART_SCHEME), *host = part_of(place, CURLUPART_HOST);
+    char *port = part_of(place, CURLUPART_PORT), *user = part_of(place, CURLUPART_USER);
+    const char *found = check_parts(hosts, scheme, host, port, words, len);
+
+    if (found == NULL && user != NULL) {
+        snprintf(words, len, "a name or password in the URL; they belong into a header");
+        found = words;
+    }
+    curl_free(scheme);
+    curl_free(host);
+    curl_free(port);
+    curl_free(user);
+    return found;
+}
+
+const char *web_check(const struct host *host, CURLU *place, char *words, size_t len)
+{
+    return check_place(host->config->http_hosts, place, words, len);
+}
+
+/* ---- the loop ---- */
+
+static void web_drop(struct web *web)
+{
+    if (--web->refs != 0)
+        return;
+    for (char **host = web->hosts; *host != NULL; host++)
+        mem_free(*host);
+    mem_free(web->hosts);
+    mem_free(web->ca_file);
+    mem_free(web);
+}
+
+static void collect(struct web *web);
+
+static void act(struct web *web, curl_socket_t fd, int events)
+{
+    int running;
+
+    web->refs++;
+    if (web->multi != NULL) {
+        (void)curl_multi_socket_action(web->multi, fd, events, &running);
+        collect(web);
+    }
+    web_drop(web);
+}
+
+static void on_readable(uv_poll_t *poll, int status, int events)
+{
+    const struct web_socket *socket = container_of(poll, struct web_socket, poll);
+    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
+
+    if ((events & UV_READABLE) != 0)
+        flags |= CURL_CSELECT_IN;
+    if ((events & UV_WRITABLE) != 0)
+        flags |= CURL_CSELECT_OUT;
+    act(socket->web, socket->fd, flags);
+}
+
+static void on_socket_closed(uv_handle_t *handle)
+{
+    struct web_socket *socket = container_of((uv_poll_t *)(void *)handle, struct web_socket, poll);
+
+    web_drop(socket->web);
+    mem_free(socket);
+}
+
+static struct web_socket *socket_new(struct web *web, curl_socket_t fd)
+{
+    struct web_socket *socket = mem_zero(1, sizeof(*socket));
+
+    if (uv_poll_init(web->loop, &socket->poll, fd) != 0) {
+        mem_free(socket);
+        return NULL;
+    }
+    socket->web = web;
+    socket->fd = fd;
+    web->refs++;
+    curl_multi_assign(web->multi, fd, socket);
+    return socket;
+}
+
+static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *found)
+{
+    struct web *web = ctx;
+    struct web_socket *socket = found;
+    int events = 0;
+
+    (void)easy;
+    if (what == CURL_POLL_REMOVE) {
+        if (socket == NULL)
+            return 0;
+        curl_multi_assign(web->multi, fd, NULL);
+        uv_poll_stop(&socket->poll);
+        uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
+        return 0;
+    }
+    if (socket == NULL && (socket = socket_new(web, fd)) == NULL)
+        return -1;
+    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
+        events |= UV_READABLE;
+    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
+        events |= UV_WRITABLE;
+    return uv_poll_start(&socket->poll, events, on_readable) == 0 ? 0 : -1;
+}
+
+static void on_timer(uv_timer_t *timer)
+{
+    act(container_of(timer, struct web, timer), CURL_SOCKET_TIMEOUT, 0);
+}
+
+static int on_timer_wanted(CURLM *multi, long ms, void *ctx)
+{
+    struct web *web = ctx;
+
+    (void)multi;
+    if (ms < 0)
+        uv_timer_stop(&web->timer);
+    else
+        uv_timer_start(&web->timer, on_timer, (uint64_t)ms, 0);
+    return 0;
+}
+
+static void on_timer_closed(uv_handle_t *handle)
+{
+    web_drop(container_of((uv_timer_t *)(void *)handle, struct web, timer));
+}
+
+static char **copy_hosts(const char *const *hosts)
+{
+    size_t count = 0;
+    char **copies;
+
+    while (hosts != NULL && hosts[count] != NULL)
+        count++;
+    copies = mem_zero(count + 1, sizeof(*copies));
+    for (size_t i = 0; i < count; i++)
+        copies[i] = mem_copy(hosts[i], strlen(hosts[i]));
+    return copies;
+}
+
+static struct web *web_new(const struct host *host)
+{
+    const char *ca_file = host->config->http_ca_file;
+    struct web *web = mem_zero(1, sizeof(*web));
+
+    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
+    web->multi = curl_multi_init();
+    CHECK(web->multi != NULL);
+    web->loop = host->loop;
+    web->refs = 2; /* the host's and the timer's */
+    list_init(&web->queue);
+    list_init(&web->running);
+    web->hosts = copy_hosts(host->config->http_hosts);
+    if (ca_file != NULL)
+        web->ca_file = mem_copy(ca_file, strlen(ca_file));
+    uv_timer_init(web->loop, &web->timer);
+    curl_multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
+    curl_multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
+    curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
+    curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
+    curl_multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)MAX_WEB_KEPT);
+    return web;
+}
+
+/* ---- requests ---- */
+
+struct web_request *web_request_new(void)
+{
+    struct web_request *request = mem_zero(1, sizeof(*request));
+
+    list_init(&request->link);
+    writer_init(&request->head, 0);
+    writer_init(&request->answer, 0);
+    return request;
+}
+
+static void stop(struct web_request *request)
+{
+    if (request->easy == NULL)
+        return;
+    curl_multi_remove_handle(request->web->multi, request->easy);
+    curl_easy_cleanup(request->easy);
+    request->easy = NULL;
+    request->web->active--;
+}
+
+static void request_free(struct web_request *request)
+{
+    mem_free(request->method);
+    mem_free(request->url);
+    mem_free((void *)(uintptr_t)request->body.data);
+    curl_slist_free_all(request->headers);
+    curl_url_cleanup(request->place);
+    writer_fini(&request->head);
+    writer_fini(&request->answer);
+    if (request->web != NULL)
+        web_drop(request->web);
+    mem_free(request);
+}
+
+void web_put_header(struct web_request *request, struct slice name, struct slice value)
+{
+    char *at;
+
+    writer_write(&request->head, name.data, name.len);
+    at = request->head.blob->data + request->head.len - name.len;
+    for (size_t i = 0; i < name.len; i++)
+        at[i] = (char)(at[i] >= 'A' && at[i] <= 'Z' ? at[i] + 'a' - 'A' : at[i]);
+    writer_put(&request->head, '\0');
+    writer_write(&request->head, value.data, value.len);
+    writer_put(&request->head, '\0');
+}
+
+static size_t on_body(char *data, size_t size, size_t count, void *ctx)
+{
+    struct web_request *request = ctx;
+    size_t len = size * count;
+
+    if (request->answer.len + len > request->max_body) {
+        snprintf(request->trouble, sizeof(request->trouble),
+                 "the answer is longer than %zu octets (max_size)", request->max_body);
+        return len + 1;
+    }
+    writer_write(&request->answer, data, len);
+    return len;
+}
+
+static struct slice trimmed(struct slice text)
+{
+    while (text.len != 0 && strchr(" \t\r\n", *text.data) != NULL)
+        text = slice_make(text.data + 1, text.len - 1);
+    while (text.len != 0 && strchr(" \t\r\n", text.data[text.len - 1]) != NULL)
+        text.len--;
+    return text;
+}
+
+/* A line of the head. A status line begins another one, such as behind "100 Continue". */
+static size_t on_head(char *data, size_t size, size_t count, void *ctx)
+{
+    struct web_request *request = ctx;
+    size_t len = size * count;
+    const char *colon = memchr(data, ':', len);
+
+    request->head_len += len;
+    if (request->head_len > MAX_WEB_HEAD) {
+        snprintf(request->trouble, sizeof(request->trouble),
+                 "the headers of the answer are longer than %d octets", MAX_WEB_HEAD);
+        return len + 1;
+    }
+    if (len > 5 && memcmp(data, "HTTP/", 5) == 0) {
+        writer_fini(&request->head);
+        writer_init(&request->head, 0);
+    } else if (colon != NULL && colon != data && memchr(data, '\0', len) == NULL) {
+        size_t name_len = (size_t)(colon - data);
+
+        web_put_header(request, slice_make(data, name_len),
+                       trimmed(slice_make(colon + 1, len - name_len - 1)));
+    }
+    return len;
+}
+
+static void set_method(const struct web_request *request, CURL *easy)
+{
+    if (strcmp(request->method, "GET") == 0 && request->body.data == NULL) {
+        curl_easy_setopt(easy, CURLOPT_HTTPGET, 1L);
+        return;
+    }
+    if (strcmp(request->method, "HEAD") == 0) {
+        curl_easy_setopt(easy, CURLOPT_NOBODY, 1L);
+        return;
+    }
+    if (request->body.data != NULL || strcmp(request->method, "POST") == 0) {
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)request->body.len);
+        curl_easy_setopt(easy, CURLOPT_POSTFIELDS,
+                         request->body.data == NULL ? "" : request->body.data);
+    }
+    curl_easy_setopt(easy, CURLOPT_CUSTOMREQUEST, request->method);
+}
+
+static long ms_of(double seconds)
+{
+    long ms = (long)(seconds * 1000);
+
+    return ms < 1 ? 1 : ms;
+}
+
+static void begin(struct web_request *request)
+{
+    struct web *web = request->web;
+    uint64_t now = uv_now(web->loop);
+    long left = request->ends_at > now ? (long)(request->ends_at - now) : 1;
+    CURL *easy = curl_easy_init();
+
+    CHECK(easy != NULL);
+    request->easy = easy;
+    web->active++;
+    curl_easy_setopt(easy, CURLOPT_CURLU, request->place);
+    curl_easy_setopt(easy, CURLOPT_PRIVATE, request);
+    curl_easy_setopt(easy, CURLOPT_PROTOCOLS_STR, "http,https");
+    curl_easy_setopt(easy, CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    curl_easy_setopt(easy, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(easy, CURLOPT_QUICK_EXIT, 1L); /* resolving is not waited for */
+    curl_easy_setopt(easy, CURLOPT_PROXY, "");      /* whatever the environment says */
+    curl_easy_setopt(easy, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(easy, CURLOPT_TIMEOUT_MS, left);
+    curl_easy_setopt(easy, CURLOPT_CONNECTTIMEOUT_MS, ms_of(request->connect_seconds));
+    curl_easy_setopt(easy, CURLOPT_HTTPHEADER, request->headers);
+    curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, on_body);
+    curl_easy_setopt(easy, CURLOPT_WRITEDATA, request);
+    curl_easy_setopt(easy, CURLOPT_HEADERFUNCTION, on_head);
+    curl_easy_setopt(easy, CURLOPT_HEADERDATA, request);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYPEER, 1L);
+    curl_easy_setopt(easy, CURLOPT_SSL_VERIFYHOST, 2L);
+    if (web->ca_file != NULL)
+        curl_easy_setopt(easy, CURLOPT_CAINFO, web->ca_file);
+    set_method(request, easy);
+    list_append(&web->running, &request->link);
+    (void)curl_multi_add_handle(web->multi, easy);
+}
+
+static void begin_more(struct web *web)
+{
+    struct list *node;
+
+    while (!web->is_left && web->active < MAX_WEB_ACTIVE &&
+           (node = list_first(&web->queue)) != NULL) {
+        list_remove(node);
+        web->queued--;
+        begin(container_of(node, struct web_request, link));
+    }
+}
+
+/* ---- the end of a request ---- */
+
+static void finish(struct web_request *request)
+{
+    stop(request);
+    if (list_is_linked(&request->link))
+        list_remove(&request->link);
+    request->is_over = true;
+    wait_done(&request->wait);
+}
+
+static bool is_redirection(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* Credentials are not for another host. */
+static void drop_credentials(struct web_request *request)
+{
+    struct curl_slist *kept = NULL;
+
+    for (const struct curl_slist *at = request->headers; at != NULL; at = at->next) {
+        if (strncasecmp(at->data, "authorization:", 14) != 0 &&
+            strncasecmp(at->data, "cookie:", 7) != 0)
+            kept = curl_slist_append(kept, at->data);
+    }
+    curl_slist_free_all(request->headers);
+    request->headers = kept;
+}
+
+static bool is_same_host(CURLU *a, CURLU *b)
+{
+    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
+    bool is_same = true;
+
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
+        char *left = part_of(a, parts[i]), *right = part_of(b, parts[i]);
+
+        is_same = is_same && left != NULL && right != NULL && strcasecmp(left, right) == 0;
+        curl_free(left);
+        curl_free(right);
+    }
+    return is_same;
+}
+
+static void become_get(struct web_request *request)
+{
+    if (strcmp(request->method, "HEAD") == 0)
+        return;
+    mem_free(request->method);
+    request->method = mem_copy("GET", 3);
+    mem_free((void *)(uintptr_t)request->body.data);
+    request->body = (struct slice){0};
+}
+
+/* True when the request goes on elsewhere. */
+static bool follow(struct web_request *request)
+{
+    struct web *web = request->web;
+    char *location = NULL, words[300];
+    CURLU *place;
+
+    if (!is_redirection(request->status) || request->redirects == 0 ||
+        curl_easy_getinfo(request->easy, CURLINFO_REDIRECT_URL, &location) != CURLE_OK ||
+        location == NULL)
+        return false;
+    place = curl_url();
+    CHECK(place != NULL);
+    if (strlen(location) > MAX_WEB_URL ||
+        curl_url_set(place, CURLUPART_URL, location, 0) != CURLUE_OK) {
+        snprintf(request->trouble, sizeof(request->trouble), "redirected to what is no URL");
+    } else if (check_place((const char *const *)web->hosts, place, words, sizeof(words)) != NULL) {
+        snprintf(request->trouble, sizeof(request->trouble), "redirected: %s", words);
+    }
+    if (request->trouble[0] != '\0') {
+        curl_url_cleanup(place);
+        return false;
+    }
+    if (!is_same_host(request->place, place))
+        drop_credentials(request);
+    if (request->status == 303 ||
+        (request->status != 307 && request->status != 308 && strcmp(request->method, "POST") == 0))
+        become_get(request);
+    stop(request);
+    list_remove(&request->link);
+    curl_url_cleanup(request->place);
+    request->place = place;
+    request->redirects--;
+    request->head_len = 0;
+    writer_fini(&request->head);
+    writer_init(&request->head, 0);
+    writer_fini(&request->answer);
+    writer_init(&request->answer, 0);
+    begin(request);
+    return true;
+}
+
+static void explain(struct web_request *request, CURLcode code)
+{
+    long os_error = 0;
+
+    if (request->trouble[0] != '\0')
+        return;
+    if (code == CURLE_OPERATION_TIMEDOUT) {
+        curl_off_t connected = 0;
+
+        curl_easy_getinfo(request->easy, CURLINFO_CONNECT_TIME_T, &connected);
+        snprintf(request->trouble, sizeof(request->trouble), "no %s within %g s",
+                 connected == 0 ? "connection" : "answer",
+                 connected == 0 && request->connect_seconds < request->seconds
+                     ? request->connect_seconds
+                     : request->seconds);
+        return;
+    }
+    curl_easy_getinfo(request->easy, CURLINFO_OS_ERRNO, &os_error);
+    snprintf(request->trouble, sizeof(request->trouble), "%s%s%s", curl_easy_strerror(code),
+             os_error == 0 ? "" : ": ", os_error == 0 ? "" : strerror((int)os_error));
+}
+
+static void collect(struct web *web)
+{
+    const CURLMsg *message;
+    int left;
+
+    while (web->multi != NULL && (message = curl_multi_info_read(web->multi, &left)) != NULL) {
+        struct web_request *request = NULL;
+        CURLcode code = message->data.result;
+        long status = 0;
+
+        if (message->msg != CURLMSG_DONE)
+            continue;
+        curl_easy_getinfo(message->easy_handle, CURLINFO_PRIVATE, (char **)&request);
+        curl_easy_getinfo(message->easy_handle, CURLINFO_RESPONSE_CODE, &status);
+        request->status = (int)status;
+        if (code != CURLE_OK)
+            explain(request, code);
+        else if (follow(request))
+            continue;
+        finish(request);
+    }
+    begin_more(web);
+}
+
+/* ---- from outside ---- */
+
+bool web_start(struct host *host, struct web_request *request)
+{
+    struct web *web = host->web;
+
+    if (web == NULL)
+        web = host->web = web_new(host);
+    if (web->queued >= MAX_WEB_QUEUED) {
+        snprintf(request->trouble, sizeof(request->trouble),
+                 "%u requests wait already; allowed are %d", web->queued, MAX_WEB_QUEUED);
+        return false;
+    }
+    uv_update_time(web->loop);
+    request->web = web;
+    web->refs++;
+    request->ends_at = uv_now(web->loop) + (uint64_t)ms_of(request->seconds);
+    list_append(&web->queue, &request->link);
+    web->queued++;
+    begin_more(web);
+    return true;
+}
+
+void web_request_leave(struct web_request *request)
+{
+    struct web *web = request->web;
+
+    if (web != NULL && !request->is_over) {
+        if (request->easy == NULL)
+            web->queued--;
+        stop(request);
+        list_remove(&request->link);
+        web->refs++;
+        request_free(request);
+        begin_more(web);
+        web_drop(web);
+        return;
+    }
+    request_free(request);
+}
+
+void web_leave(struct host *host)
+{
+    struct web *web = host->web;
+    struct list *node;
+
+    if (web == NULL)
+        return;
+    host->web = NULL;
+    web->is_left = true;
+    while ((node = list_first(&web->queue)) != NULL || (node = list_first(&web->running)) != NULL) {
+        struct web_request *request = container_of(node, struct web_request, link);
+
+        list_remove(node);
+        stop(request);
+        snprintf(request->trouble, sizeof(request->trouble), "the policy ends");
+        request->is_over = true;
+    }
+    curl_multi_cleanup(web->multi);
+    web->multi = NULL;
+    uv_timer_stop(&web->timer);
+    uv_close((uv_handle_t *)&web->timer, on_timer_closed);
+    web_drop(web);
+}
