@@ -30,6 +30,7 @@ static void start_server(void)
 {
     int in[2], out[2];
     char line[64];
+    size_t at = 0;
     ssize_t len;
 
     make_certificate();
@@ -45,8 +46,10 @@ static void start_server(void)
     }
     close(in[0]);
     close(out[1]);
-    len = read(out[0], line, sizeof(line) - 1);
-    line[len < 0 ? 0 : len] = '\0';
+    while (at < sizeof(line) - 1 && memchr(line, '\n', at) == NULL &&
+           (len = read(out[0], line + at, sizeof(line) - 1 - at)) > 0)
+        at += (size_t)len;
+    line[at] = '\0';
     EXPECT_EQ(sscanf(line, "%d %d", &plain_port, &secure_port), 2);
 }
 
