@@ -60,7 +60,7 @@ core.describe("A trusted session", function(router)
     local peer, other = trusted(r), trusted(r)
     for _, uri in ipairs { "com.x", "ask.x" } do
       local subscription, registration = other:subscribe(uri), other:register(uri)
-      assert.actions({ { other, { EVENT, subscription, core.id, {} } } }, peer:publish(uri))
+      assert.actions({ { other, { EVENT, subscription, core.id, core.any } } }, peer:publish(uri))
       assert.actions({ { other, { INVOCATION, core.id, registration, core.any } } },
         peer:call(uri))
     end

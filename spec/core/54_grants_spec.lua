@@ -139,7 +139,8 @@ core.describe("A publication that is allowed", function(router)
     end
     local question = ask(alice, { PUBLISH, 3, options, "ask.x", { core.binary "x" } })
     assert.actions({ { alice, { core.PUBLISHED, 3, core.id } },
-      { bob, { EVENT, id, core.id, core.including { ppt_scheme = "x_mine" }, { core.binary "x" } } } },
+      { bob, { EVENT, id, core.id, core.including { ppt_scheme = "x_mine" },
+        { core.binary "x" } } } },
       allow(r, question, { options = { exclude_me = true } }))
     question = ask(alice, { PUBLISH, 4, { acknowledge = true }, "ask.x", core.binary "raw" })
     assert.actions({ { alice, { core.ERROR, PUBLISH, 4, {}, failed } } },
