@@ -9,6 +9,7 @@
 #include "base/mem.h"
 #include "daemon/exit_code.h"
 #include "daemon/policies.h"
+#include "daemon/testing.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -24,6 +25,14 @@ static const struct command commands[] = {
         .max_arguments = -1,
         .words = "say what is wrong with policies, and end",
         .run = policies_check,
+    },
+    {
+        .name = "test",
+        .arguments = "[POLICY]",
+        .max_arguments = 1,
+        .words = "run the specs of a policy, which are in its folder spec, and end",
+        .flags = testing_flags,
+        .run = testing_run,
     },
 };
 

@@ -192,9 +192,14 @@ static void on_waited(uv_timer_t *handle)
     (void)handle;
 }
 
+void net_note_work(struct net *net, int change)
+{
+    net->jobs += change;
+}
+
 bool net_wait(struct net *net, uint32_t ms)
 {
-    if (net->loop.active_reqs.count == 0)
+    if (net->loop.active_reqs.count == 0 && net->jobs == 0)
         return false;
     uv_update_time(&net->loop);
     uv_timer_start(&net->wake, on_waited, ms, 0);

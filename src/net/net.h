@@ -190,6 +190,9 @@ uint64_t net_wake_due(const struct net *net);
  * the clock, and for work on other threads. */
 bool net_turn(struct net *net);
 
+/* Work on a thread that uv does not know of is begun (1) or over (-1). */
+void net_note_work(struct net *net, int change);
+
 /* Waits for such work, but not longer than that. False when none is under way. */
 bool net_wait(struct net *net, uint32_t ms);
 

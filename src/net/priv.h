@@ -159,6 +159,7 @@ struct net {
     uint64_t now;
     bool is_told;          /* the time, by net_set_clock */
     atomic_bool is_posted; /* kept while is_told: on_post is due */
+    int jobs;              /* on threads that uv does not know of */
 
     uv_loop_t loop;
     uv_prepare_t prepare;

@@ -73,6 +73,8 @@ static void login_free(struct login *login)
         map_remove(&mind->login_questions, login->question_id, 0);
     realm_clear_timer(mind->realm, &login->clock);
     list_remove(&login->by_age);
+    if (login->derivation.job != NULL)
+        realm_note_work(mind->realm, -1);
     derive_cancel(&login->derivation);
     if (login->is_entered)
         guard_leave(mind->guard, login->address);
@@ -346,6 +348,7 @@ static void on_derived(struct derivation *derivation, struct auth_job *job)
 {
     struct login *login = container_of(derivation, struct login, derivation);
 
+    realm_note_work(login->mind->realm, -1);
     go_on(login, auth_resume(login->x, job));
 }
 
@@ -357,8 +360,10 @@ static void derive(struct login *login)
     if (mind->derive_desk == NULL)
         mind->derive_desk = derive_open(realm_loop(mind->realm));
     login->derivation.done = on_derived;
-    if (derive_add(mind->derive_desk, login->address, &login->derivation, job))
+    if (derive_add(mind->derive_desk, login->address, &login->derivation, job)) {
+        realm_note_work(mind->realm, 1);
         return;
+    }
     auth_job_free(job);
     refuse(login, WAMP_AUTHENTICATION_FAILED, "too many logins at this time; try again later");
 }

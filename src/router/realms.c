@@ -114,6 +114,11 @@ void realm_clear_timer(struct realm *realm, struct realm_timer *timer)
     deadlines_cancel(&realm->home->deadlines, &timer->deadline);
 }
 
+void realm_note_work(struct realm *realm, int change)
+{
+    net_note_work(realm->home->net, change);
+}
+
 enum room realm_room(struct realm *realm, uint64_t peer, uint64_t ticket)
 {
     struct worker *worker = peer_worker(realm->home->router, peer);

@@ -78,6 +78,10 @@ void realm_clear_timer(struct realm *realm, struct realm_timer *timer);
 enum room { ROOM_YES, ROOM_NO, ROOM_ASKED };
 enum room realm_room(struct realm *realm, uint64_t peer, uint64_t ticket);
 
+/* For work on threads that uv does not know of: begun (1), or over (-1). A virtual router waits for
+ * it. On the home's thread only. */
+void realm_note_work(struct realm *realm, int change);
+
 /* Something happened to the core at the will of a decider: a step of its own. The time is filled
  * in. Not from within `ask` and `unask`, which are called in the middle of things. */
 void realm_step(struct realm *realm, struct event *ev);

@@ -162,19 +162,22 @@ void door_on_count(lua_State *lua, lua_Debug *debug)
     struct door_run *run = vm->run;
     uint64_t now;
 
-    (void)debug;
+    if (UNLIKELY(debug->event == LUA_HOOKLINE)) {
+        cover_line(lua, debug);
+        return;
+    }
     if (run == NULL)
         return;
     now = budget_now();
     budget_look(run, now);
     run->instructions += (uint64_t)lua_gethookcount(lua);
     if (is_over(run, lua, now)) {
-        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
+        lua_sethook(lua, door_on_count, vm_hook_mask, 1);
         door_end(lua);
         return;
     }
     if (lua_gethookcount(lua) != step_len(vm))
-        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, step_len(vm));
+        lua_sethook(lua, door_on_count, vm_hook_mask, step_len(vm));
     if (can_slice(run, lua, now)) {
         vm->yielding = YIELD_SLICE;
         lua_yield(lua, 0);
@@ -191,7 +194,7 @@ void door_check(lua_State *lua)
     now = budget_now();
     budget_look(vm->run, now);
     if (is_over(vm->run, lua, now)) {
-        lua_sethook(lua, door_on_count, LUA_MASKCOUNT, 1);
+        lua_sethook(lua, door_on_count, vm_hook_mask, 1);
         raise_end(lua);
     }
 }
@@ -486,7 +489,7 @@ static struct frame frame_push(struct door_run *run, size_t limit)
     vm->yielding = YIELD_POLICY;
     vm->heap.limit = limit;
     vm->nesting++;
-    lua_sethook(run->co, door_on_count, LUA_MASKCOUNT, step_len(vm));
+    lua_sethook(run->co, door_on_count, vm_hook_mask, step_len(vm));
     return before;
 }
 
@@ -618,7 +621,7 @@ static void step(struct door_run *run, struct door_answer *answer)
     frame_pop(vm, before);
     /* What an entry within an entry took is the outer one's time as well. */
     if (from != NULL)
-        lua_sethook(from, door_on_count, LUA_MASKCOUNT, 1);
+        lua_sethook(from, door_on_count, vm_hook_mask, 1);
     settle(run, status, yielder);
     mask(vm, answer);
 }

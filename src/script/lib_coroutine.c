@@ -199,7 +199,7 @@ static int l_create(lua_State *lua)
 
     luaL_checktype(lua, 1, LUA_TFUNCTION);
     co = lua_newthread(lua);
-    lua_sethook(co, door_on_count, LUA_MASKCOUNT, VM_STEP);
+    lua_sethook(co, door_on_count, vm_hook_mask, VM_STEP);
     lua_pushvalue(lua, 1);
     lua_xmove(lua, co, 1);
     return 1;

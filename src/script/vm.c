@@ -40,7 +40,7 @@ static void look_soon(struct vm *vm)
 {
     vm->charged = 0;
     if (vm->running != NULL)
-        lua_sethook(vm->running, door_on_count, LUA_MASKCOUNT, 1);
+        lua_sethook(vm->running, door_on_count, vm_hook_mask, 1);
 }
 
 void vm_charge(lua_State *lua, size_t steps)

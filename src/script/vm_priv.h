@@ -112,6 +112,12 @@ int l_tostring(lua_State *lua);
 
 /* ---- the door, as the libraries see it ---- */
 
+/* The events of that hook: counts, and lines when cover.h wants them. */
+extern int vm_hook_mask;
+
+/* A line is about to run. */
+void cover_line(lua_State *lua, lua_Debug *debug);
+
 /* The hook of every thread that runs policy code. */
 void door_on_count(lua_State *lua, lua_Debug *debug);
 
