@@ -84,9 +84,6 @@ local rows = {
     end, "b" },
   { "conditions that exclude each other",
     function() return { eligible_team = { "one" }, exclude_team = { "one" } } end, "" },
-  { "a filter of an attribute that is no list",
-    function() return { eligible_team = "one", exclude_team = 5, eligible_agent = {} } end,
-    "abcd" },
   { "a key that only begins like a filter",
     function() return { eligibles = { "x" }, excluded = { 1 }, eligible_ = { "x" } } end, "abcd" },
 }
@@ -159,6 +156,48 @@ core.describe("subscriber_blackwhite_listing: a publication with", function(rout
     end
     assert.equal("a", audience(sessions, r:join():publish("com.x", nil, nil,
       { eligible = list {}, eligible_team = { "one" } })))
+  end)
+
+  for _, row in ipairs {
+    { "eligible_team", "one" }, { "exclude_team", 5 }, { "eligible_agent", {} },
+    { "exclude_agent", null }, { "eligible_x", true },
+  } do
+    local key, no_list = row[1], row[2]
+    it(("%s that is no list is refused, and not delivered"):format(key), function()
+      local r, sessions = subscribers()
+      local alice = r:join()
+      local actions = alice:publish("com.x", nil, nil, { acknowledge = true, [key] = no_list })
+      assert.actions({ { alice, core.failure(core.PUBLISH, 1, "wamp.error.invalid_argument") } },
+        actions)
+      assert.equal(key .. ": expected a list", actions[1][2][6][1])
+      assert.actions({}, alice:publish("com.x", nil, nil, { [key] = no_list }))
+      assert.equal("", audience(sessions, {}))
+    end)
+  end
+
+  it("a filter by an attribute outside filterable is refused, in words", function()
+    local r, sessions = subscribers { filterable = { "team", "level" } }
+    local alice = r:join()
+    assert.equal("a", audience(sessions,
+      alice:publish("com.x", nil, nil, { eligible_team = { "one" } })))
+    for _, key in ipairs { "authid", "authrole" } do
+      assert.equal("abcd", audience(sessions,
+        alice:publish("com.x", nil, nil, { ["exclude_" .. key] = { "nobody" } })))
+    end
+    assert.equal("b", audience(sessions,
+      alice:publish("com.x", nil, nil, { eligible = { sessions.b.session } })))
+    for _, key in ipairs { "eligible_agent", "exclude_agent", "eligible_authmethod" } do
+      local actions = alice:publish("com.x", nil, nil, { acknowledge = true, [key] = { "red" } })
+      assert.actions({ { alice, core.failure(core.PUBLISH, alice.last_request,
+        "wamp.error.option_not_allowed") } }, actions)
+      assert.equal(key .. ": clients may not filter by this attribute (filterable)",
+        actions[1][2][6][1])
+      assert.actions({}, alice:publish("com.x", nil, nil, { [key] = { "red" } }))
+    end
+    local none = router { filterable = {} }
+    local bob = none:join()
+    assert.actions({ { bob, core.failure(core.PUBLISH, 1, "wamp.error.option_not_allowed") } },
+      bob:publish("com.x", nil, nil, { acknowledge = true, exclude_team = { "a" } }))
   end)
 
   for _, count in ipairs { 8, 9, 100, 10000 } do

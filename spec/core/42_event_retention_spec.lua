@@ -193,21 +193,16 @@ core.describe("Event retention", function(router)
     assert.same({ 1 }, kept(r:join { team = "red" }))
   end)
 
-  for _, row in ipairs {
-    { "an empty eligible where that means nothing", { empty_eligible_is_absent = true },
-      { eligible = core.list {}, eligible_team = core.list {} } },
-    { "filters by attribute that are no lists", nil, { eligible_team = "red", exclude_team = 5 } },
-  } do
-    it("keeps an event for everybody with " .. row[1], function()
-      local _, alice, bob = pair(row[2])
-      retain(alice, "com.x", { "all" }, nil, row[3])
-      assert.same({ "all" }, kept(bob))
-      for _ = 1, 16 do
-        retain(alice, "com.x", { "nobody" }, nil, { eligible = { 1 } })
-      end
-      assert.same({ "all" }, kept(bob))
-    end)
-  end
+  it("keeps an event for everybody with an empty eligible where that means nothing", function()
+    local _, alice, bob = pair { empty_eligible_is_absent = true }
+    retain(alice, "com.x", { "all" }, nil,
+      { eligible = core.list {}, eligible_team = core.list {} })
+    assert.same({ "all" }, kept(bob))
+    for _ = 1, 16 do
+      retain(alice, "com.x", { "nobody" }, nil, { eligible = { 1 } })
+    end
+    assert.same({ "all" }, kept(bob))
+  end)
 
   it("does not give its own event to the publishing session, unless exclude_me is false", function()
     local _, alice, bob = pair()

@@ -185,6 +185,7 @@ function Router:question(id)
   local raw = self.raw:question(id)
   if raw then
     raw.peer = self.peers[raw.peer]
+    raw.publisher = raw.publisher and decode_look(raw.publisher)
     raw.message, raw.hello = decode_message(raw.message), decode_message(raw.hello)
   end
   return raw

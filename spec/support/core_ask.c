@@ -4,6 +4,9 @@
  */
 #include "core_ask.h"
 
+#include "core_audience.h"
+#include "core_govern.h"
+
 #include <lauxlib.h>
 
 /* ---- fields ---- */
@@ -84,9 +87,13 @@ static int add_rule(lua_State *L, struct rules *rules, uint32_t role, struct rul
                         .trustlevel = integer_of(L, table, "trustlevel", -1),
                         .timeout_ms = (uint64_t)integer_of(L, table, "timeout", 0)};
 
-    return rules_parse_actions(octets_of(L, table, "actions"), &rule.actions, error) < 0
-               ? -1
-               : rules_add(rules, role, &rule, error);
+    if (lua_getfield(L, table, "filter") != LUA_TNIL)
+        rule.filter = core_audience_read(L, NULL, NULL, NULL);
+    int err = rules_parse_actions(octets_of(L, table, "actions"), &rule.actions, error);
+    if (err == 0)
+        err = rules_add(rules, role, &rule, error);
+    audience_drop(rule.filter);
+    return err;
 }
 
 /* The role on top of the stack. */
@@ -216,6 +223,7 @@ static void set_given(lua_State *L, const struct grant *given)
 void core_ask_push(lua_State *L, const struct question *question)
 {
     static const char *const asks[] = {[ASK_JOIN] = "join",
+                                       [ASK_RETAINED] = "retained",
                                        [ASK_AUTHENTICATE] = "authenticate",
                                        [ASK_AUTHORIZE] = "authorize",
                                        [ASK_ANSWER] = "answer",
@@ -236,6 +244,12 @@ void core_ask_push(lua_State *L, const struct question *question)
         set_integer(L, "caller", question->caller);
         set_octets(L, "procedure", question->procedure);
     }
+    if (question->publisher != NULL) {
+        core_govern_push_look(L, question->publisher);
+        lua_setfield(L, -2, "publisher");
+    }
+    if (question->ask == ASK_RETAINED)
+        set_needs(L, question->needs);
     if (question->ask != ASK_AUTHORIZE && question->ask != ASK_RECHECK)
         return;
     set_octets(L, "action", slice_of(rules_action_name(question->action)));

@@ -24,14 +24,14 @@ static unsigned read_intercepts(lua_State *L, int table)
     return intercepts;
 }
 
-void core_govern_read(lua_State *L, int table, struct core_options *options)
+/* A list of names, or NULL. Leaves its memory on the stack. */
+static const char *const *read_names(lua_State *L, int table, const char *key)
 {
     const char **names;
     lua_Integer count;
 
-    options->intercepts = read_intercepts(L, table);
-    if (lua_getfield(L, table, "expose") == LUA_TNIL)
-        return;
+    if (lua_getfield(L, table, key) == LUA_TNIL)
+        return NULL;
     count = luaL_len(L, -1);
     names = lua_newuserdatauv(L, ((size_t)count + 1) * sizeof *names, 0);
     for (lua_Integer i = 0; i < count; i++) {
@@ -40,7 +40,17 @@ void core_govern_read(lua_State *L, int table, struct core_options *options)
         lua_pop(L, 1);
     }
     names[count] = NULL;
-    options->expose = names;
+    return names;
+}
+
+void core_govern_read(lua_State *L, int table, struct core_options *options)
+{
+    options->intercepts = read_intercepts(L, table);
+    options->expose = read_names(L, table, "expose");
+    options->filterable = read_names(L, table, "filterable");
+    lua_getfield(L, table, "asks_filter");
+    options->asks_filter = lua_toboolean(L, -1);
+    lua_pop(L, 1);
 }
 
 /* ---- what is seen ---- */

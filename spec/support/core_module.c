@@ -18,6 +18,7 @@
 #include "core/lobby.h"
 #include "core/options.h"
 #include "core_ask.h"
+#include "core_audience.h"
 #include "core_govern.h"
 #include "wire/errors.h"
 
@@ -612,6 +613,15 @@ static int router_dropped(lua_State *L)
     return push_actions(L, r);
 }
 
+/* audience = ..., see core_audience.h. */
+static void read_audience(lua_State *L, struct router *r, struct decision *decision)
+{
+    if (lua_getfield(L, 2, "audience") != LUA_TNIL)
+        decision->grant.audience = core_audience_read(
+            L, r->core, core_question(r->core, decision->question), &decision->grant);
+    lua_pop(L, 1);
+}
+
 /* router:decide(table): somebody answers a question; see core_ask.h. */
 static int router_decide(lua_State *L)
 {
@@ -621,7 +631,9 @@ static int router_decide(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     core_ask_read(L, 2, &decision, reads);
+    read_audience(L, r, &decision);
     step(r, &(struct event){.type = EV_DECISION, .decision = &decision});
+    audience_drop(decision.grant.audience);
     return push_actions(L, r);
 }
 
@@ -839,6 +851,7 @@ static int router_counters(lua_State *L)
         {"results", c->results},
         {"errors", c->errors},
         {"filtered", c->filtered},
+        {"filter_per_session", c->filter_per_session},
         {"unretained", c->unretained},
         {"dropped", c->dropped},
         {"oversized", c->oversized},

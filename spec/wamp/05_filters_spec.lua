@@ -61,8 +61,8 @@ local rows = {
       return { eligible = { a.session, b.session }, eligible_agent = { "blue", "green" },
         exclude_team = { "one" } }
     end, "b" },
-  { "a filter of an attribute that is no list is ignored",
-    function() return { eligible_team = "one", exclude_team = 5 } end, "abc" },
+  { "a filter of an attribute that is no list reaches nobody",
+    function() return { eligible_team = "one", exclude_team = 5 } end, "" },
   { "in a filter of an attribute, what is no text names nobody",
     function() return { eligible_team = { 1, "one", wamp.null }, exclude_team = { 2, true } } end,
     "a" },

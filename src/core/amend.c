@@ -197,7 +197,8 @@ static struct grant join_grants(const struct grant *given, const struct grant *g
                           .timeout_ms = shorter(given->timeout_ms, grant->timeout_ms),
                           .is_explicit =
                               grant->is_explicit || (given->is_explicit && grant->uri.data == NULL),
-                          .audience = grant->audience != NULL ? grant->audience : given->audience};
+                          .audience = grant->audience,
+                          .rule_audience = given->audience};
 }
 
 const char *amend_request(struct core *core, const struct session *session, const struct msg *msg,

@@ -24,6 +24,8 @@ enum ask {
     ASK_RECHECK,      /* something a session holds, when the rules have changed: the same two */
 };
 
+struct look;
+
 /* What has to be said about a request, one after the other. */
 enum {
     NEEDS_AUTHORIZE = 1, /* whether it is allowed at all */
@@ -58,11 +60,14 @@ struct question {
     enum match match;   /* of a SUBSCRIBE or REGISTER */
     bool is_chunk;      /* a CALL that is more input for one that was let through */
     struct grant given; /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave. It holds unless
-                           the decision says otherwise. */
+                           the decision says otherwise; its audience always does. */
 
     /* ANSWER; peer and session are the callee's, which may be gone already: */
     uint64_t caller;        /* session id */
     struct slice procedure; /* that was called */
+
+    /* RETAINED: `session` is who would get it; who published it, as it was then. */
+    const struct look *publisher;
 };
 
 enum verdict {

@@ -8,9 +8,9 @@
 #include "base/mem.h"
 #include "core/core_priv.h"
 #include "core/ids.h"
+#include "core/late.h"
 #include "core/meta_events.h"
 #include "core/reply.h"
-#include "core/retained.h"
 #include "core/send.h"
 #include "core/shard.h"
 #include "wire/errors.h"
@@ -150,6 +150,7 @@ static void detach(struct core *core, struct member *member)
     struct meta_subject subject = {session, sub->id, core_reserves(core, sub->entry.uri)};
 
     recheck_forget(core, session, sub->id);
+    late_forget(core, member);
     leave_shard(member);
     sub->members[member->place] = last;
     last->place = member->place;
@@ -258,7 +259,7 @@ static void subscribe(struct core *core, struct session *session, struct subscri
         member = attach(core, sub, session);
     set_shard(member, options->nkey);
     if (options->get_retained)
-        retained_deliver(core, member);
+        late_begin(core, member);
     if (is_new)
         meta_on_subscription_create(core, sub, &subject);
     if (is_joining)

@@ -72,6 +72,12 @@ void broker_revoke(struct core *core, struct member *member, const char *reason)
 /* The session ends: it leaves all subscriptions, in the order of their ids. */
 void broker_leave(struct core *core, struct session *session);
 
+/* An event with an rkey goes to one shard, and to whoever is in none. */
+static inline bool shard_is_elsewhere(const struct member *member, const struct shard *shard)
+{
+    return member->shard != NULL && member->shard != shard;
+}
+
 /* The shard that an event with this rkey goes to; NULL when nobody has an nkey. */
 const struct shard *broker_choose_shard(const struct subscription *sub, struct slice rkey);
 

@@ -89,6 +89,7 @@ static void copy_options(struct core *core, const struct core_options *options)
     copy_reserved(core, options->reserved_prefixes);
     copy_histories(core, options->histories);
     core->options.expose = govern_copy_names(options->expose);
+    core->options.filterable = govern_copy_names(options->filterable);
 }
 
 static void free_text(const char *text)
@@ -105,6 +106,7 @@ static void free_options(struct core *core)
         free_text(core->options.histories[i].uri);
     mem_free((void *)(uintptr_t)core->options.histories);
     mem_free((void *)(uintptr_t)core->options.expose);
+    mem_free((void *)(uintptr_t)core->options.filterable);
     free_text(core->options.realm);
     free_text(core->options.agent);
     free_text(core->options.anonymous_role);
@@ -131,6 +133,7 @@ struct core *core_new(const struct core_options *options)
     losses_init(core);
     recheck_init(core);
     kept_init(core);
+    late_init(core);
     deadlines_init(&core->deadlines);
     arena_init(&core->scratch);
     return core;
@@ -169,6 +172,7 @@ void core_free(struct core *core)
     end_sessions(core);
     recheck_fini(core);
     kept_fini(core);
+    late_fini(core);
     losses_fini(core);
     broker_fini(core);
     dealer_fini(core);
@@ -264,8 +268,8 @@ static void decide(struct core *core, const struct decision *decision)
     struct session *session = map_get(&core->questions, decision->question, 0);
 
     if (session == NULL) {
-        if (!review_decide(core, decision))
-            (void)recheck_decide(core, decision); /* if not, nobody needs the answer any more */
+        if (!review_decide(core, decision) && !recheck_decide(core, decision))
+            (void)late_decide(core, decision); /* if not, nobody needs the answer any more */
         return;
     }
     if (session->joining != NULL)
@@ -352,6 +356,8 @@ const struct question *core_question(const struct core *core, uint64_t id)
     if (session == NULL) {
         const struct question *question = review_question(core, id);
 
+        if (question == NULL)
+            question = late_question(core, id);
         return question != NULL ? question : recheck_question(core, id);
     }
     return session->joining == NULL ? park_question(session) : join_question(session);
@@ -409,6 +415,7 @@ static void check_session(const struct core *core, const struct session *session
         join_check(core, session);
     park_check(core, session);
     review_check(core, session);
+    CHECK(is_open || list_is_empty(&session->late));
     for (uint32_t i = 0; i < session->tag_count; i++)
         CHECK(session->tags[i].key != INTERN_NONE && session->tags[i].value != INTERN_NONE);
 }
@@ -416,13 +423,14 @@ static void check_session(const struct core *core, const struct session *session
 void core_check(const struct core *core)
 {
     const struct map_entry *at;
-    size_t i = 0, open = 0, joining = 0, trusted = 0, timers = 0, questions = 0;
+    size_t i = 0, open = 0, joining = 0, late = 0, trusted = 0, timers = 0, questions = 0;
 
     while ((at = map_next(&core->by_peer, &i)) != NULL) {
         const struct session *session = at->value;
 
         CHECK(session->peer == at->a);
         check_session(core, session);
+        late += late_check(core, session);
         open += session->state == SESSION_ESTABLISHED;
         trusted += session->is_trusted && session->state == SESSION_ESTABLISHED;
         joining += session->state == SESSION_AUTHENTICATING;
@@ -434,6 +442,7 @@ void core_check(const struct core *core)
     CHECK(joining == core->joining_count && questions <= joining + open);
     CHECK(trusted == core->trusted_count);
     kept_check(core);
+    CHECK(late == core->late.asks.count);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);

@@ -71,6 +71,9 @@ struct core_options {
                                        ones; NULL-terminated; NULL: all; copied */
     bool tells_left;                /* ACT_LEFT for each session that ends */
     uint32_t max_kept_nodes;        /* of the trees of kept decisions; see kept.h */
+    bool asks_filter;               /* who gets an event that somebody hears is asked about */
+    const char *const *filterable;  /* attributes that clients may filter by, besides authid and
+                                       authrole; NULL-terminated; NULL: all; copied */
     bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
     unsigned intercepts;            /* bit set of enum intercept: these messages are asked about */
     uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
@@ -124,9 +127,10 @@ struct core_counters {
     uint64_t sessions, subscriptions, registrations, pending_calls; /* now */
     uint64_t joins, refusals, violations;                           /* since the start */
     uint64_t publications, events, calls, results, errors;
-    uint64_t filtered;         /* events that a black- or whitelist kept from a subscriber */
-    struct store_counts store; /* now */
-    uint64_t unretained;       /* events with the option retain for which there was no room */
+    uint64_t filtered; /* events that were kept from a subscriber by lists or an audience */
+    uint64_t filter_per_session; /* answers of predicates that were of use for one session only */
+    struct store_counts store;   /* now */
+    uint64_t unretained;         /* events with the option retain for which there was no room */
     uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
     uint64_t kept, kept_used; /* answers that are kept, now; how often one was of use */

@@ -11,6 +11,7 @@
 #include "core/dealer.h"
 #include "core/intern.h"
 #include "core/kept.h"
+#include "core/late.h"
 #include "core/losses.h"
 #include "core/recheck.h"
 #include "core/reflection.h"
@@ -28,6 +29,7 @@ struct core {
     struct store store; /* owned */
     struct reflection reflection;
     struct losses losses;
+    struct late_asks late;
     struct recheck recheck;
     struct kept kept;
     struct slice *reserved; /* owned array; the strings are those of options */

@@ -7,55 +7,11 @@
 #include "core/limits.h"
 #include "wire/errors.h"
 
-#define SHORT_SET 8
+#define FIRST_VALUES 8
 
-static uint64_t spread(uint64_t value)
+static bool is_identity(struct slice attribute)
 {
-    value *= UINT64_C(0x9e3779b97f4a7c15);
-    return value ^ (value >> 32);
-}
-
-static bool has(const struct number_set *set, uint64_t value)
-{
-    if (set->mask == 0) {
-        for (uint32_t i = 0; i < set->count; i++)
-            if (set->slots[i] == value)
-                return true;
-        return false;
-    }
-    for (uint64_t at = spread(value);; at++) {
-        uint64_t slot = set->slots[at & set->mask];
-
-        if (slot == value)
-            return true;
-        if (slot == 0)
-            return false;
-    }
-}
-
-static void set_init(struct number_set *set, uint64_t *values, uint32_t count, struct arena *arena)
-{
-    *set = (struct number_set){.slots = values, .count = count};
-    if (count <= SHORT_SET)
-        return;
-
-    uint32_t cap = 16;
-
-    while (cap < 2 * count)
-        cap *= 2;
-
-    uint64_t *slots = arena_alloc(arena, cap * sizeof *slots);
-
-    memset(slots, 0, cap * sizeof *slots);
-    set->mask = cap - 1;
-    set->slots = slots;
-    for (uint32_t i = 0; i < count; i++) {
-        uint64_t at = spread(values[i]);
-
-        while (slots[at & set->mask] != 0 && slots[at & set->mask] != values[i])
-            at++;
-        slots[at & set->mask] = values[i];
-    }
+    return slice_eq(attribute, SLICE("authid")) || slice_eq(attribute, SLICE("authrole"));
 }
 
 /* Collects the numbers of an option's list; values that no session has are left out. */
@@ -67,6 +23,9 @@ static int read_values(struct filter *filter, const struct filter_option *option
     uint64_t *values = NULL;
     uint32_t count = 0, cap = 0, total = 0;
 
+    *is_empty = false;
+    if (option->is_no_list)
+        return 0; /* filters_check refuses it; nobody has such a value */
     list_walk(&item, codec, option->values, arena);
     while (list_next(&item)) {
         uint64_t value = 0;
@@ -84,7 +43,7 @@ static int read_values(struct filter *filter, const struct filter_option *option
             continue;
         if (count == cap) {
             uint64_t *more =
-                arena_alloc(arena, (cap = cap == 0 ? SHORT_SET : cap * 2) * sizeof *more);
+                arena_alloc(arena, (cap = cap == 0 ? FIRST_VALUES : cap * 2) * sizeof *more);
 
             if (count != 0)
                 memcpy(more, values, count * sizeof *more);
@@ -93,7 +52,37 @@ static int read_values(struct filter *filter, const struct filter_option *option
         values[count++] = value;
     }
     *is_empty = total == 0;
-    set_init(&filter->values, values, count, arena);
+    number_set_init(&filter->values, values, count, arena);
+    return 0;
+}
+
+static bool is_filterable(struct slice attribute, const char *const *filterable)
+{
+    if (filterable == NULL || is_identity(attribute))
+        return true;
+    while (*filterable != NULL && !slice_eq(attribute, slice_of(*filterable)))
+        filterable++;
+    return *filterable != NULL;
+}
+
+int filters_check(const struct options *options, const char *const *filterable, struct fault *fault)
+{
+    for (unsigned i = 0; i < options->filter_count && i < MAX_FILTERS; i++) {
+        const struct filter_option *option = &options->filters[i];
+        const char *which = option->is_eligible ? "eligible" : "exclude";
+        int len =
+            (int)(option->attribute.len < MAX_QUOTED_LEN ? option->attribute.len : MAX_QUOTED_LEN);
+
+        if (option->by_session)
+            continue;
+        if (!is_filterable(option->attribute, filterable))
+            return fault_set(fault, ERR_INVALID, WAMP_OPTION_NOT_ALLOWED,
+                             "%s_%.*s: clients may not filter by this attribute (filterable)",
+                             which, len, option->attribute.data);
+        if (option->is_no_list)
+            return fault_set(fault, ERR_INVALID, WAMP_INVALID_ARGUMENT, "%s_%.*s: expected a list",
+                             which, len, option->attribute.data);
+    }
     return 0;
 }
 
@@ -115,8 +104,7 @@ int filters_build(struct filter_set *set, const struct options *options, enum co
 
         *filter = (struct filter){.is_eligible = option->is_eligible,
                                   .by_session = option->by_session,
-                                  .by_identity = slice_eq(option->attribute, SLICE("authid")) ||
-                                                 slice_eq(option->attribute, SLICE("authrole")),
+                                  .by_identity = is_identity(option->attribute),
                                   .key = intern_find_text(intern, option->attribute)};
 
         int err = read_values(filter, option, codec, intern, arena, &is_empty, fault);
@@ -133,11 +121,12 @@ int filters_build(struct filter_set *set, const struct options *options, enum co
 static bool is_listed(const struct filter *filter, const struct session *session)
 {
     if (filter->by_session)
-        return has(&filter->values, session->id);
+        return number_set_has(&filter->values, session->id);
     if (filter->key == INTERN_NONE)
         return false;
     for (uint32_t i = 0; i < session->tag_count; i++)
-        if (session->tags[i].key == filter->key && has(&filter->values, session->tags[i].value))
+        if (session->tags[i].key == filter->key &&
+            number_set_has(&filter->values, session->tags[i].value))
             return true;
     return false;
 }

@@ -10,15 +10,9 @@
 #define NEXUS_CORE_FILTER_H
 
 #include "core/intern.h"
+#include "core/number_set.h"
 #include "core/options.h"
 #include "core/session.h"
-
-/* A set of numbers: a short list is searched, a long one hashed. */
-struct number_set {
-    const uint64_t *slots; /* 0 is a free slot, and never a member */
-    uint32_t count;        /* slots in use */
-    uint32_t mask;         /* 0: not hashed */
-};
 
 struct filter {
     bool is_eligible;
@@ -32,6 +26,12 @@ struct filter_set {
     struct filter *filters; /* in the arena */
     unsigned count;
 };
+
+/* Whether a client may filter like that: by attributes that are `filterable` (see core.h), and by
+ * lists. Returns 0, or ERR_INVALID with a fault that names the option
+ * (wamp.error.option_not_allowed, wamp.error.invalid_argument). */
+int filters_check(const struct options *options, const char *const *filterable,
+                  struct fault *fault) MUST_CHECK;
 
 /* Makes the filters of a publication. Returns 0, or ERR_TOO_LONG with a fault that names the
  * option (wamp.error.option_not_allowed). */

@@ -34,14 +34,19 @@ const char *const *govern_copy_names(const char *const *names)
     return copy;
 }
 
+static void take_names(const char *const **own, const char *const *names)
+{
+    mem_free((void *)(uintptr_t)*own);
+    *own = govern_copy_names(names);
+}
+
 static void take_options(struct core *core, const struct core_options *options)
 {
-    const char *const *old = core->options.expose;
-
     core->options.rules = options->rules;
     core->options.intercepts = options->intercepts;
-    core->options.expose = govern_copy_names(options->expose);
-    mem_free((void *)(uintptr_t)old);
+    core->options.asks_filter = options->asks_filter;
+    take_names(&core->options.expose, options->expose);
+    take_names(&core->options.filterable, options->filterable);
 }
 
 void govern_renew(struct core *core, const struct renewal *renewal)

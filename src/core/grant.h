@@ -26,6 +26,11 @@ struct grant {
     struct slice options;            /* encoded dict: these stand before the client's, key by key;
                                         a null takes the client's away */
     const struct audience *audience; /* who may get the event; NULL: everybody */
+
+    /* Set by the core when it was asked about: what the rules said of the audience besides; and
+     * whether it was asked who gets the event (NEEDS_FILTER). */
+    const struct audience *rule_audience;
+    bool is_filtered;
 };
 
 #endif

@@ -15,6 +15,8 @@
 /* The filters that can be applied to whoever asks later: who it is, and nothing that changes. */
 static bool is_loggable(const struct publication *pub)
 {
+    if (publish_has_audience(pub))
+        return false;
     for (unsigned i = 0; i < pub->filters.count; i++)
         if (!pub->filters.filters[i].by_identity)
             return false;

@@ -9,7 +9,7 @@
 #include "core/publish.h"
 
 /* Adds the publication to the log of a subscription that has one, unless its filters name
- * sessions or attributes that nobody could check later. */
+ * sessions or attributes that nobody could check later, or rules or a policy keep it from some. */
 void history_keep(struct publication *pub, const struct subscription *sub);
 
 #endif

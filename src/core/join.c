@@ -131,6 +131,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
     list_init(&session->testaments);
     list_init(&session->parked);
     list_init(&session->reviews);
+    list_init(&session->late);
     list_init(&session->rechecking);
     map_put(&core->by_peer, session->peer, 0, session);
     return session;

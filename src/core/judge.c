@@ -65,7 +65,7 @@ bool judge_request(struct core *core, struct session *session, const struct msg 
         turn_down(core, session, msg, options, kept);
         return false;
     }
-    needs = needs_of_request(core, session, msg, effect);
+    needs = needs_of_request(core, session, msg, options, effect);
     if (needs == 0)
         return true;
     park_ask(

@@ -17,6 +17,18 @@
 #define MAX_FILTER_VALUES 10000
 #define MAX_FILTERS       32
 
+/* Conditions that an audience is made of; they cost time for each subscriber. */
+#define MAX_AUDIENCE_PARTS 64
+
+/* A decision tree: what a predicate may look at for one answer, the edges in all, and after how many
+ * answers in a row that no other session could use it stops to grow. */
+#define MAX_AUDIENCE_LOOKS  64
+#define MAX_AUDIENCE_EDGES  65536
+#define MAX_AUDIENCE_MISSES 256
+
+/* Subscriptions of a session whose retained events wait for somebody to say who gets them. */
+#define MAX_LATE 16
+
 /* Roles that session.count and session.list look for at once. */
 #define MAX_ROLES_ASKED 1000
 

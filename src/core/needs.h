@@ -15,14 +15,16 @@
 /* Whether requests of this session can need anything. */
 static inline bool needs_are_possible(const struct core *core, const struct session *session)
 {
-    return UNLIKELY(core->options.rules != NULL || core->options.intercepts != 0) &&
+    return UNLIKELY(core->options.rules != NULL || core->options.intercepts != 0 ||
+                    core->options.asks_filter) &&
            !session->is_trusted;
 }
 
 /* PUBLISH, CALL, SUBSCRIBE, REGISTER, of which the rules say `effect`, which is not RULE_DENY: bit
  * set of NEEDS_; 0: it goes on. Its URI is valid. */
 unsigned needs_of_request(const struct core *core, const struct session *session,
-                          const struct msg *msg, enum rule_effect effect);
+                          const struct msg *msg, const struct options *options,
+                          enum rule_effect effect);
 
 /* More input for a call that is pending. */
 unsigned needs_of_chunk(const struct core *core, const struct session *caller);

@@ -188,8 +188,10 @@ static void add_filter(struct options *options, const struct dict_walk *entry, s
 {
     bool eligible = slice_starts_with(entry->key, SLICE("eligible"));
     size_t prefix = eligible ? sizeof "eligible" - 1 : sizeof "exclude" - 1;
-    struct filter_option filter = {
-        .is_eligible = eligible, .by_session = entry->key.len == prefix, .values = entry->value};
+    struct filter_option filter = {.is_eligible = eligible,
+                                   .by_session = entry->key.len == prefix,
+                                   .is_no_list = entry->token.type != TOKEN_LIST,
+                                   .values = entry->value};
 
     if (!filter.by_session)
         filter.attribute = slice_make(entry->key.data + prefix + 1, entry->key.len - prefix - 1);
@@ -359,7 +361,7 @@ int options_read(struct options *options, const struct msg *msg, struct arena *a
                 return fault_set(fault, ERR_INVALID, WAMP_PROTOCOL_VIOLATION, "%s.%s: expected %s",
                                  msg_name(msg->type), row->key.data, expected_words(row->kind));
         } else if (msg->type == MSG_PUBLISH && is_attribute_filter(entry.key) &&
-                   entry.token.type == TOKEN_LIST) {
+                   !is_undefined(&entry)) {
             add_filter(options, &entry, arena);
         } else if (msg->type == MSG_ERROR && is_private(entry.key)) {
             options->custom = msg->dict;

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/amend.h"
+#include "core/audience.h"
 #include "core/calls.h"
 #include "core/core_priv.h"
 #include "core/hold.h"
@@ -38,6 +39,7 @@ static struct parked *parked_new(const struct core *core, struct session *sessio
     struct parked *parked = mem_alloc(sizeof *parked + msg_len(msg) + more);
 
     parked->question.id = 0;
+    parked->question.given.audience = NULL;
     parked->is_canceled = false;
     parked->came_at = core->came_at;
     msg_copy(&parked->msg, msg, parked->bytes);
@@ -60,6 +62,7 @@ static void parked_free(struct core *core, struct session *session, struct parke
     if (parked->question.id != 0)
         map_remove(&core->questions, parked->question.id, 0);
     unlink_parked(session, parked);
+    audience_drop(parked->question.given.audience);
     mem_free(parked);
 }
 
@@ -95,6 +98,8 @@ void park_ask(struct core *core, struct session *session, const struct msg *msg,
     if (options.len != 0) /* rules may change before there is an answer */
         parked->question.given.options.data =
             memcpy(parked->bytes + msg_len(msg), options.data, options.len);
+    if (about->given.audience != NULL) /* the rules may be others by then */
+        (void)audience_hold(about->given.audience);
     map_put(&core->questions, parked->question.id, 0, session);
     outbox_ask(core->out, session->peer, parked->question.id);
 }
@@ -212,6 +217,7 @@ static void allow(struct core *core, struct session *session, const struct parke
     } else if (question->is_chunk) {
         calls_chunk(core, session, &amended.msg, &amended.options);
     } else {
+        amended.options.grant.is_filtered = (question->needs & NEEDS_FILTER) != 0;
         session_perform(core, session, &amended.msg, &amended.options);
     }
 }
@@ -241,6 +247,7 @@ void park_decide(struct core *core, struct session *session, const struct decisi
     } else if (!is_late(core, session, &parked->question)) {
         allow(core, session, parked, &parked->question, &decision->grant);
     }
+    audience_drop(parked->question.given.audience);
     mem_free(parked);
     if (map_get(&core->by_peer, peer, 0) == session)
         go_on(core, session);

@@ -59,7 +59,8 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
                             .has_trustlevel = rule->trustlevel >= 0,
                             .is_explicit = core_reserves(core, rule->uri),
                             .trustlevel = rule->trustlevel,
-                            .timeout_ms = rule->timeout_ms};
+                            .timeout_ms = rule->timeout_ms,
+                            .audience = action == RULE_PUBLISH ? rule->filter : NULL};
     return RULE_ALLOW;
 }
 

@@ -5,6 +5,7 @@
 #include "core/publish.h"
 
 #include "base/check.h"
+#include "core/audience.h"
 #include "core/core_priv.h"
 #include "core/history.h"
 #include "core/permit.h"
@@ -68,20 +69,23 @@ static unsigned variant_for(const struct publication *pub, const struct session 
     return variant;
 }
 
+static bool is_admitted(const struct publication *pub, const struct session *to)
+{
+    for (unsigned i = 0; i < pub->audience_count; i++)
+        if (!audience_admits(pub->audiences[i], to))
+            return false;
+    return true;
+}
+
 static bool is_audience(const struct publication *pub, const struct session *to)
 {
     if (to == pub->excluded)
         return false;
-    if (pub->filters.count == 0 || filters_pass(&pub->filters, to))
+    if ((pub->filters.count == 0 || filters_pass(&pub->filters, to)) &&
+        (pub->audience_count == 0 || is_admitted(pub, to)))
         return true;
     pub->core->counters.filtered++;
     return false;
-}
-
-/* An event with an rkey goes to one shard, and to whoever is in none. */
-static bool is_elsewhere(const struct member *member, const struct shard *shard)
-{
-    return member->shard != NULL && member->shard != shard;
 }
 
 uint64_t publish_key(const struct core *core, const struct subscription *sub, struct slice topic,
@@ -141,7 +145,7 @@ static void fan_out(void *ctx, struct match_entry *entry)
     for (size_t i = 0; i < sub->member_count; i++) {
         const struct session *to = sub->members[i]->session;
 
-        if (!is_audience(pub, to) || (shard != NULL && is_elsewhere(sub->members[i], shard)))
+        if (!is_audience(pub, to) || (shard != NULL && shard_is_elsewhere(sub->members[i], shard)))
             continue;
 
         struct encoding *event = encoding_for(&encodings, pub, sub, to);
@@ -151,6 +155,8 @@ static void fan_out(void *ctx, struct match_entry *entry)
             continue;
         }
         event->uses++;
+        if (UNLIKELY(!list_is_empty(&to->late)))
+            late_overtake(core, sub->members[i], pub->msg->text);
         outbox_send(core->out, to->peer, event->blob, SEND_EVENT, key);
     }
     share_out(core, &encodings);
@@ -177,35 +183,109 @@ const char *publish_fault(struct publication *pub, const char **words)
         *words = "publishers are not disclosed here";
         return WAMP_DISCLOSE_ME_DISALLOWED;
     }
-    if (filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
+    if (filters_check(pub->options, core->options.filterable, &fault) < 0 ||
+        filters_build(&pub->filters, pub->options, pub->msg->codec, &core->intern,
                       core->options.empty_eligible_is_absent, &core->scratch, &fault) < 0) {
         *words = arena_copy(&core->scratch, slice_make(fault.words, strlen(fault.words) + 1)).data;
-        return WAMP_OPTION_NOT_ALLOWED;
+        return fault.uri;
     }
     return NULL;
 }
 
 /* ---- out with it ---- */
 
+bool publish_has_audience(const struct publication *pub)
+{
+    return pub->audience_count != 0 || pub->is_unasked;
+}
+
+bool publish_is_for_nobody(const struct publication *pub)
+{
+    const struct grant *grant = &pub->options->grant;
+
+    return (grant->audience != NULL && audience_is_nobody(grant->audience)) ||
+           (grant->rule_audience != NULL && audience_is_nobody(grant->rule_audience));
+}
+
+bool publish_asks_again(const struct publication *pub)
+{
+    const struct audience *audience = pub->options->grant.audience;
+
+    return pub->is_unasked || (audience != NULL && audience_has_tree(audience));
+}
+
+/* What of the audiences can be kept; NULL: nothing. Held once. */
+static const struct audience *bind_audience(const struct publication *pub)
+{
+    const struct audience *bound[2] = {0}, *both;
+    const struct grant *grant = &pub->options->grant;
+    struct fault fault;
+
+    if (grant->audience != NULL)
+        bound[0] = audience_bind(grant->audience, pub->core, pub->publisher);
+    if (grant->rule_audience != NULL)
+        bound[1] = audience_bind(grant->rule_audience, pub->core, pub->publisher);
+    if (bound[0] == NULL || bound[1] == NULL)
+        return bound[0] == NULL ? bound[1] : bound[0];
+    both = audience_both(bound[0], bound[1], &fault);
+    if (both == NULL) /* so many conditions: better nobody than too many */
+        both = audience_nobody();
+    audience_drop(bound[0]);
+    audience_drop(bound[1]);
+    return both;
+}
+
 struct record *publish_record(struct publication *pub)
 {
-    if (pub->record == NULL)
-        pub->record = record_new(pub->msg, &(struct record){
-                                               .wall = pub->core->wall,
-                                               .publication = pub->id,
-                                               .publisher = pub->identity.session,
-                                               .trustlevel = pub->trustlevel,
-                                               .is_disclosed = pub->is_disclosed,
-                                               .is_restricted = pub->filters.count != 0,
-                                               .authid = pub->identity.authid,
-                                               .authrole = pub->identity.authrole,
-                                           });
+    const struct audience *audience;
+    bool asks_again;
+
+    if (pub->record != NULL)
+        return pub->record;
+    asks_again = publish_asks_again(pub);
+    audience = publish_has_audience(pub) ? bind_audience(pub) : NULL;
+    pub->record = record_new(
+        pub->msg, &(struct record){
+                      .wall = pub->core->wall,
+                      .publication = pub->id,
+                      .publisher = pub->identity.session,
+                      .trustlevel = pub->trustlevel,
+                      .is_disclosed = pub->is_disclosed,
+                      .is_restricted = pub->filters.count != 0 || audience != NULL || asks_again,
+                      .asks_again = asks_again,
+                      .audience = audience,
+                      .authid = pub->identity.authid,
+                      .authrole = pub->identity.authrole,
+                      .details = asks_again ? pub->publisher->details : (struct slice){0},
+                  });
+    audience_drop(audience);
     return pub->record;
+}
+
+static void add_audience(struct publication *pub, const struct audience *audience)
+{
+    const struct audience_publisher publisher = {.session = pub->publisher};
+
+    if (audience == NULL)
+        return;
+    pub->audiences[pub->audience_count++] = audience_read(audience, pub->core, &publisher);
+    pub->core->counters.filter_per_session += audience_per_session(audience);
+}
+
+/* Who gets it besides what the options of the publisher say. */
+static void set_audience(struct publication *pub)
+{
+    const struct grant *grant = &pub->options->grant;
+
+    pub->is_unasked = pub->core->options.asks_filter && !grant->is_filtered && !pub->is_trusted;
+    add_audience(pub, grant->rule_audience);
+    add_audience(pub, grant->audience);
 }
 
 static void run(struct publication *pub)
 {
-    match_all(&pub->core->broker.index, pub->msg->text, fan_out, pub);
+    if (LIKELY(!pub->is_unasked))
+        match_all(&pub->core->broker.index, pub->msg->text, fan_out, pub);
     if (UNLIKELY(pub->options->retain))
         retained_keep(pub);
     record_drop(pub->record);
@@ -222,6 +302,8 @@ static void set_publisher(struct publication *pub, const struct session *session
     pub->identity = (struct identity){session->id, intern_get_text(&core->intern, session->authid),
                                       intern_get_text(&core->intern, session->authrole)};
     pub->trustlevel = grant->has_trustlevel ? grant->trustlevel : session->trustlevel;
+    pub->publisher = session;
+    set_audience(pub);
 }
 
 void publish_receive(struct core *core, struct session *session, const struct msg *msg,

@@ -22,13 +22,17 @@ struct publication {
     const struct msg *msg;          /* topic, options and payload */
     const struct options *options;
     struct filter_set filters;
-    bool is_meta;             /* by the router itself */
-    bool is_trusted;          /* by a trusted session */
-    bool is_disclosed;        /* subscribers are told who published */
-    struct identity identity; /* of the publisher; session 0: the router */
-    int64_t trustlevel;       /* of the publisher, or NO_TRUSTLEVEL */
-    uint64_t topic_hash;      /* of patterns: tells topics apart in queues that conflate */
-    struct record *record;    /* held when somebody keeps the event; NULL: not made yet */
+    const struct audience_test *audiences[2]; /* what the rules and a policy said besides */
+    unsigned audience_count;
+    const struct session *publisher; /* NULL: the router */
+    bool is_meta;                    /* by the router itself */
+    bool is_trusted;                 /* by a trusted session */
+    bool is_unasked;                 /* it was to be asked who gets it, and was not */
+    bool is_disclosed;               /* subscribers are told who published */
+    struct identity identity;        /* of the publisher; session 0: the router */
+    int64_t trustlevel;              /* of the publisher, or NO_TRUSTLEVEL */
+    uint64_t topic_hash;             /* of patterns: tells topics apart in queues that conflate */
+    struct record *record;           /* held when somebody keeps the event; NULL: not made yet */
 };
 
 /* PUBLISH of a session. */
@@ -51,6 +55,15 @@ const char *publish_fault(struct publication *pub, const char **words);
  * *topic_hash is 0 at first, and kept for the next subscription. */
 uint64_t publish_key(const struct core *core, const struct subscription *sub, struct slice topic,
                      uint64_t *topic_hash);
+
+/* True when nobody may ever have the event, or who may is not known and cannot be asked. */
+bool publish_is_for_nobody(const struct publication *pub);
+
+/* True when who may have it besides those that are here now is a question for later. */
+bool publish_asks_again(const struct publication *pub);
+
+/* True when who may have it is said by more than the publisher's options. */
+bool publish_has_audience(const struct publication *pub);
 
 /* The record of the publication; made when it is asked for the first time. */
 struct record *publish_record(struct publication *pub);

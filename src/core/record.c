@@ -6,10 +6,14 @@
 
 #include "base/check.h"
 #include "base/mem.h"
+#include "core/audience.h"
 
 size_t record_size(const struct msg *msg, const struct record *facts)
 {
-    return sizeof(struct record) + msg_len(msg) + facts->authid.len + facts->authrole.len;
+    size_t audience = facts->audience == NULL ? 0 : audience_size(facts->audience);
+
+    return sizeof(struct record) + msg_len(msg) + facts->authid.len + facts->authrole.len +
+           facts->details.len + audience;
 }
 
 /* Moves the bytes of a slice to *at; one without bytes stays what it is, there or absent. */
@@ -26,7 +30,8 @@ static void move_slice(struct slice *slice, char **at)
 struct record *record_new(const struct msg *msg, const struct record *facts)
 {
     size_t size = record_size(msg, facts);
-    struct record *record = mem_alloc(size);
+    struct record *record =
+        mem_alloc(facts->audience == NULL ? size : size - audience_size(facts->audience));
     char *at = (char *)(record + 1);
 
     *record = *facts;
@@ -36,6 +41,9 @@ struct record *record_new(const struct msg *msg, const struct record *facts)
     at += msg_len(msg);
     move_slice(&record->authid, &at);
     move_slice(&record->authrole, &at);
+    move_slice(&record->details, &at);
+    if (record->audience != NULL)
+        (void)audience_hold(record->audience);
     return record;
 }
 
@@ -51,6 +59,8 @@ void record_drop(struct record *record)
     if (record == NULL)
         return;
     CHECK(record->refs != 0);
-    if (--record->refs == 0)
-        mem_free(record);
+    if (--record->refs != 0)
+        return;
+    audience_drop(record->audience);
+    mem_free(record);
 }

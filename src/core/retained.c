@@ -4,6 +4,7 @@
  */
 #include "core/retained.h"
 
+#include "core/audience.h"
 #include "core/core_priv.h"
 #include "core/limits.h"
 #include "core/send.h"
@@ -14,21 +15,15 @@ void retained_keep(struct publication *pub)
 
     if (pub->msg->payload.kind == PAYLOAD_NONE && !options_is_ppt(pub->options))
         store->ops->forget(store->store, pub->msg->text);
-    else if (!store->ops->retain(store->store, publish_record(pub)))
+    else if (!publish_is_for_nobody(pub) && !store->ops->retain(store->store, publish_record(pub)))
         pub->core->counters.unretained++;
 }
 
-/* A late subscriber, and how many events it may still get. */
-struct late {
-    struct core *core;
-    const struct member *member;
-    unsigned left;
-};
-
-/* Whether the session would have been in the audience of that event. */
+/* Whether the session would have been in the audience of that event, as far as that was kept. */
 static bool is_for(struct core *core, const struct member *member, const struct record *record,
                    const struct options *options)
 {
+    static const struct audience_publisher nobody = {0}; /* what was kept does not refer to it */
     const struct session *session = member->session;
     struct filter_set filters;
     struct fault fault;
@@ -40,18 +35,39 @@ static bool is_for(struct core *core, const struct member *member, const struct 
         return false;
     return filters_build(&filters, options, record->msg.codec, &core->intern,
                          core->options.empty_eligible_is_absent, &core->scratch, &fault) == 0 &&
-           filters_pass(&filters, session);
+           filters_pass(&filters, session) &&
+           (record->audience == NULL ||
+            audience_admits(audience_read(record->audience, core, &nobody), session));
 }
 
-static void deliver(struct core *core, const struct member *member, const struct record *record,
-                    const struct options *options)
+enum retained_answer retained_judge(struct core *core, const struct member *member,
+                                    const struct record *record)
+{
+    struct options options;
+    struct fault fault;
+
+    if (options_read(&options, &record->msg, &core->scratch, &fault) < 0 ||
+        !is_for(core, member, record, &options))
+        return RETAINED_NO;
+    if (!record->asks_again)
+        return RETAINED_YES;
+    return core->options.asks_filter ? RETAINED_ASK : RETAINED_NO;
+}
+
+void retained_send(struct core *core, const struct member *member, const struct record *record)
 {
     const struct subscription *sub = member->subscription;
     const struct session *session = member->session;
     uint64_t topic_hash = 0;
     const struct identity identity = {record->publisher, record->authid, record->authrole};
     bool wants_trustlevel = (session->features & SUBSCRIBER_PUBLICATION_TRUSTLEVELS) != 0;
-    struct blob *blob = reply_event(
+    struct options options;
+    struct fault fault;
+    struct blob *blob;
+
+    if (options_read(&options, &record->msg, &core->scratch, &fault) < 0)
+        return;
+    blob = reply_event(
         &(struct forward){.codec = session->codec,
                           .id = sub->id,
                           .second = record->publication,
@@ -61,7 +77,7 @@ static void deliver(struct core *core, const struct member *member, const struct
                           .identity = record->is_disclosed ? &identity : NULL,
                           .trustlevel = wants_trustlevel ? record->trustlevel : NO_TRUSTLEVEL,
                           .is_retained = true,
-                          .options = options,
+                          .options = &options,
                           .payload = &record->msg.payload,
                           .wrap_raw = (session->features & SUBSCRIBER_PAYLOAD_TRANSPARENCY) == 0});
 
@@ -73,30 +89,4 @@ static void deliver(struct core *core, const struct member *member, const struct
     core->counters.events++;
     outbox_send(core->out, session->peer, blob, SEND_EVENT,
                 publish_key(core, sub, record->msg.text, &topic_hash));
-}
-
-/* The newest event of the topic that this subscriber may have. */
-static void choose(void *ctx, struct slice topic, struct record *const *newest_first, size_t count)
-{
-    struct late *late = ctx;
-    struct options options;
-    struct fault fault;
-
-    (void)topic;
-    for (size_t i = 0; i < count && late->left > 0; i++) {
-        if (options_read(&options, &newest_first[i]->msg, &late->core->scratch, &fault) < 0 ||
-            !is_for(late->core, late->member, newest_first[i], &options))
-            continue;
-        deliver(late->core, late->member, newest_first[i], &options);
-        late->left--;
-        return;
-    }
-}
-
-void retained_deliver(struct core *core, const struct member *member)
-{
-    const struct match_entry *entry = &member->subscription->entry;
-    struct late late = {core, member, MAX_RETAINED_AT_ONCE};
-
-    core->store.ops->retained(core->store.store, entry->match, entry->uri, SIZE_MAX, choose, &late);
 }

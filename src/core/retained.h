@@ -9,10 +9,19 @@
 #include "core/publish.h"
 
 /* A publication with the option `retain`: kept for its topic, or, without any payload, the end of
- * what was kept. */
+ * what was kept. One that is for nobody is not kept. */
 void retained_keep(struct publication *pub);
 
-/* Sends the member what is retained for its subscription. */
-void retained_deliver(struct core *core, const struct member *member);
+/* Whether a late subscriber may have the event. */
+enum retained_answer {
+    RETAINED_NO,
+    RETAINED_YES,
+    RETAINED_ASK, /* nobody can tell yet */
+};
+enum retained_answer retained_judge(struct core *core, const struct member *member,
+                                    const struct record *record);
+
+/* Sends it. */
+void retained_send(struct core *core, const struct member *member, const struct record *record);
 
 #endif

@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/err.h"
 #include "base/mem.h"
+#include "core/audience.h"
 #include "core/rules_priv.h"
 
 #include <stdarg.h>
@@ -68,6 +69,8 @@ void rules_free(struct rules *rules)
 {
     if (rules == NULL)
         return;
+    for (size_t i = 0; i < rules->item_count; i++)
+        audience_drop(rules->items[i]->rule.filter);
     for (struct rules_node *node = rules->nodes; node != NULL; node = node->next_made)
         strmap_fini(&node->by_text);
     strmap_fini(&rules->by_name);
@@ -116,7 +119,7 @@ int rules_add_role(struct rules *rules, struct slice name, struct slice inherit,
 static int check_rule(const struct rule *rule, struct rules_error *error)
 {
     bool carries = rule->disclose != RULE_DISCLOSE_AS_ASKED || rule->trustlevel != -1 ||
-                   rule->timeout_ms != 0 || rule->data != 0;
+                   rule->timeout_ms != 0 || rule->filter != NULL || rule->data != 0;
 
     if (rule->actions == 0 || (rule->actions & ~RULE_ALL_ACTIONS) != 0)
         return rules_fail(error, rule->where,
@@ -125,6 +128,8 @@ static int check_rule(const struct rule *rule, struct rules_error *error)
     if (rule->trustlevel < -1)
         return rules_fail(error, rule->where, "trustlevel is %lld; it is at least 0",
                           (long long)rule->trustlevel);
+    if (rule->filter != NULL && (rule->actions & RULE_BIT(RULE_PUBLISH)) == 0)
+        return rules_fail(error, rule->where, "filter is for publish, which is no action here");
     if (rule->effect != RULE_ALLOW && carries)
         return rules_fail(error, rule->where,
                           "%s rules carry nothing; disclose, trustlevel, timeout, filter and "
@@ -184,6 +189,10 @@ int rules_add(struct rules *rules, uint32_t role, const struct rule *rule,
     }
     *rules->roles[role]->last = item;
     rules->roles[role]->last = &item->next;
+    if (rule->filter != NULL) {
+        CHECK(!audience_has_tree(rule->filter));
+        (void)audience_hold(rule->filter);
+    }
     rules->items = grow(rules->items, rules->item_count, sizeof(struct rules_item *));
     rules->items[rules->item_count++] = item;
     note_attributes(rules, &item->pattern);

@@ -21,6 +21,8 @@
 
 #include "core/rules_pattern.h"
 
+struct audience;
+
 #define RULE_NO_ROLE UINT32_MAX
 
 enum rule_action { RULE_CALL, RULE_REGISTER, RULE_PUBLISH, RULE_SUBSCRIBE, RULE_ACTION_COUNT };
@@ -45,7 +47,10 @@ struct rule {
     enum rule_disclose disclose; /* RULE_DISCLOSE_AS_ASKED */
     int64_t trustlevel;          /* -1: none */
     uint64_t timeout_ms;         /* upper bound for calls; 0: none */
-    uint32_t data;               /* the owner's: filters, forced options; 0: none */
+    /* Who may get what is published: held by the rules, without a tree; NULL: everybody. A copy of
+     * the pointer is what makes two rules equal. */
+    const struct audience *filter;
+    uint32_t data; /* the owner's: forced options; 0: none */
 
     uint32_t role; /* set by rules_add: where the rule is written, not who inherited it */
 };

@@ -63,6 +63,7 @@ struct session {
     struct tag *tags; /* owned; counted */
     uint32_t compound_count;
     uint32_t *compounds;     /* owned; counted: attributes that are lists or nothing plain */
+    struct list late;        /* retained events that are asked about: struct late; see late.h */
     struct slice details;    /* owned; see details.h */
     struct slice vars;       /* owned; an encoded dict that its policy keeps here, or none */
     uint64_t joined;         /* wall clock, ms */
