@@ -155,7 +155,7 @@ TEST(sets_a_cookie_once)
 {
     struct server_options options = server_defaults();
     const char *cookie;
-    char value[25] = "", header[128];
+    char value[44] = "", header[128];
 
     options.listener.cookie_name = "cbtid";
     options.listener.cookie_max_age_s = 600;
@@ -164,11 +164,11 @@ TEST(sets_a_cookie_once)
     cookie = strstr(head, "\r\nSet-Cookie: cbtid=");
     EXPECT(cookie != NULL);
     if (cookie != NULL) {
-        memcpy(value, cookie + 20, 24);
-        EXPECT(strncmp(cookie + 44, "; Max-Age=600; Path=/; HttpOnly; SameSite=Lax\r\n", 47) == 0);
+        memcpy(value, cookie + 20, 43);
+        EXPECT(strncmp(cookie + 63, "; Max-Age=600; Path=/; HttpOnly; SameSite=Lax\r\n", 47) == 0);
     }
     EXPECT_EQ(strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
-              24);
+              43);
     EXPECT_STR(server.last_cookie, value);
     snprintf(header, sizeof header, "Sec-WebSocket-Version: 13\r\nCookie: a=b; cbtid=%s; c=d\r\n",
              value);

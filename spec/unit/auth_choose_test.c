@@ -20,6 +20,9 @@ static const char *choose(struct stage *s, const char *menu_line, const char *cl
         size_t len = strcspn(name, "!");
         struct slice word = slice_make(name, len);
 
+        if (slice_eq(word, SLICE("cookie")))
+            s->request.has_cookie = name[len] == '!';
+
         offers[menu.count++] = (struct auth_offer){word, auth_method_find(word), name[len] == '!'};
     }
     *fault = (struct fault){0};
@@ -128,7 +131,7 @@ TEST(the_table_of_methods)
     for (size_t i = 0; i < ARRAY_LEN(names); i++)
         EXPECT_STR(auth_method_name(auth_method_find(slice_of(names[i]))), names[i]);
     EXPECT(auth_method_find(SLICE("own")) == NULL);
-    EXPECT(auth_method_find(SLICE("cookie")) == NULL);
+    EXPECT(auth_method_find(SLICE("Cookie")) == NULL);
     EXPECT(auth_method_find(SLICE("")) == NULL);
 }
 

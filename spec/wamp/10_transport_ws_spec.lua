@@ -252,7 +252,7 @@ conformance.over({ "ws", "wss" }, "A WebSocket on an address with origins", {
     local alice = try("https://app.example.com")
     local set = alice.frames.headers["set-cookie"]
     local id = set:match("^nexus_id=([^;]+)")
-    assert.is_true(#id >= 22)
+    assert.is_true(#id >= 43)
     assert.is_truthy(set:find("HttpOnly", 1, true))
     local bob = try("https://app.example.com")
     assert.not_equal(id, bob.frames.headers["set-cookie"]:match("^nexus_id=([^;]+)"))

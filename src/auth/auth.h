@@ -56,6 +56,7 @@ struct auth_request {
     struct rng *rng;
     const struct auth_bindings *bindings;       /* NULL: no TLS */
     const struct auth_certificate *certificate; /* NULL: none was presented */
+    bool has_cookie; /* the connection has one that stands for somebody in this realm */
 };
 
 /* Borrowed for the time of auth_begin. */
@@ -84,8 +85,8 @@ int auth_settings_check(const struct auth_settings *settings, struct fault *faul
 
 /* ---- choosing ---- */
 
-/* A method of the table: anonymous, ticket, wampcra, wamp-scram, scram, cryptosign, tls. NULL
- * when it is none. */
+/* A method of the table: anonymous, ticket, wampcra, wamp-scram, scram, cryptosign, tls, cookie.
+ * NULL when it is none. */
 const struct auth_method *auth_method_find(struct slice name);
 const char *auth_method_name(const struct auth_method *method);
 
@@ -96,7 +97,7 @@ const char *auth_method_lacks(const struct auth_method *method, const struct aut
 /* A method that the realm and the listener allow. */
 struct auth_offer {
     struct slice name;
-    const struct auth_method *method; /* NULL: cookie, or one of the policy's own */
+    const struct auth_method *method; /* NULL: one of the policy's own */
     bool is_ready;                    /* method NULL: it can be used on this connection */
 };
 

@@ -7,7 +7,7 @@
 
 static const struct auth_method *const methods[] = {
     &auth_anonymous, &auth_ticket,     &auth_wampcra, &auth_wamp_scram,
-    &auth_scram,     &auth_cryptosign, &auth_tls,
+    &auth_scram,     &auth_cryptosign, &auth_tls,     &auth_cookie,
 };
 
 const struct auth_method *auth_method_find(struct slice name)
@@ -41,6 +41,8 @@ const char *auth_method_lacks(const struct auth_method *method, const struct aut
         return "authid";
     if (method->needs_certificate && request->certificate == NULL)
         return "client certificate";
+    if (method->needs_cookie && !request->has_cookie)
+        return "cookie that is known here";
     if (method->needs_extra == NULL ||
         has_extra(request, method->needs_extra + strlen("authextra.")))
         return NULL;
@@ -66,7 +68,8 @@ static const struct auth_offer *try_offer(struct choice *c, const struct auth_of
     missing = auth_method_lacks(offer->method, c->request);
     if (missing == NULL)
         return offer;
-    if (c->skipped == NULL) {
+    /* No client can know whether its cookie is known. */
+    if (c->skipped == NULL && !offer->method->needs_cookie) {
         c->skipped = offer;
         c->missing = missing;
     }

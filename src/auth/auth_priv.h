@@ -13,7 +13,7 @@
 struct auth_method {
     const char *name;
     enum credential credential;
-    bool needs_authid, needs_certificate;
+    bool needs_authid, needs_certificate, needs_cookie;
     const char *needs_extra; /* a key of authextra */
     enum auth_step (*begin)(struct auth_exchange *x, const struct auth_settings *settings,
                             const struct auth_request *request);
@@ -22,7 +22,7 @@ struct auth_method {
 };
 
 extern const struct auth_method auth_anonymous, auth_ticket, auth_wampcra, auth_wamp_scram,
-    auth_scram, auth_cryptosign, auth_tls, auth_own;
+    auth_scram, auth_cryptosign, auth_tls, auth_cookie, auth_own;
 
 /*  state      step that led to it            what may come
  *  BEGUN      -                              (inside of auth_begin)

@@ -75,25 +75,37 @@ static bool use(struct policies *policies, const struct realm_config *config,
     return true;
 }
 
-static bool has_certificates(const struct config *config)
+static bool has_certificates(const struct listener_options *listener)
 {
-    bool has = false;
+    return listener->tls_client != TLS_CLIENT_NONE;
+}
 
-    for (size_t i = 0; i < config->router.listener_count; i++)
-        has |= config->listen[i].net.tls_client != TLS_CLIENT_NONE;
-    return has;
+static bool has_cookies(const struct listener_options *listener)
+{
+    return listener->cookie_name != NULL;
 }
 
 /* What can never happen is no mistake, but nobody means it. */
-static void say_notes(const struct policies *policies, const struct config *config)
+static const struct {
+    const char *method;
+    bool (*is_possible)(const struct listener_options *listener);
+    const char *words;
+} notes[] = {
+    {"tls", has_certificates,
+     "no address asks for certificates of clients (listen, tls.client_certificate)"},
+    {"cookie", has_cookies, "no address gives out cookies (listen, cookie)"},
+};
+
+static void say_notes(const struct loaded *loaded, const struct config *config)
 {
-    for (size_t i = 0; i < policies->count; i++) {
-        if (find(policies, &policies->of[i]) == NULL &&
-            policy_offers(policies->of[i].policy, "tls") && !has_certificates(config))
-            fprintf(stderr,
-                    "%s: note: policy.authenticate.tls is of no use: no address asks for "
-                    "certificates of clients (listen, tls.client_certificate)\n",
-                    policies->of[i].path);
+    for (size_t i = 0; i < ARRAY_LEN(notes); i++) {
+        bool is_possible = !policy_offers(loaded->policy, notes[i].method);
+
+        for (size_t at = 0; at < config->router.listener_count; at++)
+            is_possible |= notes[i].is_possible(&config->listen[at].net);
+        if (!is_possible)
+            fprintf(stderr, "%s: note: policy.authenticate.%s is of no use: %s\n", loaded->path,
+                    notes[i].method, notes[i].words);
     }
 }
 
@@ -127,7 +139,10 @@ struct policies *policies_load(struct config *config)
     if (config->has_template)
         is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder);
     if (is_sound) {
-        say_notes(policies, config);
+        for (size_t i = 0; i < policies->count; i++) {
+            if (find(policies, &policies->of[i]) == NULL) /* once for each file */
+                say_notes(&policies->of[i], config);
+        }
         return policies;
     }
     policies_free(policies);

@@ -18,6 +18,7 @@ int ws_established(struct conn *conn)
     conn->is_ws = true;
     conn->cookie = NULL;
     transport.cookie = cookie;
+    transport.cookie_max_age_s = conn->listener->options.cookie_max_age_s;
     conn_open(conn, &transport);
     mem_free(cookie);
     return 0;

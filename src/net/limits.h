@@ -47,7 +47,7 @@
 #define MAX_FORWARDED_LEN 4096
 
 /* Characters of a tracking cookie's value: 24 x 6 bits. */
-#define COOKIE_LEN 24
+#define COOKIE_LEN 43
 
 /* A request path that can match; longer ones are 404. */
 #define MAX_PATH_LEN 256

@@ -203,7 +203,6 @@ static bool is_possible(struct check *check, struct place at, struct slice key)
         const char *key, *words;
     } refused[] = {
         {"wamp-scram", "its key is \"scram\", for both names that it has on the wire"},
-        {"cookie", "this router does not know sessions by cookie"},
     };
 
     for (size_t i = 0; i < ARRAY_LEN(refused); i++) {
@@ -292,8 +291,12 @@ static void read_method(struct check *check, int key, int value)
     if (!is_possible(check, at, name))
         return;
     *method = (struct method){.key = arena_copy(&policy->arena, name)};
+    policy->has_cookie |= slice_eq(name, SLICE("cookie"));
     if (lua_istable(check->lua, value)) {
         read_own(check, method, value, hook);
+    } else if (slice_eq(name, SLICE("cookie")) && lua_isboolean(check->lua, value) &&
+               lua_toboolean(check->lua, value)) {
+        method->is_remembered = true;
     } else if (!lua_isfunction(check->lua, value)) {
         check_complain(check, at,
                        "policy.authenticate.%.*s: found %s; allowed: a function, or a table with "

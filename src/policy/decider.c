@@ -5,6 +5,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/handlers.h"
+#include "policy/login_cookies.h"
 #include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
@@ -70,6 +71,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind);
     mind->state = open_state(definition->host.config, realm);
+    mind->cookies = cookies_new(&mind->rng);
     policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
                              mind->state, say_again, realm);
     if (policy != NULL)
@@ -126,6 +128,7 @@ static void close_mind(void *ctx)
     map_fini(&mind->leaving);
     map_fini(&mind->rooms);
     map_fini(&mind->invoked);
+    cookies_free(mind->cookies);
     map_fini(&mind->hearing_questions);
     map_fini(&mind->logins);
     map_fini(&mind->login_questions);
@@ -192,6 +195,7 @@ static void joined(void *ctx, uint64_t session)
 static void left(void *ctx, const struct left *session)
 {
     lifecycle_left(ctx, session);
+    login_left(ctx, session->look.id, session->reason);
 }
 
 const struct decider policy_decider = {.open = open_mind,

@@ -9,6 +9,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/hello.h"
+#include "policy/login_cookies.h"
 #include "policy/login_guard.h"
 #include "policy/login_link.h"
 #include "policy/mind.h"
@@ -34,12 +35,19 @@ struct login {
     const struct auth_offer *offer;
     size_t method; /* index */
     struct auth_exchange *x;
+    struct memory memory; /* what the cookie stands for; record NULL: nobody */
+    bool was_challenged;
     struct list by_age; /* of mind->challenged, when it is challenged */
     struct realm_timer clock;
     const char *scram;    /* what SCRAM calls the reason of its refusal; a literal, or NULL */
     struct blob *details; /* as those of the session will be; for policy.admit */
     char authid[AUTHID_LEN];
 };
+
+struct slice login_identity(const struct login *login)
+{
+    return login->memory.identity == NULL ? (struct slice){0} : blob_slice(login->memory.identity);
+}
 
 struct slice login_method(const struct login *login)
 {
@@ -80,6 +88,7 @@ static void login_free(struct login *login)
         guard_leave(mind->guard, login->address);
     version_drop(login->version);
     auth_free(login->x);
+    memory_drop(&login->memory);
     blob_drop(login->details);
     mem_free(login);
 }
@@ -194,6 +203,7 @@ static void challenge(struct login *login)
 
     realm_set_timer(realm, &login->clock,
                     realm_now(realm) + core_auth_timeout(realm_core(realm)) + EXPIRY_MS);
+    login->was_challenged = true;
     list_append(&login->mind->challenged, &login->by_age);
     forget_oldest(login->mind);
     realm_decide(realm, &decision);
@@ -218,9 +228,16 @@ static struct slice authid_of(struct login *login, const struct auth_identity *i
     return slice_make(login->authid, AUTHID_LEN);
 }
 
-static struct slice provider_of(const struct auth_record *record)
+static bool is_by_cookie(const struct login *login)
 {
-    return record->authprovider.len == 0 ? SLICE("policy") : record->authprovider;
+    return slice_eq(login->offer->name, SLICE("cookie"));
+}
+
+static struct slice provider_of(const struct login *login, const struct auth_record *record)
+{
+    if (record->authprovider.len != 0)
+        return record->authprovider;
+    return is_by_cookie(login) ? SLICE("cookie") : SLICE("policy");
 }
 
 static struct blob *attributes_of(const struct login *login, const struct auth_record *record)
@@ -246,19 +263,57 @@ static struct blob *extra_of(const struct login *login)
     return NULL;
 }
 
+/* The cookie that is to be kept when this succeeds; for mem_free, or NULL. */
+static char *take_cookie(const struct login *login)
+{
+    const char *cookie = login->question->transport->cookie;
+
+    if (cookie == NULL || !login->version->policy->has_cookie ||
+        !(login->was_challenged || is_by_cookie(login)))
+        return NULL;
+    return mem_copy(cookie, strlen(cookie));
+}
+
+/* Who has answered a CHALLENGE is known by the cookie from now on. */
+static void keep_cookie(struct login *login, const char *cookie, const struct proof *proof)
+{
+    struct mind *mind = login->mind;
+    struct look look;
+
+    if (cookie == NULL || !core_look(realm_core(mind->realm), login->session, &look))
+        return; /* or the core had a reason to refuse it all the same */
+    if (is_by_cookie(login))
+        cookies_use(mind->cookies, cookie, login->session);
+    else
+        cookies_bind(mind->cookies, cookie, proof);
+}
+
+static uint64_t cookie_end(const struct login *login)
+{
+    return realm_wall(login->mind->realm) +
+           (uint64_t)login->question->transport->cookie_max_age_s * 1000;
+}
+
 static void welcome(struct login *login)
 {
     struct auth_identity identity = auth_identity(login->x);
     const struct auth_record *record = identity.record;
     struct blob *attributes = attributes_of(login, record), *extra = extra_of(login);
+    char *cookie = take_cookie(login);
+    struct proof proof = {.record = record,
+                          .authid = authid_of(login, &identity),
+                          .authmethod = identity.method,
+                          .authprovider = provider_of(login, record),
+                          .session = login->session,
+                          .until = cookie_end(login)};
     struct decision decision = {
         .question = take_question(login)->id,
         .verdict = VERDICT_ACCEPT,
         .codec = CODEC_MSGPACK,
         .authmethod = identity.method,
-        .authid = authid_of(login, &identity),
+        .authid = proof.authid,
         .authrole = record->authrole,
-        .authprovider = provider_of(record),
+        .authprovider = proof.authprovider,
         .attributes = blob_slice(attributes),
         .trustlevel = record->has_trustlevel ? (int64_t)record->trustlevel : -1,
         .expires = record->expires_at * 1000,
@@ -268,6 +323,8 @@ static void welcome(struct login *login)
         decision.extra = blob_slice(extra);
     guard_succeed(login->mind->guard, auth_claim(login->x));
     realm_decide(login->mind->realm, &decision);
+    keep_cookie(login, cookie, &proof);
+    mem_free(cookie);
     blob_drop(attributes);
     blob_drop(extra);
     login_free(login);
@@ -304,7 +361,7 @@ static void make_details(struct login *login)
     put(&e, "authid", authid_of(login, &identity));
     put(&e, "authrole", identity.record->authrole);
     put(&e, "authmethod", identity.method);
-    put(&e, "authprovider", provider_of(identity.record));
+    put(&e, "authprovider", provider_of(login, identity.record));
     put(&e, "realm", slice_of(realm_name(login->mind->realm)));
     put_transport(&e, login->question->transport);
     records_encode_attributes(&e, login->version->policy, identity.record, false);
@@ -391,6 +448,19 @@ static void go_on(struct login *login, enum auth_step step)
     }
 }
 
+/* A cookie is of no use to a HELLO that claims to be of somebody else. */
+static bool has_cookie(struct login *login, const struct hello *hello)
+{
+    const char *cookie = login->question->transport->cookie;
+
+    if (cookie == NULL || !login->version->policy->has_cookie)
+        return false;
+    if (login->memory.record == NULL &&
+        !cookies_find(login->mind->cookies, cookie, realm_wall(login->mind->realm), &login->memory))
+        return false;
+    return hello->authid.len == 0 || slice_eq(hello->authid, blob_slice(login->memory.authid));
+}
+
 /* What a HELLO asks for. `hello`, `link` and `arena` hold what the request points into. */
 static bool read_request(struct login *login, struct auth_request *request, struct hello *hello,
                          struct login_link *link, struct arena *arena)
@@ -406,7 +476,8 @@ static bool read_request(struct login *login, struct auth_request *request, stru
                                      .authextra = hello->authextra,
                                      .session = question->session,
                                      .now_ms = realm_wall(login->mind->realm),
-                                     .rng = &login->mind->rng};
+                                     .rng = &login->mind->rng,
+                                     .has_cookie = has_cookie(login, hello)};
     login_link_read(link, request, question->transport);
     return true;
 }
@@ -445,6 +516,8 @@ static void begin(struct login *login, struct auth_record *record, struct slice 
 
     arena_init(&arena);
     is_read = read_request(login, &request, &hello, &link, &arena);
+    if (is_read && is_by_cookie(login))
+        request.authid = blob_slice(login->memory.authid);
     if (is_read && login->offer->method == NULL)
         step = auth_begin_own(&login->x, login->offer->name, &request, CODEC_MSGPACK, extra);
     else if (is_read)
@@ -454,6 +527,19 @@ static void begin(struct login *login, struct auth_record *record, struct slice 
         go_on(login, step);
     else
         refuse(login, WAMP_AUTHENTICATION_FAILED, NULL);
+}
+
+/* What was proved by the cookie's first login holds on. */
+static void begin_remembered(struct login *login)
+{
+    struct fault fault;
+    struct auth_record *record = records_read(login->version->policy, login->offer->method,
+                                              blob_slice(login->memory.record), &fault);
+
+    if (record == NULL) /* of another version of the policy */
+        mind_complain(login->mind, "authenticate", fault.words, NULL);
+    begin(login, record, (struct slice){0});
+    auth_record_drop(record);
 }
 
 static void choose(struct login *login)
@@ -478,7 +564,9 @@ static void choose(struct login *login)
     }
     login->method = policy->offer_methods[login->offer - policy->offers];
     const struct method *method = &policy->methods[login->method];
-    if (!method->is_own)
+    if (method->is_remembered)
+        begin_remembered(login);
+    else if (!method->is_own)
         hear(login, SUBJECT_LOOKUP, HOOK_METHODS + login->method * 2);
     else if (method->has_challenge)
         hear(login, SUBJECT_CHALLENGE, HOOK_METHODS + login->method * 2 + 1);
@@ -586,4 +674,19 @@ void login_heard(struct login *login, const struct hearing *hearing, bool is_sou
     } else {
         refuse(login, uri, NULL);
     }
+}
+
+/* ---- sessions that end ---- */
+
+static void end_other(void *ctx, uint64_t session)
+{
+    struct mind *mind = ctx;
+    struct ending ending = {.session = session, .reason = WAMP_CLOSE_LOGOUT};
+
+    realm_step(mind->realm, &(struct event){.type = EV_END, .ending = &ending});
+}
+
+void login_left(struct mind *mind, uint64_t session, const char *reason)
+{
+    cookies_left(mind->cookies, session, strcmp(reason, WAMP_CLOSE_LOGOUT) == 0, end_other, mind);
 }

@@ -71,7 +71,8 @@ struct mind {
     uint64_t last_leaving;
     struct map rooms; /* ticket -> a progressive result that waits for room */
     uint64_t last_room;
-    struct map invoked; /* request -> struct invocation that is not over */
+    struct map invoked;      /* request -> struct invocation that is not over */
+    struct cookies *cookies; /* owned */
     struct auth_settings settings;
     struct rng rng;
     struct host_config config;
@@ -138,6 +139,12 @@ void login_heard(struct login *login, const struct hearing *hearing, bool is_sou
 
 /* Of the session that it will be: what core_look tells of one that is open. */
 void login_look(const struct login *login, struct look *look);
+
+/* What is known by the cookie of the connection (MessagePack dict); len 0: nothing. */
+struct slice login_identity(const struct login *login);
+
+/* A session has ended. */
+void login_left(struct mind *mind, uint64_t session, const char *reason);
 
 /* The name on the wire of the method that is tried. */
 struct slice login_method(const struct login *login);

@@ -35,6 +35,7 @@ struct method {
     struct slice key;
     bool is_own; /* the policy verifies; else it looks up, and the router does */
     bool has_challenge;
+    bool is_remembered; /* cookie = true: what was proved holds on */
 };
 
 /* What a call may take; by what is called. */
@@ -115,7 +116,7 @@ struct policy {
     struct auth_offer *offers;
     size_t *offer_methods; /* by offer: index of the method */
     size_t offer_count;
-    bool is_ours_first;
+    bool is_ours_first, has_cookie;
     bool is_loaded; /* it was run and checked */
     bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
     bool has_on_unload, has_check;

@@ -37,6 +37,7 @@ enum field {
     FIELD_DETAIL, /* a key of the details by that name */
     FIELD_HELLO,  /* a key of HELLO.Details */
     FIELD_AGENT,
+    FIELD_COOKIE,
 };
 
 struct field_row {
@@ -211,8 +212,19 @@ static const struct field_row hello_rows[] = {
     {"authrole", FIELD_HELLO},      {"authmethods", FIELD_HELLO},
     {"authextra", FIELD_HELLO},     {"roles", FIELD_HELLO},
     {"agent", FIELD_AGENT},         {"method", FIELD_METHOD},
-    {"transport", FIELD_TRANSPORT}, {NULL, FIELD_ID},
+    {"transport", FIELD_TRANSPORT}, {"cookie", FIELD_COOKIE},
+    {NULL, FIELD_ID},
 };
+
+static void push_identity(lua_State *lua, const struct login *login)
+{
+    struct slice identity = login_identity(login);
+
+    if (identity.len == 0)
+        lua_pushnil(lua);
+    else
+        l_values_push(lua, CODEC_MSGPACK, identity, "cookie");
+}
 
 static int l_hello_index(lua_State *lua)
 {
@@ -228,6 +240,9 @@ static int l_hello_index(lua_State *lua)
         break;
     case FIELD_TRANSPORT:
         l_facts_push_transport(lua, hearing->question->transport);
+        break;
+    case FIELD_COOKIE:
+        push_identity(lua, hearing->login);
         break;
     case FIELD_HELLO:
     case FIELD_AGENT:

@@ -56,6 +56,7 @@ struct transport {
     const char *protocol;      /* "wamp.2.json"; a literal */
     const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
     const char *cookie;        /* value of the tracking cookie, or NULL */
+    uint32_t cookie_max_age_s; /* how long the client keeps it */
     struct transport_tls *tls; /* NULL: no TLS; whoever needs it longer holds it */
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
 };
