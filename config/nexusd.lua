@@ -51,6 +51,8 @@ return {
         --         cert = nil,
         --         -- private key of the certificate, PEM
         --         key = nil,
+        --         -- OCSP response about the certificate, DER, kept fresh by a program of yours: shown to clients that ask; not set: none
+        --         ocsp = nil,
         --         -- others for clients that ask for a server by name; not set: none
         --         certificates = {
         --             {
@@ -60,6 +62,8 @@ return {
         --                 cert = nil,
         --                 -- private key of the certificate, PEM
         --                 key = nil,
+        --                 -- OCSP response about the certificate, DER; not set: none
+        --                 ocsp = nil,
         --             },
         --         },
         --         -- the oldest version of TLS that is spoken

@@ -40,6 +40,10 @@ static const struct config_option certificate_rows[] = {
      .is_required = true,
      .offset = offsetof(struct tls_certificate, key),
      .words = "private key of the certificate, PEM"},
+    {.name = "ocsp",
+     .type = OPTION_FILE,
+     .offset = offsetof(struct tls_certificate, ocsp),
+     .words = "OCSP response about the certificate, DER; not set: none"},
 };
 static const struct section certificate_section = SECTION_OF(certificate_rows);
 
@@ -56,6 +60,12 @@ static const struct config_option tls_rows[] = {
      .is_required = true,
      .offset = AT(net.tls_key),
      .words = "private key of the certificate, PEM"},
+    {.name = "ocsp",
+     .type = OPTION_FILE,
+     .offset = AT(net.tls_ocsp),
+     .words =
+         "OCSP response about the certificate, DER, kept fresh by a program of yours: shown to "
+         "clients that ask; not set: none"},
     {.name = "certificates",
      .type = OPTION_TABLES,
      .max = 10000,

@@ -36,6 +36,7 @@ enum tls_client { TLS_CLIENT_NONE, TLS_CLIENT_OPTIONAL, TLS_CLIENT_REQUIRED };
  * with one label more. */
 struct tls_certificate {
     const char *host, *cert, *key;
+    const char *ocsp; /* DER file, see tls_ocsp; or NULL */
 };
 
 /* Where HTTP proxies say who is behind them. */
@@ -59,6 +60,8 @@ struct listener_options {
     unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
     enum tls_mode tls;
     const char *tls_cert, *tls_key;                 /* PEM files */
+    const char *tls_ocsp; /* DER file: what the issuer says of the certificate, shown to clients that
+                             ask; NULL: nothing is */
     const struct tls_certificate *tls_certificates; /* instead of these two, by name */
     size_t tls_certificate_count;
     bool is_tls13_only, is_tls12_only;

@@ -302,6 +302,10 @@ void tls_set_rules(SSL_CTX *ctx, const struct listener_options *options);
 /* tls_files.c: what handshakes show from now on. */
 void tls_files_use(struct side *side, struct tls_files *files);
 
+/* tls_ocsp.c: reads a response about the certificate of the context and shows it from then on to
+ * clients that ask, as long as it is fresh. 0, or ERR_TLS with words. */
+int tls_staple(SSL_CTX *ctx, const char *file, char *words, size_t words_len) MUST_CHECK;
+
 /* tls_facts.c: of a connection whose handshake is complete; held once. */
 struct transport_tls *tls_facts(SSL *ssl);
 void tls_say_goodbye(struct lws *wsi);

@@ -64,6 +64,8 @@ static int load(SSL_CTX *ctx, const struct listener_options *options,
 {
     int err = load_pair(ctx, pair->cert, pair->key, words, words_len);
 
+    if (err == 0 && pair->ocsp != NULL)
+        err = tls_staple(ctx, pair->ocsp, words, words_len);
     if (err == 0)
         err = tls_check_rules(ctx, options, words, words_len);
     if (err == 0)
@@ -92,7 +94,8 @@ static SSL_CTX *load_ctx(const struct listener_options *options, const struct tl
 static bool load_all(struct tls_files *files, const struct listener_options *options, char *words,
                      size_t words_len)
 {
-    const struct tls_certificate pair = {NULL, options->tls_cert, options->tls_key};
+    const struct tls_certificate pair = {NULL, options->tls_cert, options->tls_key,
+                                         options->tls_ocsp};
 
     files->ctx = load_ctx(options, &pair, words, words_len);
     if (files->ctx == NULL)
