@@ -8,6 +8,7 @@
 #include "base/distance.h"
 #include "base/mem.h"
 #include "daemon/exit_code.h"
+#include "daemon/passwd.h"
 #include "daemon/policies.h"
 #include "daemon/testing.h"
 
@@ -33,6 +34,22 @@ static const struct command commands[] = {
         .words = "run the specs of a policy, which are in its folder spec, and end",
         .flags = testing_flags,
         .run = testing_run,
+    },
+    {
+        .name = "passwd",
+        .arguments = "",
+        .words = "make the record of a user for a method of logging in",
+        .more = passwd_more,
+        .flags = passwd_flags,
+        .run = passwd_run,
+    },
+    {
+        .name = "keygen",
+        .arguments = "",
+        .words = "make a pair of keys for cryptosign",
+        .more = keygen_more,
+        .flags = keygen_flags,
+        .run = keygen_run,
     },
 };
 
