@@ -341,6 +341,9 @@ return {
     -- how long sessions may take to say goodbye when nexusd is stopped
     -- shutdown_grace = "4s",
 
+    -- how often files of tls are looked at, to read those that have changed; 0: never
+    -- certificate_check = "2s",
+
     -- how the router calls itself in WELCOME; "": not at all
     -- agent = "nexus-0.1.0",
 

@@ -54,7 +54,8 @@ struct config {
     bool is_log_json;
     const char *log_file;   /* NULL: standard error */
     const char *audit_file; /* NULL: there is none */
-    struct arena arena;     /* owns all of it */
+    uint32_t certificate_check_ms;
+    struct arena arena; /* owns all of it */
 };
 
 /* Reads a file: Lua, or the layout of the Go router nexus when it ends in .json. NULL, with

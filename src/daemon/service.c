@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "daemon/exit_code.h"
 #include "daemon/port_probe.h"
+#include "daemon/tls_watch.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -65,6 +66,7 @@ static void on_stop(struct service *service, int number)
 static void on_reload(struct service *service)
 {
     bool has_tls = false;
+    char words[512];
 
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
@@ -74,7 +76,19 @@ static void on_reload(struct service *service)
     audit_reopen();
     pthread_mutex_lock(&service->lock);
     if (has_tls && service->router != NULL)
-        router_reload_tls(service->router);
+        (void)router_reload_tls(service->router, "SIGHUP", words, sizeof(words));
+    pthread_mutex_unlock(&service->lock);
+}
+
+/* Files of certificates are other ones than before. */
+static void on_certificates(void *ctx)
+{
+    struct service *service = ctx;
+    char words[512];
+
+    pthread_mutex_lock(&service->lock);
+    if (service->router != NULL && !service->is_stopping)
+        (void)router_reload_tls(service->router, "file", words, sizeof(words));
     pthread_mutex_unlock(&service->lock);
 }
 
@@ -234,11 +248,13 @@ static int run_router(struct service *service, struct router *router)
     bool is_stopping = service->is_stopping;
     pthread_mutex_unlock(&service->lock);
 
+    struct tls_watch *watch = tls_watch_start(service->config, on_certificates, service);
     log_addresses(service, router);
     set_log(service, true);
     if (is_stopping)
         router_stop(router);
     int err = router_run(router);
+    tls_watch_stop(watch);
     set_log(service, false);
     if (err == ERR_IO)
         log_line(LOG_ERROR, "worker-failed", "cannot start the threads of all workers", NULL);

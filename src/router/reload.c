@@ -4,9 +4,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/audit.h"
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/router_priv.h"
+
+#include <stdio.h>
 
 void reload_init(struct router *router)
 {
@@ -22,7 +25,8 @@ void reload_fini(struct router *router)
     pthread_mutex_destroy(&router->tls_lock);
 }
 
-static bool reload(struct router *router, size_t index)
+/* Writes words when it fails, unless there are some already. */
+static bool reload(struct router *router, size_t index, char *first, size_t first_len)
 {
     char words[512];
     struct tls_files *files = net_load_tls(&router->options.listeners[index], words, sizeof words);
@@ -30,6 +34,8 @@ static bool reload(struct router *router, size_t index)
     if (files == NULL) {
         log_line(LOG_ERROR, "tls-not-reloaded", "new certificates are bad; the old ones stay",
                  "address", router->addresses[index], "error", words, NULL);
+        if (*first == '\0')
+            (void)snprintf(first, first_len, "%s", words);
         return false;
     }
     pthread_mutex_lock(&router->tls_lock);
@@ -41,14 +47,17 @@ static bool reload(struct router *router, size_t index)
     return true;
 }
 
-unsigned router_reload_tls(struct router *router)
+unsigned router_reload_tls(struct router *router, const char *by, char *words, size_t words_len)
 {
     unsigned count = 0;
 
+    *words = '\0';
+
     for (size_t i = 0; i < router->options.listener_count; i++) {
-        if (router->options.listeners[i].tls != TLS_OFF && reload(router, i))
+        if (router->options.listeners[i].tls != TLS_OFF && reload(router, i, words, words_len))
             count++;
     }
+    audit_reload("tls", NULL, NULL, by, *words == '\0' ? NULL : words);
     if (count == 0)
         return 0;
     atomic_fetch_add(&router->tls_turn, 1);

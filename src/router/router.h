@@ -134,8 +134,9 @@ void router_stop(struct router *router);
 
 /* Reads the files of all TLS listeners again. New connections see what is in them; those that are
  * open do not notice. A listener whose files are bad keeps what it has. Both is logged. How many
- * listeners have something new. From any thread, but not a signal handler. */
-unsigned router_reload_tls(struct router *router);
+ * listeners have something new; `words` gets what is wrong with the first that is bad, or "". `by`
+ * is for the audit log: by whose will. From any thread, but not a signal handler. */
+unsigned router_reload_tls(struct router *router, const char *by, char *words, size_t words_len);
 
 void router_free(struct router *router);
 
