@@ -13,6 +13,7 @@ local shared <const> = nexus.kv("shared", { scope = "router" })
 local limiter <const> = nexus.limiter{ name = "joins", rate = 0.001, burst = 3 }
 
 function policy.authenticate.ticket(hello)
+  if hello.authid == "error" then error("no") end
   return {
     authrole = "user", ticket = "t",
     extra = { own = joins:incr(hello.authid), all = shared:incr("all") },
@@ -20,6 +21,7 @@ function policy.authenticate.ticket(hello)
 end
 
 function policy.admit(session)
+  while session.authid == "loop" do end
   nexus.metrics.counter("admitted", { who = session.authid }):inc()
   if session.authid ~= "free" then
     local ok, after = limiter:take(session.authid)
@@ -151,6 +153,11 @@ describe("state of policies:", function()
     start()
     counts("alice")
     counts("bob", "realm2")
+    log_in("loop", "realm2"):expect { wamp.ABORT, wamp.including {},
+      "wamp.error.authentication_failed" }
+    local client = policies.connect(nexusd)
+    policies.hello(client, { authmethods = { "ticket" }, authid = "error" }, "realm2")
+    client:expect { wamp.ABORT, wamp.including {}, "wamp.error.authentication_failed" }
     local status, body, headers = nexusd:http("GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
       .. "Connection: close\r\n\r\n", 2)
     assert.equal(200, status)
@@ -165,6 +172,19 @@ describe("state of policies:", function()
     end
     assert.is_truthy(body:find('# TYPE admitted counter\nadmitted{realm="realm1",who="alice"} 1\n'
       .. 'admitted{realm="realm2",who="bob"} 1\n', 1, true))
+    for _, line in ipairs {
+      'nexus_lua_calls_total{realm="realm1",hook="authenticate"} 1',
+      'nexus_lua_calls_total{realm="realm1",hook="admit"} 1',
+      'nexus_lua_killed_total{realm="realm1",hook="admit"} 0',
+      'nexus_lua_seconds_count{realm="realm2",hook="admit"} 2',
+      'nexus_lua_errors_total{realm="realm2",hook="admit",kind="stretch"} 1',
+      'nexus_lua_killed_total{realm="realm2",hook="admit"} 1',
+      'nexus_lua_errors_total{realm="realm2",hook="authenticate",kind="error"} 1',
+      'nexus_lua_waiting{realm="realm1"} 0',
+    } do
+      assert.is_truthy(body:find("\n" .. line .. "\n", 1, true), line)
+    end
+    assert.is_true(tonumber(body:match('nexus_lua_memory_bytes{realm="realm1"} (%d+)')) > 10000)
     for line in body:gmatch("[^\n]+") do
       assert.is_truthy(line:match("^# %u+ [%w_]+") or line:match("^[%a_][%w_]*{[^}]*} [%d.e+-]+$")
         or line:match("^[%a_][%w_]* [%d.e+-]+$"), line)

@@ -72,6 +72,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     mind->guard = make_guard(mind);
     mind->state = open_state(definition->host.config, realm);
     mind->cookies = cookies_new(&mind->rng);
+    counts_init(&mind->counts, mind->state->metrics);
     policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
                              mind->state, say_again, realm);
     if (policy != NULL)

@@ -284,6 +284,7 @@ void fiber_start(struct fiber *fiber, struct version *version, const struct fibe
     list_append(&version->fibers, &fiber->of_version);
     version->refs++;
     fibers->count++;
+    counts_waiting(&version->mind->counts, fibers->count);
     fiber->clock.fire = on_clock;
     fiber->began_ns = uv_hrtime();
     set_end(fiber, wall_ms);

@@ -7,6 +7,8 @@
 #include "base/log.h"
 #include "base/mem.h"
 
+#include <uv.h>
+
 #include <stdio.h>
 
 #define SILENCE_MS 60000 /* between two lines with the same words */
@@ -43,6 +45,11 @@ void mind_complain(struct mind *mind, const char *hook, const char *message, con
 void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end,
                 const struct door_answer *answer)
 {
+    counts_waiting(&mind->counts, mind->fibers.count);
+    counts_memory(&mind->counts, vm_memory(fiber->version->policy->vm));
+    if (end != FIBER_CANCELED)
+        counts_run(&mind->counts, fiber->kind->hook, uv_hrtime() - fiber->began_ns,
+                   end == FIBER_FAILED ? answer : NULL);
     if (end == FIBER_FAILED && !fiber->kind->is_quiet)
         mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
 }

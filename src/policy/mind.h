@@ -13,6 +13,7 @@
 
 #include "base/map.h"
 #include "core/look.h"
+#include "policy/counts.h"
 #include "policy/derive.h"
 #include "policy/fiber.h"
 
@@ -77,6 +78,7 @@ struct mind {
     struct rng rng;
     struct host_config config;
     struct state *state; /* owned: what outlives the versions */
+    struct counts counts;
     bool is_stopped;
 
     struct {
