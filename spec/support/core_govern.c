@@ -5,6 +5,7 @@
 #include "core_govern.h"
 
 #include "core/record.h"
+#include "core/throttle.h"
 
 #include <lauxlib.h>
 
@@ -43,6 +44,79 @@ static const char *const *read_names(lua_State *L, int table, const char *key)
     return names;
 }
 
+static const char *text_field(lua_State *L, const char *key, const char *otherwise)
+{
+    const char *text;
+
+    lua_getfield(L, -1, key);
+    text = luaL_optstring(L, -1, otherwise); /* the table keeps it alive */
+    lua_pop(L, 1);
+    return text;
+}
+
+static double number_field(lua_State *L, const char *key)
+{
+    double number;
+
+    lua_getfield(L, -1, key);
+    number = luaL_optnumber(L, -1, 0);
+    lua_pop(L, 1);
+    return number;
+}
+
+static int choice_field(lua_State *L, const char *key, const char *const *choices)
+{
+    int which;
+
+    lua_getfield(L, -1, key);
+    which = luaL_checkoption(L, -1, choices[0], choices);
+    lua_pop(L, 1);
+    return which;
+}
+
+/* The limit on top of the stack. */
+static void read_limit(lua_State *L, struct limit_options *limit)
+{
+    static const char *const actions[] = {
+        [LIMIT_CALL] = "call",           [LIMIT_REGISTER] = "register", [LIMIT_PUBLISH] = "publish",
+        [LIMIT_SUBSCRIBE] = "subscribe", [LIMIT_JOIN] = "join",         [LIMIT_SESSION] = "session",
+        [LIMIT_ACTION_COUNT] = NULL};
+    static const char *const overs[] = {[LIMIT_DENY] = "deny",
+                                        [LIMIT_WAIT] = "wait",
+                                        [LIMIT_CLOSE] = "close",
+                                        [LIMIT_REPLACE_OLDEST] = "replace_oldest",
+                                        NULL};
+    struct rules_error error;
+
+    *limit = (struct limit_options){.action = (enum limit_action)choice_field(L, "action", actions),
+                                    .role = text_field(L, "role", NULL),
+                                    .uri = text_field(L, "uri", NULL),
+                                    .per = text_field(L, "per", NULL),
+                                    .rate = number_field(L, "rate"),
+                                    .burst = (uint32_t)number_field(L, "burst"),
+                                    .max = (uint32_t)number_field(L, "max"),
+                                    .over = (enum limit_over)choice_field(L, "over", overs)};
+    if (limit_check(limit, &error) < 0)
+        luaL_error(L, "limits: %s", error.words);
+}
+
+/* Leaves its memory on the stack. */
+static void read_limits(lua_State *L, int table, struct core_options *options)
+{
+    struct limit_options *limits;
+
+    if (lua_getfield(L, table, "limits") == LUA_TNIL)
+        return;
+    options->limit_count = (size_t)luaL_len(L, -1);
+    limits = lua_newuserdatauv(L, (options->limit_count + 1) * sizeof *limits, 0);
+    for (size_t i = 0; i < options->limit_count; i++) {
+        lua_geti(L, -2, (lua_Integer)i + 1);
+        read_limit(L, &limits[i]);
+        lua_pop(L, 1);
+    }
+    options->limits = limits;
+}
+
 void core_govern_read(lua_State *L, int table, struct core_options *options)
 {
     options->intercepts = read_intercepts(L, table);
@@ -51,6 +125,7 @@ void core_govern_read(lua_State *L, int table, struct core_options *options)
     lua_getfield(L, table, "asks_filter");
     options->asks_filter = lua_toboolean(L, -1);
     lua_pop(L, 1);
+    read_limits(L, table, options);
 }
 
 /* ---- what is seen ---- */

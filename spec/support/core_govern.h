@@ -9,8 +9,9 @@
 
 #include <lua.h>
 
-/* The field `expose`, a list of names, into options->expose. Leaves the memory of the list on the
- * stack. */
+/* The fields `expose`, a list of names, and `limits`, a list of
+ *   { action = "call", per = "authid", rate = 0.5, burst = 2, over = "wait", role = , uri = , max = }
+ * into the options. Leaves their memory on the stack. */
 void core_govern_read(lua_State *L, int table, struct core_options *options);
 
 /* Pushes a table of what is seen of a session; details and vars are encoded texts in it. */

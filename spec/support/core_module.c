@@ -286,6 +286,7 @@ static void read_options(lua_State *L, struct core_options *options)
     options->roles = read_roles(L, options->roles);
     options->role_check = bool_field(L, 1, "role_check", options->role_check);
     options->max_kept_nodes = number_field(L, 1, "max_kept_nodes", options->max_kept_nodes);
+    options->max_buckets = number_field(L, 1, "max_buckets", options->max_buckets);
     options->tells_left = bool_field(L, 1, "tells_left", false);
     read_call_options(L, options);
     read_meta_options(L, options);
@@ -339,6 +340,7 @@ static int router_new(lua_State *L)
 static void peer_free(struct peer *peer)
 {
     mem_free((void *)(uintptr_t)peer->transport.default_realm);
+    mem_free((void *)(uintptr_t)peer->transport.peer);
     mem_free((void *)(uintptr_t)peer->transport.cookie);
     mem_free(peer);
 }
@@ -370,7 +372,7 @@ static int router_open(lua_State *L)
 {
     struct router *r = router_arg(L);
     struct peer *peer;
-    const char *realm, *cookie;
+    const char *realm, *cookie, *address;
     bool is_trusted;
     enum codec codec;
 
@@ -378,6 +380,7 @@ static int router_open(lua_State *L)
     codec = codec_of(L, text_field(L, 2, "codec", "json"));
     realm = text_field(L, 2, "default_realm", NULL);
     cookie = text_field(L, 2, "cookie", NULL);
+    address = text_field(L, 2, "address", "local");
     is_trusted = bool_field(L, 2, "is_trusted", false);
     peer = mem_zero(1, sizeof *peer);
     peer->transport.type = TRANSPORT_LOCAL;
@@ -385,7 +388,7 @@ static int router_open(lua_State *L)
     peer->transport.is_trusted = is_trusted;
     peer->transport.send_max = number_field(L, 2, "send_max", UINT32_MAX);
     peer->transport.protocol = "wamp.2.local";
-    peer->transport.peer = "local";
+    peer->transport.peer = mem_copy(address, strlen(address));
     if (realm != NULL)
         peer->transport.default_realm = mem_copy(realm, strlen(realm));
     if (cookie != NULL)
@@ -646,9 +649,9 @@ static int router_renew(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     core_defaults(&options);
+    core_govern_read(L, 2, &options);
     r->rules = core_ask_rules(L, 2);
     options.rules = r->rules;
-    core_govern_read(L, 2, &options);
     step(r,
          &(struct event){.type = EV_RULES,
                          .renewal = &(struct renewal){
@@ -856,6 +859,7 @@ static int router_counters(lua_State *L)
         {"dropped", c->dropped},
         {"oversized", c->oversized},
         {"revoked", c->revoked},
+        {"limited", c->limited},
         {"kept", c->kept},
         {"kept_used", c->kept_used},
     };

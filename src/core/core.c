@@ -37,6 +37,7 @@ void core_defaults(struct core_options *options)
         .auth_timeout_ms = DEFAULT_AUTH_TIMEOUT_MS,
         .max_joining = DEFAULT_MAX_JOINING,
         .max_kept_nodes = DEFAULT_MAX_KEPT_NODES,
+        .max_buckets = DEFAULT_MAX_BUCKETS,
         .roles = ROUTER_BROKER | ROUTER_DEALER,
         .reserved_prefixes = default_reserved,
         .history_max_result = DEFAULT_HISTORY_MAX_RESULT,
@@ -134,8 +135,11 @@ struct core *core_new(const struct core_options *options)
     recheck_init(core);
     kept_init(core);
     late_init(core);
+    throttle_init(core);
     deadlines_init(&core->deadlines);
     arena_init(&core->scratch);
+    throttle_renew(core, options->limits, options->limit_count);
+    core->options.limits = NULL;
     return core;
 }
 
@@ -173,6 +177,7 @@ void core_free(struct core *core)
     recheck_fini(core);
     kept_fini(core);
     late_fini(core);
+    throttle_fini(core);
     losses_fini(core);
     broker_fini(core);
     dealer_fini(core);
@@ -245,6 +250,9 @@ static void run_deadlines(struct core *core)
             break;
         case TIMER_RECHECK:
             recheck_on_timer(core);
+            break;
+        case TIMER_PAUSE:
+            park_resume(core, container_of(timer, struct session, pause));
             break;
         }
     }
@@ -435,6 +443,7 @@ void core_check(const struct core *core)
         trusted += session->is_trusted && session->state == SESSION_ESTABLISHED;
         joining += session->state == SESSION_AUTHENTICATING;
         timers += deadline_is_set(&session->timer.deadline);
+        timers += deadline_is_set(&session->pause.deadline);
     }
     for (i = 0; map_next(&core->questions, &i) != NULL;)
         questions++;
@@ -443,6 +452,7 @@ void core_check(const struct core *core)
     CHECK(trusted == core->trusted_count);
     kept_check(core);
     CHECK(late == core->late.asks.count);
+    throttle_check(core);
     broker_check(core);
     dealer_check(core);
     core->store.ops->check(core->store.store);

@@ -33,6 +33,38 @@ struct id_keeper {
 /* What kill_by_authid and kill_by_authrole answer: a list and a count; both counts; both lists. */
 enum kill_results { KILL_RESULTS_STANDARD, KILL_RESULTS_COUNT, KILL_RESULTS_LIST };
 
+/* What a limit is for; the first four are those of rules. */
+enum limit_action {
+    LIMIT_CALL = RULE_CALL,
+    LIMIT_REGISTER = RULE_REGISTER,
+    LIMIT_PUBLISH = RULE_PUBLISH,
+    LIMIT_SUBSCRIBE = RULE_SUBSCRIBE,
+    LIMIT_JOIN,    /* a HELLO, or when it is not known before, a session that is let in */
+    LIMIT_SESSION, /* how many there are */
+    LIMIT_ACTION_COUNT
+};
+
+/* What happens to what is too much. */
+enum limit_over {
+    LIMIT_DENY,           /* ERROR, or ABORT: nexus.error.rate_limited */
+    LIMIT_WAIT,           /* the request and all after it wait until it is time */
+    LIMIT_CLOSE,          /* the session is ended */
+    LIMIT_REPLACE_OLDEST, /* LIMIT_SESSION: the one that has been there longest is ended */
+};
+
+/* A limit of a policy; see throttle.h, and limit_check there for what goes with what. */
+struct limit_options {
+    enum limit_action action;
+    const char *role; /* authrole of those it is for; NULL: all */
+    const char *uri;  /* a pattern as in rules, for the URI or pattern of a request; NULL: all */
+    const char *per;  /* "session", "authid", "authrole", "ip", "realm" or an attribute: who is
+                         equal in that is counted together, and so are those who have none */
+    double rate;      /* tokens a second */
+    uint32_t burst;   /* that a bucket has room for; 0: those of a second, at least one */
+    uint32_t max;     /* LIMIT_SESSION */
+    enum limit_over over;
+};
+
 /* Event history of one pattern: its subscription exists as long as the realm does. */
 struct history_options {
     const char *uri; /* copied */
@@ -70,16 +102,19 @@ struct core_options {
     const char *const *expose;      /* attributes that the meta API shows besides the standard
                                        ones; NULL-terminated; NULL: all; copied */
     bool tells_left;                /* ACT_LEFT for each session that ends */
-    uint32_t max_kept_nodes;        /* of the trees of kept decisions; see kept.h */
-    bool asks_filter;               /* who gets an event that somebody hears is asked about */
-    const char *const *filterable;  /* attributes that clients may filter by, besides authid and
+    const struct limit_options *limits; /* limit_count of them; used up by core_new */
+    size_t limit_count;
+    uint32_t max_buckets;          /* of limits */
+    uint32_t max_kept_nodes;       /* of the trees of kept decisions; see kept.h */
+    bool asks_filter;              /* who gets an event that somebody hears is asked about */
+    const char *const *filterable; /* attributes that clients may filter by, besides authid and
                                        authrole; NULL-terminated; NULL: all; copied */
-    bool asks_join;                 /* who comes in is decided by answers to ACT_ASK */
-    unsigned intercepts;            /* bit set of enum intercept: these messages are asked about */
-    uint32_t auth_timeout_ms;       /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
-    uint32_t max_joining;           /* sessions that are being opened at one time */
-    unsigned roles;                 /* bit set of enum router_role */
-    bool role_check;                /* requests of a role that HELLO did not name: violations */
+    bool asks_join;                /* who comes in is decided by answers to ACT_ASK */
+    unsigned intercepts;           /* bit set of enum intercept: these messages are asked about */
+    uint32_t auth_timeout_ms;      /* HELLO -> CHALLENGE, CHALLENGE -> AUTHENTICATE -> WELCOME */
+    uint32_t max_joining;          /* sessions that are being opened at one time */
+    unsigned roles;                /* bit set of enum router_role */
+    bool role_check;               /* requests of a role that HELLO did not name: violations */
     const char *const *reserved_prefixes; /* NULL-terminated, without dot; copied */
     bool anonymous_admin;       /* anonymous sessions may kill, remove and modify others */
     bool meta_strict;           /* session details: the standard attributes only */
@@ -133,6 +168,7 @@ struct core_counters {
     uint64_t unretained;         /* events with the option retain for which there was no room */
     uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
+    uint64_t limited;   /* what was too much for a limit; what waits counts each time */
     uint64_t kept, kept_used; /* answers that are kept, now; how often one was of use */
     uint64_t revoked;         /* what sessions held and other rules did not allow */
 };

@@ -16,6 +16,7 @@
 #include "core/recheck.h"
 #include "core/reflection.h"
 #include "core/session.h"
+#include "core/throttle.h"
 
 struct core {
     struct core_options options; /* strings owned */
@@ -32,6 +33,7 @@ struct core {
     struct late_asks late;
     struct recheck recheck;
     struct kept kept;
+    struct throttle throttle;
     struct slice *reserved; /* owned array; the strings are those of options */
     size_t reserved_count;
     uint64_t reserved_first[4]; /* bit set of the octets that they begin with */

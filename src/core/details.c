@@ -312,5 +312,7 @@ int details_modify(struct core *core, struct session *session, enum codec codec,
     }
     set_details(core, session, &e);
     kept_forget_session(core, session);
+    if (throttle_is_for(&core->throttle, LIMIT_SESSION))
+        throttle_count(core, session);
     return 0;
 }

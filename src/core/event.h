@@ -31,7 +31,7 @@ enum event_type {
 };
 
 /* EV_RULES. Of the options those count that a policy makes: rules (borrowed from now on; the old
- * ones are not needed after the step), intercepts, expose, asks_filter and filterable. */
+ * ones are not needed after the step), intercepts, limits, expose, asks_filter and filterable. */
 struct renewal {
     const struct core_options *options;
     bool rechecks; /* what sessions hold is judged again */

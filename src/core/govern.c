@@ -56,6 +56,7 @@ void govern_renew(struct core *core, const struct renewal *renewal)
 
     take_options(core, renewal->options);
     kept_clear(core);
+    throttle_renew(core, renewal->options->limits, renewal->options->limit_count);
     while ((at = map_next(&core->by_id, &i)) != NULL) {
         struct session *session = at->value;
 

@@ -15,6 +15,8 @@
 #include "core/send.h"
 #include "wire/errors.h"
 
+#include <stdio.h>
+
 /* What is needed until WELCOME. */
 struct joining {
     struct msg hello;            /* its slices point into `bytes` */
@@ -123,7 +125,8 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
                                 .codec = transport->codec,
                                 .send_max = transport->send_max,
                                 .is_trusted = transport->is_trusted,
-                                .timer = {.kind = TIMER_SESSION}};
+                                .timer = {.kind = TIMER_SESSION},
+                                .pause = {.kind = TIMER_PAUSE}};
     list_init(&session->members);
     list_init(&session->callees);
     list_init(&session->calls);
@@ -133,6 +136,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
     list_init(&session->reviews);
     list_init(&session->late);
     list_init(&session->rechecking);
+    list_init(&session->seats);
     map_put(&core->by_peer, session->peer, 0, session);
     return session;
 }
@@ -155,9 +159,22 @@ static uint64_t delay_until(const struct core *core, uint64_t wall)
     return wall > core->wall ? wall - core->wall : 0;
 }
 
-static void establish(struct core *core, struct session *session, const struct hello *hello,
-                      enum codec hello_codec, const struct transport *transport,
-                      const struct decision *decision)
+/* What a limit of the policy says, for people. */
+static const char *words_of(struct core *core, const struct throttled *throttled)
+{
+    char words[MAX_QUOTED_LEN];
+
+    if (throttled->delay_ms == 0)
+        return "there are as many sessions of this kind as there may be";
+    (void)snprintf(words, sizeof words, "too many sessions at this time; retry after %.3f s",
+                   (double)throttled->delay_ms / 1000);
+    return core_remember(core, slice_of(words));
+}
+
+/* Opens the session, unless there are too many: then returns why, in words. */
+static const char *establish(struct core *core, struct session *session, const struct hello *hello,
+                             enum codec hello_codec, const struct transport *transport,
+                             const struct decision *decision)
 {
     struct welcome welcome = {.session = session->id,
                               .agent = slice_of(core->options.agent),
@@ -171,8 +188,8 @@ static void establish(struct core *core, struct session *session, const struct h
                               .authextra = decision->extra,
                               .roles = core->options.roles,
                               .when = features_given(core)};
+    struct throttled throttled;
 
-    session->state = SESSION_ESTABLISHED;
     session->features = hello->features;
     session->roles = (uint8_t)hello->roles;
     session->is_admin = decision->is_admin;
@@ -180,10 +197,14 @@ static void establish(struct core *core, struct session *session, const struct h
     session->joined = core->wall;
     session->rule_role = permit_role(core, decision->authrole);
     details_init(core, session, &welcome, hello, hello_codec, transport, decision);
+    if (!throttle_admit(core, session, &throttled))
+        return words_of(core, &throttled);
+    session->state = SESSION_ESTABLISHED;
     map_put(&core->by_id, session->id, 0, session);
     core->counters.sessions++;
     core->trusted_count += session->is_trusted;
-    core->counters.joins++;
+    session->number = ++core->counters.joins;
+    throttle_count(core, session);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     if (decision->expires != 0)
         deadlines_set(&core->deadlines, &session->timer.deadline,
@@ -192,6 +213,7 @@ static void establish(struct core *core, struct session *session, const struct h
     outbox_joined(core->out, session->peer, session->id);
     notice_joined(core, session);
     meta_on_join(core, session);
+    return NULL;
 }
 
 /* ---- questions ---- */
@@ -337,6 +359,19 @@ static struct slice or_else(struct slice text, struct slice otherwise)
     return text.len == 0 ? otherwise : text;
 }
 
+static void open_at_once(struct core *core, const struct event *ev, const struct hello *hello,
+                         const struct decision *decision)
+{
+    struct session *session = session_new(core, ev->peer, fresh_session_id(core), ev->transport);
+    const char *words = establish(core, session, hello, ev->msg->codec, ev->transport, decision);
+
+    if (words == NULL)
+        return;
+    refuse(core, ev, NEXUS_RATE_LIMITED, words);
+    give_id_back(core, session->id);
+    session_free(core, session);
+}
+
 /* The router's own code is who it says it is, also where others are asked about. */
 static void welcome_trusted(struct core *core, const struct event *ev, const struct hello *hello)
 {
@@ -348,8 +383,7 @@ static void welcome_trusted(struct core *core, const struct event *ev, const str
                                 .is_admin = true};
 
     CHECK(is_sound(&decision));
-    establish(core, session_new(core, ev->peer, fresh_session_id(core), ev->transport), hello,
-              ev->msg->codec, ev->transport, &decision);
+    open_at_once(core, ev, hello, &decision);
 }
 
 void join_begin(struct core *core, const struct event *ev)
@@ -357,6 +391,7 @@ void join_begin(struct core *core, const struct event *ev)
     struct hello hello;
     struct fault fault;
     const char *words = NULL, *reason = NULL;
+    struct throttled throttled;
 
     if (hello_read(&hello, ev->msg, &core->scratch, &fault) < 0) {
         reason = fault.uri;
@@ -367,6 +402,9 @@ void join_begin(struct core *core, const struct event *ev)
     } else if (is_full(core)) {
         reason = WAMP_NOT_AUTHORIZED;
         words = "the realm has as many sessions as it may (max_sessions)";
+    } else if (!throttle_hello(core, ev->transport, &throttled)) {
+        reason = NEXUS_RATE_LIMITED;
+        words = words_of(core, &throttled);
     } else if (core->options.asks_join) {
         ask(core, ev);
         return;
@@ -377,13 +415,12 @@ void join_begin(struct core *core, const struct event *ev)
         refuse(core, ev, reason, words);
         return;
     }
-    establish(core, session_new(core, ev->peer, fresh_session_id(core), ev->transport), &hello,
-              ev->msg->codec, ev->transport,
-              &(struct decision){.authrole = slice_of(core->options.anonymous_role),
-                                 .authmethod = SLICE("anonymous"),
-                                 .authprovider = SLICE("static"),
-                                 .trustlevel = (int64_t)core->options.trustlevel - 1,
-                                 .is_admin = core->options.anonymous_admin});
+    open_at_once(core, ev, &hello,
+                 &(struct decision){.authrole = slice_of(core->options.anonymous_role),
+                                    .authmethod = SLICE("anonymous"),
+                                    .authprovider = SLICE("static"),
+                                    .trustlevel = (int64_t)core->options.trustlevel - 1,
+                                    .is_admin = core->options.anonymous_admin});
 }
 
 /* ---- AUTHENTICATE ---- */
@@ -440,6 +477,7 @@ static void accept(struct core *core, struct session *session, const struct deci
     struct joining *joining = session->joining;
     struct hello hello;
     struct fault fault;
+    const char *words;
 
     if (is_full(core)) {
         join_abort(core, session, WAMP_NOT_AUTHORIZED,
@@ -454,8 +492,11 @@ static void accept(struct core *core, struct session *session, const struct deci
         join_abort(core, session, WAMP_NO_SUCH_ROLE, "the realm has no such role");
         return;
     }
-    establish(core, session, &hello, joining->hello.codec, joining->transport, decision);
-    joining_free(core, session);
+    words = establish(core, session, &hello, joining->hello.codec, joining->transport, decision);
+    if (words == NULL)
+        joining_free(core, session);
+    else
+        join_abort(core, session, NEXUS_RATE_LIMITED, words);
 }
 
 void join_decide(struct core *core, struct session *session, const struct decision *decision)

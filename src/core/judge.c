@@ -44,6 +44,59 @@ static void turn_down(struct core *core, struct session *session, const struct m
         send_error(core, session, msg->type, msg->id, reason, words);
 }
 
+/* When it may be done again is an argument of the ERROR. */
+static void deny_for_now(struct core *core, struct session *session, const struct msg *msg,
+                         const struct options *options, uint64_t delay_ms)
+{
+    struct decision decision = {.reason = NEXUS_RATE_LIMITED,
+                                .words = "too many requests of this kind",
+                                .codec = CODEC_MSGPACK};
+    struct encoder e;
+    struct blob *kwargs;
+
+    notice_denied(core, session, action_of(msg->type), options->match, msg->text, decision.reason,
+                  decision.words, NULL);
+    if (msg->type == MSG_CALL)
+        calls_expect_late(core, session, msg, options->progress);
+    if (msg->type == MSG_PUBLISH && !options->acknowledge)
+        return;
+    encode_start(&e, decision.codec, 32);
+    encode_map(&e, 1);
+    encode_text(&e, SLICE("retry_after"));
+    encode_float(&e, (double)delay_ms / 1000);
+    encode_end(&e);
+    kwargs = encode_finish(&e);
+    decision.kwargs = blob_slice(kwargs);
+    send_denial(core, session, msg->type, msg->id, &decision);
+    blob_drop(kwargs);
+}
+
+/* True when a limit stops it, for now or for good. */
+static bool is_stopped(struct core *core, struct session *session, const struct msg *msg,
+                       const struct options *options)
+{
+    enum limit_action action = (enum limit_action)action_of(msg->type);
+    struct throttled throttled;
+
+    if (LIKELY(!throttle_is_for(&core->throttle, action)) ||
+        throttle_request(core, session, action, msg->text, &throttled))
+        return false;
+    switch (throttled.over) {
+    case LIMIT_WAIT:
+        park_pause(core, session, msg, throttled.delay_ms);
+        break;
+    case LIMIT_DENY:
+        deny_for_now(core, session, msg, options, throttled.delay_ms);
+        break;
+    case LIMIT_CLOSE:
+    case LIMIT_REPLACE_OLDEST: /* not for requests */
+        notice_killed(core, session, NULL, (struct slice){0}, NEXUS_RATE_LIMITED);
+        session_shut_down(core, session, NEXUS_RATE_LIMITED, SLICE("too many requests"));
+        break;
+    }
+    return true;
+}
+
 bool judge_request(struct core *core, struct session *session, const struct msg *msg,
                    struct options *options)
 {
@@ -53,6 +106,10 @@ bool judge_request(struct core *core, struct session *session, const struct msg 
     unsigned needs;
 
     if (!is_judged(core, action, msg, options))
+        return true;
+    if (is_stopped(core, session, msg, options))
+        return false;
+    if (!needs_are_possible(core, session))
         return true;
     effect = permit_judge(core, session, action, options->match, msg->text, &options->grant);
     if (effect == RULE_ASK)

@@ -1,6 +1,6 @@
 /* judge.h -- whether a request of a session goes on at once, is turned down, or is asked about.
  *
- * The rules come first (permit.h), then what is kept of earlier answers (kept.h), then whoever
+ * Limits come first (throttle.h), for they keep work from what follows: the rules (permit.h), then what is kept of earlier answers (kept.h), then whoever
  * is asked (park.h), for what these left open and for all that else is needed (needs.h).
  *
  * WAMP: "Authorization".
@@ -20,7 +20,8 @@ bool judge_request(struct core *core, struct session *session, const struct msg 
 static inline bool judge_permits(struct core *core, struct session *session, const struct msg *msg,
                                  struct options *options)
 {
-    return !needs_are_possible(core, session) || judge_request(core, session, msg, options);
+    return (!needs_are_possible(core, session) && !core->throttle.limits_requests) ||
+           judge_request(core, session, msg, options);
 }
 
 #endif

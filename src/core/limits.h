@@ -79,6 +79,11 @@
 #define MAX_KEPT_LEN   8388608
 #define MAX_KEPT_READS 16
 
+/* Limits of a policy: tokens a second, and how long an empty bucket may take to be full. */
+#define MIN_LIMIT_RATE   1e-6
+#define MAX_LIMIT_RATE   1e6
+#define MAX_LIMIT_FILL_S 1e9
+
 /* What a policy keeps with a session. */
 #define MAX_VARS_LEN 16384
 
@@ -90,6 +95,7 @@
 
 #define DEFAULT_AUTH_TIMEOUT_MS 10000
 #define DEFAULT_MAX_KEPT_NODES  50000
+#define DEFAULT_MAX_BUCKETS     100000
 #define DEFAULT_MAX_JOINING     10000
 
 /* Chunks of input that a progressive call may have while it waits for a callee. */

@@ -46,7 +46,7 @@ enum passed { PASSED_OPTIONS(PASSED_ENUM) PASS_COUNT };
 struct filter_option {
     bool is_eligible;
     bool by_session;        /* `eligible`, `exclude`: session ids; else an attribute */
-    bool is_no_list;         /* some other value: a fault */
+    bool is_no_list;        /* some other value: a fault */
     struct slice attribute; /* "authid", "authrole", any other */
     struct slice values;    /* the encoded value */
 };

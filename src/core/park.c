@@ -104,6 +104,17 @@ void park_ask(struct core *core, struct session *session, const struct msg *msg,
     outbox_ask(core->out, session->peer, parked->question.id);
 }
 
+void park_pause(struct core *core, struct session *session, const struct msg *msg,
+                uint64_t delay_ms)
+{
+    struct parked *parked = parked_new(core, session, msg, 0);
+
+    list_remove(&parked->in_session);
+    list_prepend(&session->parked, &parked->in_session);
+    deadlines_set(&core->deadlines, &session->pause.deadline, core->now + delay_ms);
+    look_at_room(core, session);
+}
+
 static bool has_to_wait(enum msg_type type)
 {
     return type == MSG_PUBLISH || type == MSG_SUBSCRIBE || type == MSG_UNSUBSCRIBE ||
@@ -150,7 +161,8 @@ static void go_on(struct core *core, struct session *session)
     if (session->is_draining)
         return;
     session->is_draining = true;
-    while ((parked = first_of(session)) != NULL && parked->question.id == 0) {
+    while ((parked = first_of(session)) != NULL && parked->question.id == 0 &&
+           !deadline_is_set(&session->pause.deadline)) {
         unlink_parked(session, parked);
         core->came_at = parked->came_at;
         if (parked->is_canceled)
@@ -229,6 +241,11 @@ static bool is_late(const struct core *core, const struct session *session,
     return question->is_chunk && !calls_is_pending(core, session, question->msg->id);
 }
 
+void park_resume(struct core *core, struct session *session)
+{
+    go_on(core, session);
+}
+
 void park_decide(struct core *core, struct session *session, const struct decision *decision)
 {
     uint64_t peer = session->peer;
@@ -302,6 +319,7 @@ void park_forget(struct core *core, struct session *session)
             outbox_unask(core->out, session->peer, parked->question.id);
         parked_free(core, session, parked);
     }
+    deadlines_cancel(&core->deadlines, &session->pause.deadline);
     hold_set(core, session, HOLD_PARKED, false);
 }
 
@@ -320,7 +338,8 @@ void park_check(const struct core *core, const struct session *session)
     list_each (&session->parked, node, after) {
         const struct parked *parked = container_of(node, struct parked, in_session);
 
-        CHECK((parked->question.id != 0) == (count == 0));
+        CHECK((parked->question.id != 0) ==
+              (count == 0 && !deadline_is_set(&session->pause.deadline)));
         CHECK(parked->question.id == 0 ||
               map_get(&core->questions, parked->question.id, 0) == session);
         count++;

@@ -18,6 +18,14 @@
 void park_ask(struct core *core, struct session *session, const struct msg *msg,
               const struct question *about);
 
+/* The message waits for so long, and all after it behind it; then it is taken as if it had just come.
+ * It is copied. */
+void park_pause(struct core *core, struct session *session, const struct msg *msg,
+                uint64_t delay_ms);
+
+/* That time is over. */
+void park_resume(struct core *core, struct session *session);
+
 /* True when the message has to wait behind a question; it is kept then. */
 bool park_message(struct core *core, struct session *session, const struct msg *msg);
 

@@ -6,16 +6,9 @@
 
 #include "core/core_priv.h"
 
-/* Whose attributes a rule asks for. */
-struct subject {
-    const struct core *core;
-    const struct session *session;
-};
-
-/* A text under that name; not one of several in a list. */
-static struct slice attribute(void *ctx, struct slice name)
+struct slice permit_attribute(void *ctx, struct slice name)
 {
-    const struct subject *subject = ctx;
+    const struct permit_subject *subject = ctx;
     const struct session *session = subject->session;
     uint32_t key = intern_find_text(&subject->core->intern, name);
     struct slice found = {0};
@@ -35,7 +28,7 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
                               enum rule_action action, enum match match, struct slice uri,
                               struct grant *grant)
 {
-    struct subject subject = {core, session};
+    struct permit_subject subject = {core, session};
     struct rules_verdict verdict;
     const struct rule *rule;
 
@@ -49,7 +42,7 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
                                               .action = action,
                                               .match = match,
                                               .uri = uri,
-                                              .attribute = attribute,
+                                              .attribute = permit_attribute,
                                               .ctx = &subject},
                      &verdict) != RULE_ALLOW)
         return verdict.effect;

@@ -16,6 +16,14 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
                               enum rule_action action, enum match match, struct slice uri,
                               struct grant *grant);
 
+/* Whose attributes a pattern asks for; and the text of one, that is not one of several in a list. */
+struct permit_subject {
+    const struct core *core;
+    const struct session *session;
+};
+
+struct slice permit_attribute(void *subject, struct slice name);
+
 /* The role of a session by name; RULE_NO_ROLE when the realm has no such role. */
 uint32_t permit_role(const struct core *core, struct slice authrole);
 

@@ -29,6 +29,7 @@ void session_free(struct core *core, struct session *session)
 {
     details_fini(core, session);
     mem_free((void *)(uintptr_t)session->vars.data);
+    intern_drop(&core->intern, session->address);
     mem_free(session->finished);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);
@@ -46,6 +47,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
     testament_forget(session);
     park_forget(core, session);
     list_remove(&session->rechecking);
+    throttle_leave(core, session);
     broker_leave(core, session);
     calls_withdraw(core, session);
     dealer_leave(core, session);
@@ -234,11 +236,19 @@ static void on_chunk(struct core *core, struct session *session, const struct ms
                  &(struct question){.needs = needs, .action = RULE_CALL, .is_chunk = true});
 }
 
+/* A request that has to wait for its time comes once more, with the same id. */
+static void put_back_id(struct session *session, uint64_t watermark)
+{
+    if (deadline_is_set(&session->pause.deadline))
+        session->watermark = watermark;
+}
+
 static int on_call(struct core *core, struct session *session, const struct msg *msg,
                    struct fault *fault)
 {
     struct options options;
     enum call_id id = calls_judge_id(core, session, msg, fault);
+    uint64_t watermark = session->watermark;
     int err;
 
     if (id == CALL_ID_VIOLATION)
@@ -255,9 +265,13 @@ static int on_call(struct core *core, struct session *session, const struct msg 
     err = check_ppt(core, session, msg, &options, fault);
     if (err == 0)
         err = check_progress(core, session, msg, &options, fault);
-    if (err == 0 && judge_permits(core, session, msg, &options))
+    if (err != 0)
+        return err;
+    if (judge_permits(core, session, msg, &options))
         calls_call(core, session, msg, &options);
-    return err;
+    else
+        put_back_id(session, watermark);
+    return 0;
 }
 
 /* A way to choose callees that we do not know. */
@@ -278,6 +292,7 @@ static int on_request(struct core *core, struct session *session, const struct m
                       struct fault *fault)
 {
     struct options options;
+    uint64_t watermark = session->watermark;
     int err = check_request_id(core, session, msg, fault);
 
     if (err == 0)
@@ -294,6 +309,8 @@ static int on_request(struct core *core, struct session *session, const struct m
         dealer_unregister(core, session, msg);
     else if (judge_permits(core, session, msg, &options))
         perform(core, session, msg, &options);
+    else
+        put_back_id(session, watermark);
     return 0;
 }
 

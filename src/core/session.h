@@ -26,7 +26,7 @@ struct options;
 enum session_state { SESSION_AUTHENTICATING, SESSION_ESTABLISHED, SESSION_SHUTTING_DOWN };
 
 /* A deadline of the core, and what it belongs to. */
-enum timer_kind { TIMER_SESSION, TIMER_CALL, TIMER_LOSSES, TIMER_RECHECK };
+enum timer_kind { TIMER_SESSION, TIMER_CALL, TIMER_LOSSES, TIMER_RECHECK, TIMER_PAUSE };
 
 struct timer {
     struct deadline deadline;
@@ -91,6 +91,10 @@ struct session {
     bool is_draining;           /* what was parked is being handled */
     uint64_t changed_at;        /* last question put before its attributes were changed */
     uint64_t self;              /* stands for it in the keys of kept decisions; 0: in none */
+    struct timer pause;         /* until then the first that is parked waits */
+    struct list seats;          /* owned; see seats.c */
+    uint64_t number;            /* of all that were ever opened: who came first has the lowest */
+    uint32_t address;           /* of its peer: interned, counted; INTERN_NONE: not needed yet */
     struct list rechecking;     /* core->recheck.sessions */
     uint32_t turn;              /* what it holds and bears another one is to be judged again */
     struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */

@@ -52,6 +52,9 @@
 #define WAMP_AUTHORIZATION_REQUIRED "wamp.error.authorization_required"
 #define WAMP_RUNTIME_ERROR          "wamp.error.runtime_error"
 
+/* Our own. */
+#define NEXUS_RATE_LIMITED "nexus.error.rate_limited"
+
 #define WAMP_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
 #define WAMP_CLOSE_REALM           "wamp.close.close_realm"
 #define WAMP_GOODBYE_AND_OUT       "wamp.close.goodbye_and_out"
