@@ -3,12 +3,14 @@
  *   bench_core [WORD]      only those whose name has the word
  *
  * The ends of sessions, the events of the router that nobody hears, publications
- * among patterns and filters, questions to the event history. Prints the best of
+ * among patterns, filters and audiences, questions to the event history. Prints the best of
  * some rounds. Steps only: no sockets, no decoding.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/check.h"
+#include "core/audience.h"
+#include "core/candidates.h"
 #include "core/core.h"
 
 #include <stdarg.h>
@@ -301,6 +303,141 @@ static void bench_filters(void)
     finish(&bench);
 }
 
+/* ---- audiences ---- */
+
+struct building {
+    struct core *core;
+    struct audience_tree *tree;
+    bool is_all;
+};
+
+/* The session is in one of three groups; or in any. */
+static bool is_in(const struct building *building, const struct session *session)
+{
+    static const char *const groups[] = {"g1", "g2", "g3"};
+
+    for (size_t i = 0; i < ARRAY_LEN(groups); i++) {
+        struct token group = {.type = TOKEN_TEXT, .text = slice_of(groups[i])};
+
+        if (core_candidate_has(building->core, session, SLICE("x_group"), &group))
+            return true;
+    }
+    return building->is_all;
+}
+
+/* What a policy does for each subscriber, but for running Lua. */
+static bool build(void *ctx, const struct session *session)
+{
+    const struct audience_look look = {.kind = LOOK_VALUE, .attribute = SLICE("x_group")};
+    struct building *building = ctx;
+
+    if (audience_tree_ask(building->tree, session) == AUDIENCE_UNKNOWN)
+        audience_tree_add(building->tree, session, &look, 1, is_in(building, session));
+    return true;
+}
+
+static const struct audience *make_tree(struct bench *bench, uint64_t question, bool is_all,
+                                        double *took)
+{
+    struct building building = {bench->core, audience_tree_new(bench->core), is_all};
+    double start = now_ns();
+
+    core_each_candidate(bench->core, core_question(bench->core, question), NULL, build, &building);
+    *took = now_ns() - start;
+    return audience_of_tree(building.tree);
+}
+
+static const struct audience *make_condition(bool is_only, const char *attribute,
+                                             const char *const *values, size_t count)
+{
+    struct audience_value list[8] = {0};
+    struct fault fault;
+
+    for (size_t i = 0; i < count; i++)
+        list[i].token = (struct token){.type = TOKEN_TEXT, .text = slice_of(values[i])};
+    return is_only ? audience_only(slice_of(attribute), list, count, &fault)
+                   : audience_except(slice_of(attribute), list, count, &fault);
+}
+
+enum audience_row { ROW_NONE, ROW_ONLY, ROW_EXCEPT, ROW_ROLE, ROW_TREE, ROW_TREE_ALL, ROW_COUNT };
+
+static const struct audience *make_audience(struct bench *bench, enum audience_row row,
+                                            uint64_t question, double *took)
+{
+    static const char *const groups[] = {"g1", "g2", "g3"};
+    static const char *const roles[] = {"anonymous"};
+
+    switch (row) {
+    case ROW_ONLY:
+    case ROW_EXCEPT:
+        return make_condition(row == ROW_ONLY, "x_group", groups, 3);
+    case ROW_ROLE:
+        return make_condition(true, "authrole", roles, 1);
+    case ROW_TREE:
+    case ROW_TREE_ALL:
+        return make_tree(bench, question, row == ROW_TREE_ALL, took);
+    case ROW_NONE:
+    case ROW_COUNT:
+        break;
+    }
+    return NULL;
+}
+
+static void bench_audience(struct bench *bench, uint64_t peer, enum audience_row row)
+{
+    static const char *const words[ROW_COUNT] = {
+        "to 10,000 subscribers, answered without an audience",
+        "the same, only: 3 of 50 groups",
+        "the same, except: 3 of 50 groups",
+        "the same, only: all by authrole",
+        "the same, a predicate: 3 of 50 groups",
+        "the same, a predicate: all"};
+    double best = 1e18, best_built = 1e18, built = 1e18;
+    char per[40];
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        struct decision decision = {.question = i + 1 + row * ROUNDS, .verdict = VERDICT_ALLOW};
+
+        say(bench, peer, "[16,%llu,{},\"com.topic\",[\"some text\"]]",
+            (unsigned long long)++bench->request);
+        CHECK(core_question(bench->core, decision.question) != NULL);
+        decision.grant.audience = make_audience(bench, row, decision.question, &built);
+        best = least(best, step(bench, &(struct event){.type = EV_DECISION,
+                                                       .now = 1000,
+                                                       .wall = 1767225600000,
+                                                       .decision = &decision}));
+        best_built = least(best_built, built);
+        audience_drop(decision.grant.audience);
+    }
+    snprintf(per, sizeof per, "(%llu events)", (unsigned long long)bench->actions);
+    print("audiences", words[row], best, per);
+    if (row == ROW_TREE || row == ROW_TREE_ALL)
+        print("audiences", "    and making its tree, without Lua", best_built, "");
+}
+
+static void bench_audiences(void)
+{
+    struct bench bench;
+    uint64_t peer;
+
+    begin(&bench, ROUTER_BROKER | ROUTER_DEALER, NULL);
+    core_step(
+        bench.core,
+        &(struct event){
+            .type = EV_RULES,
+            .now = 1000,
+            .renewal = &(struct renewal){.options = &(struct core_options){.asks_filter = true}}},
+        &bench.out);
+    for (unsigned i = 0; i < 10000; i++) {
+        join(&bench, &peer);
+        subscribe(&bench, peer, "exact", "com.topic");
+    }
+    join(&bench, &peer);
+    for (enum audience_row row = ROW_NONE; row < ROW_COUNT; row++)
+        bench_audience(&bench, peer, row);
+    finish(&bench);
+}
+
 static void bench_history(void)
 {
     static const char *const questions[][2] = {
@@ -343,6 +480,8 @@ int main(int argc, char **argv)
         bench_patterns();
     if (is_wanted("filters"))
         bench_filters();
+    if (is_wanted("audiences"))
+        bench_audiences();
     if (is_wanted("history"))
         bench_history();
     return EXIT_SUCCESS;

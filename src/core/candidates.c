@@ -80,6 +80,20 @@ uint64_t core_candidate_id(const struct session *session)
     return session->id;
 }
 
+bool core_candidate_has(const struct core *core, const struct session *session,
+                        struct slice attribute, const struct token *value)
+{
+    uint32_t key = intern_find_text(&core->intern, attribute);
+    uint32_t number = intern_find_token(&core->intern, value);
+
+    if (number == INTERN_NONE)
+        return false;
+    for (uint32_t i = 0; i < session->tag_count; i++)
+        if (session->tags[i].key == key && session->tags[i].value == number)
+            return true;
+    return false;
+}
+
 struct search {
     const struct session *excluded;
     bool found;

@@ -27,6 +27,10 @@ void core_each_candidate(struct core *core, const struct question *question,
 const struct session *core_candidate(const struct core *core, uint64_t session);
 uint64_t core_candidate_id(const struct session *session);
 
+/* Whether an attribute of the session is this value, or has it as a member. */
+bool core_candidate_has(const struct core *core, const struct session *session,
+                        struct slice attribute, const struct token *value);
+
 /* True when somebody but `excluded`, which may be NULL, would hear of the topic, or a log
  * keeps it. */
 bool candidates_exist(const struct core *core, struct slice topic, const struct session *excluded);

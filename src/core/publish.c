@@ -137,6 +137,7 @@ static void fan_out(void *ctx, struct match_entry *entry)
     uint64_t key = publish_key(core, sub, pub->msg->text, &pub->topic_hash);
     const struct shard *shard =
         pub->options->rkey.data == NULL ? NULL : broker_choose_shard(sub, pub->options->rkey);
+    bool has_late = core->late.asks.count != 0;
     struct encodings encodings;
 
     if (UNLIKELY(sub->log != NULL))
@@ -155,7 +156,7 @@ static void fan_out(void *ctx, struct match_entry *entry)
             continue;
         }
         event->uses++;
-        if (UNLIKELY(!list_is_empty(&to->late)))
+        if (UNLIKELY(has_late && !list_is_empty(&to->late)))
             late_overtake(core, sub->members[i], pub->msg->text);
         outbox_send(core->out, to->peer, event->blob, SEND_EVENT, key);
     }
