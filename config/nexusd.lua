@@ -344,6 +344,9 @@ return {
     -- how often files of tls are looked at, to read those that have changed; 0: never
     -- certificate_check = "2s",
 
+    -- allow core dumps and debuggers; what is in memory, keys and tickets too, may then end up on a disk
+    -- core_dumps = false,
+
     -- how the router calls itself in WELCOME; "": not at all
     -- agent = "nexus-0.1.0",
 

@@ -55,6 +55,7 @@ struct config {
     const char *log_file;   /* NULL: standard error */
     const char *audit_file; /* NULL: there is none */
     uint32_t certificate_check_ms;
+    bool dumps_core;
     struct arena arena; /* owns all of it */
 };
 

@@ -425,6 +425,13 @@ static const struct config_option config_rows[] = {
      .max = 86400000,
      .offset = AT(certificate_check_ms),
      .words = "how often files of tls are looked at, to read those that have changed; 0: never"},
+    {.name = "core_dumps",
+     .type = OPTION_BOOL,
+     .fallback = "false",
+     .offset = AT(dumps_core),
+     .words =
+         "allow core dumps and debuggers; what is in memory, keys and tickets too, may then end "
+         "up on a disk"},
     {.name = "agent",
      .type = OPTION_TEXT,
      .fallback = "nexus-" NEXUS_VERSION,

@@ -15,6 +15,14 @@
 #include <termios.h>
 #include <unistd.h>
 
+#if defined(__SANITIZE_ADDRESS__)
+#    define NEXUS_SANITIZED
+#elif defined(__has_feature)
+#    if __has_feature(address_sanitizer)
+#        define NEXUS_SANITIZED
+#    endif
+#endif
+
 static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
 
 /* For the handler of signals: the terminal gets its echo back, whatever ends us. */
@@ -26,7 +34,9 @@ void prompt_hide_memory(void)
     const struct rlimit none = {0, 0};
 
     (void)setrlimit(RLIMIT_CORE, &none);
+#ifndef NEXUS_SANITIZED /* the sanitizer of leaks looks at its own process as a debugger does */
     (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }
 
 void prompt_wipe(struct password *password)

@@ -11,6 +11,7 @@
 #include "base/check.h"
 #include "daemon/exit_code.h"
 #include "daemon/port_probe.h"
+#include "daemon/prompt.h"
 #include "daemon/tls_watch.h"
 
 #include <errno.h>
@@ -305,6 +306,8 @@ int service_run(const struct config *config, const struct report *report)
     if (!open_log(&service))
         return EXIT_RUNTIME;
     set_log(&service, false);
+    if (!config->dumps_core)
+        prompt_hide_memory();
     start_signals(&service);
     raise_descriptors(config);
     log_notes(&service, report);

@@ -16,11 +16,21 @@ void mail_init(struct worker *worker, unsigned worker_count)
     worker->outgoing = mem_zero(worker_count, sizeof *worker->outgoing);
 }
 
+/* What proves who somebody is does not stay in memory that is given back. */
+static void wipe(struct mail *item)
+{
+    if (item->event.text != NULL)
+        explicit_bzero(item->event.text, item->event.msg.text.len);
+    explicit_bzero(item->event.bytes->data, item->event.bytes->len);
+}
+
 /* Gives back what an item owns that nobody will handle. */
 static void drop(struct mail *item)
 {
     switch (item->type) {
     case MAIL_EVENT:
+        if (item->event.type == EV_MESSAGE && item->event.msg.type == MSG_AUTHENTICATE)
+            wipe(item);
         blob_drop(item->event.bytes);
         mem_free(item->event.text);
         transport_free(item->event.transport);

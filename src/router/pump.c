@@ -381,10 +381,25 @@ static void from_lobby(struct peer *peer, struct slice bytes)
     }
 }
 
+/* What proves who somebody is does not stay in buffers: not as it came (they are those of the
+ * connection, which nobody reads again), and not as it was unescaped. */
+static void wipe_credential(struct slice unescaped, struct slice bytes)
+{
+    if (unescaped.len != 0)
+        explicit_bzero((void *)(uintptr_t)unescaped.data, unescaped.len);
+    explicit_bzero((void *)(uintptr_t)bytes.data, bytes.len);
+}
+
+static bool is_within(struct slice part, struct slice bytes)
+{
+    return part.data >= bytes.data && part.data < bytes.data + bytes.len;
+}
+
 static void to_other_worker(struct peer *peer, struct slice bytes)
 {
     const struct msg_limits limits = {.raw_payload = peer->realm->ppt_compat};
     struct blob *blob = blob_copy(bytes);
+    bool has_credential, is_unescaped;
     struct fault fault;
     struct msg msg;
 
@@ -397,7 +412,11 @@ static void to_other_worker(struct peer *peer, struct slice bytes)
     peer->is_leaving = msg.type == MSG_GOODBYE;
     if (peer->is_leaving)
         reports_settle(peer);
-    mail_message(peer, EV_MESSAGE, &msg, blob);
+    has_credential = msg.type == MSG_AUTHENTICATE && peer->local == NULL;
+    is_unescaped = !is_within(msg.text, blob_slice(blob));
+    mail_message(peer, EV_MESSAGE, &msg, blob); /* which has a copy of what is not in the blob */
+    if (UNLIKELY(has_credential))
+        wipe_credential(is_unescaped ? msg.text : (struct slice){0}, bytes);
 }
 
 static void to_own_realm(struct peer *peer, struct slice bytes)
@@ -407,6 +426,7 @@ static void to_own_realm(struct peer *peer, struct slice bytes)
     struct fault fault;
     struct msg msg;
     struct event ev = {.type = EV_MESSAGE, .peer = peer->id, .msg = &msg};
+    bool is_ours = peer->local != NULL, has_credential = false;
 
     if (UNLIKELY(msg_decode(&msg, peer->transport.codec, bytes, &limits, &worker->scratch, &fault) <
                  0)) {
@@ -414,8 +434,12 @@ static void to_own_realm(struct peer *peer, struct slice bytes)
         ev.fault = &fault;
     } else if (UNLIKELY(msg.type == MSG_GOODBYE)) {
         reports_settle(peer); /* a step, but none that decodes: the message stays as it is */
+    } else {
+        has_credential = msg.type == MSG_AUTHENTICATE && !is_ours;
     }
     pump_step(worker, peer->realm, &ev);
+    if (UNLIKELY(has_credential))
+        wipe_credential(is_within(msg.text, bytes) ? (struct slice){0} : msg.text, bytes);
 }
 
 static void keep_waiting(struct peer *peer, struct slice bytes)
