@@ -155,6 +155,7 @@ static void on_ask(void *ctx, const struct question *question)
     struct mind *mind = ctx;
     struct decision decision = {.question = question->id,
                                 .verdict = VERDICT_ACCEPT,
+                                .is_admin = true,
                                 .authrole = SLICE("user"),
                                 .authmethod = SLICE("ticket"),
                                 .authprovider = SLICE("test"),

@@ -74,7 +74,7 @@ static void expect_unreadable(const char *name, const char *why)
 
     if (source != NULL || strstr(words, why) == NULL)
         UNIT_FAIL("%s: \"%s\", expected \"%s\"", name, words, why);
-    source_free(source);
+    source_drop(source);
 }
 
 TEST(a_folder_is_read)
@@ -93,11 +93,11 @@ TEST(a_folder_is_read)
     EXPECT(source_module(source, "lib") == NULL && source_module(source, "rule") == NULL);
     EXPECT(source_module(source, "rules.lua") == NULL && source_module(NULL, "rules") == NULL);
     EXPECT(source_compiles(source, words));
-    source_free(source);
+    source_drop(source);
     source = must_read("acme/rules.lua");
     EXPECT_STR(source_entry(source)->label, "acme/rules.lua");
     EXPECT_EQ(source_count(source), 3);
-    source_free(source);
+    source_drop(source);
     close_root();
 }
 
@@ -115,14 +115,14 @@ TEST(versions_are_of_names_and_contents)
     put("acme/rules.lua", "return { name = 'rules', x = 1 }");
     other = must_read("acme");
     EXPECT(strcmp(source_version(first), source_version(other)) != 0);
-    source_free(other);
+    source_drop(other);
     put("acme/rules.lua", "return { name = 'rules' }");
     EXPECT(rename(in_root("acme/lib"), in_root("acme/lib2")) == 0);
     other = must_read("acme");
     EXPECT(strcmp(source_version(first), source_version(other)) != 0);
-    source_free(other);
-    source_free(again);
-    source_free(first);
+    source_drop(other);
+    source_drop(again);
+    source_drop(first);
     close_root();
 }
 
@@ -136,7 +136,7 @@ TEST(a_version_is_a_sha_256)
     EXPECT_STR(source_entry(source)->name, "policy.lua");
     EXPECT_STR(source_label(source), "acme");
     EXPECT(source_folder(source) == NULL);
-    source_free(source);
+    source_drop(source);
 }
 
 TEST(what_cannot_be_read)
@@ -182,7 +182,7 @@ TEST(links_that_are_fine)
     source = must_read("current");
     EXPECT_STR(source_entry(source)->label, "acme/policy.lua");
     EXPECT(source_module(source, "lib.same") != NULL);
-    source_free(source);
+    source_drop(source);
     close_root();
 }
 
@@ -208,17 +208,17 @@ TEST(errors_name_file_and_line)
     source = must_read("acme");
     EXPECT(!source_compiles(source, words));
     EXPECT_STR(words, "acme/lib/tokens.lua:3: unexpected symbol near '='");
-    source_free(source);
+    source_drop(source);
     put("acme/lib/tokens.lua", "\033LuaT");
     source = must_read("acme");
     EXPECT(!source_compiles(source, words));
     EXPECT_STR(words, "acme/lib/tokens.lua: this is compiled code; a policy is text");
-    source_free(source);
+    source_drop(source);
     put("acme/lib/tokens.lua", "#!/usr/bin/lua\nreturn = 1");
     source = must_read("acme");
     EXPECT(!source_compiles(source, words));
     EXPECT_STR(words, "acme/lib/tokens.lua:2: unexpected symbol near '='");
-    source_free(source);
+    source_drop(source);
     close_root();
 }
 
@@ -230,7 +230,7 @@ static void expect_compiles(const char *text, const char *expected)
     EXPECT(source_compiles(source, words) == (expected[0] == '\0'));
     if (strcmp(words, expected) != 0)
         UNIT_FAIL("%s\n  \"%s\", expected \"%s\"", text, words, expected);
-    source_free(source);
+    source_drop(source);
 }
 
 /* Nothing of it is run. */
@@ -290,7 +290,7 @@ TEST(modules_of_the_policy)
     EXPECT(kit.answer.outcome == DOOR_RETURNED);
     EXPECT_STR(kit.results, "rules\t3");
     kit_close();
-    source_free(source);
+    source_drop(source);
     close_root();
 }
 
@@ -323,7 +323,7 @@ TEST(modules_that_are_wrong)
         EXPECT_STR(kit.answer.message, cases[i].words);
         EXPECT(kit.answer.outcome == (i == 5 ? DOOR_KILLED : DOOR_FAILED));
         kit_close();
-        source_free(source);
+        source_drop(source);
     }
     close_root();
 }

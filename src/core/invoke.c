@@ -324,6 +324,11 @@ static const char *fault_of(const struct core *core, const struct session *calle
         *words = "CALL.Options.runmode \"partition\" needs rkey";
         return WAMP_INVALID_ARGUMENT;
     }
+    if (core_reserves(core, msg->text) && !caller->is_trusted && !caller->is_admin &&
+        !options->grant.is_explicit) {
+        *words = "only administrators may call this procedure";
+        return WAMP_NOT_AUTHORIZED;
+    }
     if (!caller->is_trusted && caller->call_count >= core->options.max_pending_calls) {
         *words = "too many calls of this session are pending (max_pending_calls)";
         return WAMP_NO_AVAILABLE_CALLEE;

@@ -13,9 +13,9 @@
 #include <stdio.h>
 
 struct loaded {
-    const char *path;          /* borrowed from the configuration */
-    struct host_config config; /* of the realm */
-    struct policy *policy;     /* owned; NULL: it is not sound */
+    const char *path;      /* borrowed from the configuration */
+    struct policy *policy; /* owned; NULL: it is not sound */
+    struct policy_use use; /* of the realm */
 };
 
 struct policies {
@@ -41,37 +41,38 @@ static const struct loaded *find(const struct policies *policies, const struct l
 }
 
 /* A file that is not sound is complained of once. */
-static struct policy *load(struct policies *policies, const struct realm_config *config,
-                           const char *folder)
+static const struct loaded *load(struct policies *policies, const struct realm_config *config,
+                                 const char *folder)
 {
     struct loaded *loaded = &policies->of[policies->count++];
     const struct loaded *before;
 
     loaded->path = config->policy_path;
-    loaded->config = (struct host_config){.data_folder = folder,
-                                          .kv_max_entries = config->kv_max_entries,
-                                          .kv_max_bytes = config->kv_max_bytes,
-                                          .router_state = policies->state};
+    loaded->use.config = (struct host_config){.data_folder = folder,
+                                              .kv_max_entries = config->kv_max_entries,
+                                              .kv_max_bytes = config->kv_max_bytes,
+                                              .router_state = policies->state};
     before = find(policies, loaded);
     if (before == NULL || before->policy != NULL)
-        loaded->policy = policy_load(loaded->path, &loaded->config, say, NULL);
-    return loaded->policy;
+        loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
+    loaded->use.policy = loaded->policy;
+    loaded->use.path = loaded->path;
+    loaded->use.is_watched = true;
+    loaded->use.rechecks = true;
+    return loaded;
 }
 
 static bool use(struct policies *policies, const struct realm_config *config,
                 struct realm_options *realm, const char *folder)
 {
-    struct policy *policy;
+    const struct loaded *loaded;
 
     if (config->policy_path == NULL)
         return true;
-    policy = load(policies, config, folder);
-    if (policy == NULL)
+    loaded = load(policies, config, folder);
+    if (loaded->policy == NULL)
         return false;
-    realm->core.rules = policy_rules(policy);
-    realm->core.asks_join = true;
-    realm->decider = &policy_decider;
-    realm->decider_ctx = policy;
+    policy_configure(&loaded->use, realm);
     return true;
 }
 

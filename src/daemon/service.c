@@ -13,6 +13,7 @@
 #include "daemon/port_probe.h"
 #include "daemon/prompt.h"
 #include "daemon/tls_watch.h"
+#include "policy/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -63,21 +64,32 @@ static void on_stop(struct service *service, int number)
     pthread_mutex_unlock(&service->lock);
 }
 
-/* Nothing but certificates can change while it runs. */
+static bool has_policy(const struct config *config)
+{
+    bool has = config->has_template && config->realm_template.policy_path != NULL;
+
+    for (size_t i = 0; i < config->router.realm_count; i++)
+        has = has || config->realms[i].policy_path != NULL;
+    return has;
+}
+
+/* Certificates and policies can change while it runs, and the audit log be another file. */
 static void on_reload(struct service *service)
 {
-    bool has_tls = false;
+    bool has_tls = false, has_policies = has_policy(service->config);
     char words[512];
 
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
-    if (!has_tls && !audit_is_on())
+    if (!has_tls && !has_policies && !audit_is_on())
         log_line(LOG_WARN, "reload-not-supported",
                  "SIGHUP: the configuration is not read again; restart to change it", NULL);
     audit_reopen();
     pthread_mutex_lock(&service->lock);
     if (has_tls && service->router != NULL)
         (void)router_reload_tls(service->router, "SIGHUP", words, sizeof(words));
+    if (has_policies && service->router != NULL)
+        policy_reload_all(service->router, "SIGHUP");
     pthread_mutex_unlock(&service->lock);
 }
 

@@ -9,6 +9,7 @@
 #include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
+#include "policy/reload.h"
 #include "state/state.h"
 #include "wire/errors.h"
 
@@ -31,20 +32,21 @@ static struct guard *make_guard(struct mind *mind)
     return guard_new(&limits, &mind->rng);
 }
 
-static struct state *open_state(const struct host_config *config, const struct realm *realm)
+static struct state *open_state(const struct mind *mind)
 {
-    const struct router_state *shared = config->router_state;
+    const struct host_config *config = &mind->use->config;
 
-    return state_open(&(struct state_options){.realm = realm_name(realm),
-                                              .folder = config->data_folder,
-                                              .kv_max_entries = config->kv_max_entries,
-                                              .kv_max_bytes = config->kv_max_bytes,
-                                              .metrics = shared == NULL ? NULL : shared->metrics});
+    return state_open(&(struct state_options){
+        .realm = realm_name(mind->realm),
+        .folder = config->data_folder,
+        .kv_max_entries = config->kv_max_entries,
+        .kv_max_bytes = config->kv_max_bytes,
+        .metrics = config->router_state == NULL ? NULL : config->router_state->metrics});
 }
 
 static void *open_mind(void *ctx, struct realm *realm)
 {
-    const struct policy *definition = ctx;
+    const struct policy_use *use = ctx;
     struct mind *mind = mem_zero(1, sizeof(*mind));
     struct policy *policy;
 
@@ -70,11 +72,13 @@ static void *open_mind(void *ctx, struct realm *realm)
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind);
-    mind->state = open_state(definition->host.config, realm);
+    mind->use = use;
+    mind->state = open_state(mind);
     mind->cookies = cookies_new(&mind->rng);
     counts_init(&mind->counts, mind->state->metrics);
-    policy = policy_instance(definition->source, definition->host.config, realm_name(realm),
-                             mind->state, say_again, realm);
+    mind->reloads = reloads_new(mind, use);
+    policy = policy_instance(use->policy->source, &use->config, mind->state, realm_name(realm),
+                             say_again, realm);
     if (policy != NULL)
         mind->current = mind_version(mind, policy);
     return mind;
@@ -86,6 +90,7 @@ static void start_mind(void *ctx)
 
     fibers_start(&mind->fibers);
     mind->service = service_open(mind);
+    reloads_start(mind->reloads);
 }
 
 static void stop_mind(void *ctx)
@@ -93,6 +98,7 @@ static void stop_mind(void *ctx)
     struct mind *mind = ctx;
 
     mind->is_stopped = true;
+    reloads_stop(mind->reloads);
     fibers_stop(&mind->fibers);
     list_each (&mind->versions, node, after)
         version_abandon(container_of(node, struct version, of_mind));
@@ -119,7 +125,8 @@ static void close_mind(void *ctx)
     struct mind *mind = ctx;
 
     free_versions(mind);
-    (void)state_close(mind->state); /* it says itself what it could not write */
+    reloads_free(mind->reloads);
+    (void)state_close(mind->state);
     hearings_free(mind);
     guard_free(mind->guard);
     procedures_free(mind);
@@ -208,3 +215,16 @@ const struct decider policy_decider = {.open = open_mind,
                                        .room = room,
                                        .joined = joined,
                                        .left = left};
+
+static void visit(void *ctx, void *by)
+{
+    const struct mind *mind = ctx;
+
+    if (!mind->is_stopped)
+        reloads_wish(mind->reloads, by, NULL);
+}
+
+void policy_reload_all(struct router *router, const char *by)
+{
+    router_visit(router, &policy_decider, visit, (void *)(uintptr_t)by);
+}

@@ -21,6 +21,7 @@ void version_drop(struct version *version)
     waiting_forget(version);
     tasks_stop(version);
     map_fini(&version->timers);
+    realm_clear_timer(version->mind->realm, &version->drain);
     list_remove(&version->of_mind);
     policy_free(version->policy);
     mem_free(version);
@@ -68,6 +69,7 @@ void version_abandon(struct version *version)
 {
     waiting_forget(version);
     tasks_stop(version);
+    realm_clear_timer(version->mind->realm, &version->drain);
     list_each (&version->fibers, node, after) {
         struct fiber *fiber = container_of(node, struct fiber, of_version);
 

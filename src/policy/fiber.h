@@ -78,8 +78,9 @@ struct version {
     unsigned refs;         /* the mind's while it is current, and one for each fiber */
     struct list fibers;
     struct list of_mind;
-    struct list tasks; /* owned: struct task */
-    struct map timers; /* id -> of nexus.after, owned */
+    struct realm_timer drain; /* when its fibers have to be over; set when another took over */
+    struct list tasks;        /* owned: struct task */
+    struct map timers;        /* id -> of nexus.after, owned */
     uint64_t last_timer;
 };
 

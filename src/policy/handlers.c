@@ -7,6 +7,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/admin.h"
 #include "policy/errors.h"
 #include "policy/facts.h"
 
@@ -291,6 +292,7 @@ static void serve_all(struct mind *mind)
 
 void handlers_join(struct mind *mind)
 {
+    admin_join(mind);
     if (mind->current == NULL)
         return;
     serve_all(mind);

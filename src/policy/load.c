@@ -8,6 +8,7 @@
 #include "policy/check.h"
 #include "policy/mind.h"
 #include "policy/module.h"
+#include "policy/reload.h"
 
 #include <lauxlib.h>
 
@@ -193,14 +194,14 @@ static const char *hook_of(lua_State *lua)
     return fiber == NULL ? NULL : fiber->kind->hook;
 }
 
-struct policy *policy_instance(const struct source *source, const struct host_config *config,
-                               const char *realm, const struct state *state, policy_say_fn *say,
+struct policy *policy_instance(struct source *source, const struct host_config *config,
+                               const struct state *state, const char *realm, policy_say_fn *say,
                                void *ctx)
 {
     struct policy *policy = mem_zero(1, sizeof(*policy));
 
     arena_init(&policy->arena);
-    policy->source = source;
+    policy->source = source_hold(source);
     policy->realm = realm;
     host_init(&policy->host);
     policy->host.realm = realm;
@@ -225,23 +226,19 @@ struct policy *policy_instance(const struct source *source, const struct host_co
 
 /* ---- the whole ---- */
 
-static struct policy *from_source(struct source *source, const struct host_config *config,
-                                  policy_say_fn *say, void *ctx)
+struct policy *policy_of_source(struct source *source, const struct host_config *config,
+                                policy_say_fn *say, void *ctx)
 {
     struct policy *policy;
     char words[SOURCE_WORDS_LEN];
 
     if (!source_compiles(source, words)) {
         say(ctx, words);
-        source_free(source);
         return NULL;
     }
     policy = policy_instance(source, config, NULL, NULL, say, ctx);
-    if (policy == NULL) {
-        source_free(source);
+    if (policy == NULL)
         return NULL;
-    }
-    policy->owned = source;
     vm_free(policy->vm); /* each realm has its own */
     policy->vm = NULL;
     return policy;
@@ -252,16 +249,23 @@ struct policy *policy_load(const char *path, const struct host_config *config, p
 {
     char words[SOURCE_WORDS_LEN];
     struct source *source = source_read(path, words);
+    struct policy *policy = NULL;
 
-    if (source != NULL)
-        return from_source(source, config, say, ctx);
-    say(ctx, words);
-    return NULL;
+    if (source == NULL)
+        say(ctx, words);
+    else
+        policy = policy_of_source(source, config, say, ctx);
+    source_drop(source);
+    return policy;
 }
 
 struct policy *policy_of_text(const char *label, struct slice text, policy_say_fn *say, void *ctx)
 {
-    return from_source(source_of_text(label, text), NULL, say, ctx);
+    struct source *source = source_of_text(label, text);
+    struct policy *policy = policy_of_source(source, NULL, say, ctx);
+
+    source_drop(source);
+    return policy;
 }
 
 void policy_free(struct policy *policy)
@@ -272,13 +276,21 @@ void policy_free(struct policy *policy)
     host_fini(&policy->host);
     rules_free(policy->rules);
     arena_fini(&policy->arena);
-    source_free(policy->owned);
+    source_drop(policy->source);
     mem_free(policy);
 }
 
 const struct rules *policy_rules(const struct policy *policy)
 {
     return policy->rules;
+}
+
+void policy_configure(const struct policy_use *use, struct realm_options *realm)
+{
+    reload_core_options(use->policy, &realm->core);
+    realm->core.asks_join = true;
+    realm->decider = &policy_decider;
+    realm->decider_ctx = (void *)(uintptr_t)use; /* it is only read */
 }
 
 bool policy_offers(const struct policy *policy, const char *method)

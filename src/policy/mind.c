@@ -6,6 +6,7 @@
 
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/reload.h"
 
 #include <uv.h>
 
@@ -50,6 +51,8 @@ void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end
     if (end != FIBER_CANCELED)
         counts_run(&mind->counts, fiber->kind->hook, uv_hrtime() - fiber->began_ns,
                    end == FIBER_FAILED ? answer : NULL);
+    if (end == FIBER_FAILED && mind->reloads != NULL)
+        reloads_note_failure(mind->reloads, fiber);
     if (end == FIBER_FAILED && !fiber->kind->is_quiet)
         mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
 }

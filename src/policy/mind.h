@@ -16,9 +16,22 @@
 #include "policy/counts.h"
 #include "policy/derive.h"
 #include "policy/fiber.h"
+#include "policy/service.h"
+
+#define ADMIN_COUNT 5
+
+struct admin_procedure {
+    struct service_request request; /* REGISTER */
+    uint64_t id;                    /* of the registration; 0: not there */
+};
+
+struct admin {
+    struct admin_procedure of[ADMIN_COUNT];
+};
 
 struct login;
 struct service;
+struct reloads;
 
 /* What a function is asked, and with what in hand. */
 enum subject { SUBJECT_REQUEST, SUBJECT_LOOKUP, SUBJECT_CHALLENGE, SUBJECT_VERIFY, SUBJECT_ADMIT };
@@ -76,8 +89,10 @@ struct mind {
     struct cookies *cookies; /* owned */
     struct auth_settings settings;
     struct rng rng;
-    struct host_config config;
-    struct state *state; /* owned: what outlives the versions */
+    const struct policy_use *use; /* borrowed */
+    struct state *state;          /* owned */
+    struct reloads *reloads;      /* owned */
+    struct admin admin;
     struct counts counts;
     bool is_stopped;
 

@@ -29,7 +29,7 @@ struct policy *policy_of_text(const char *label, struct slice text, policy_say_f
 /* When no realm uses it any more. */
 void policy_free(struct policy *policy);
 
-/* Its rules, for core_options.rules. Borrowed from the policy. */
+/* Its rules; borrowed. */
 const struct rules *policy_rules(const struct policy *policy);
 
 /* Whether it lets clients in by that method, as policy.authenticate names it. */
@@ -38,7 +38,24 @@ bool policy_offers(const struct policy *policy, const char *method);
 /* SHA-256 over its files, in hexadecimal digits. */
 const char *policy_version(const struct policy *policy);
 
-/* Decides for a realm; decider_ctx is its struct policy, which several realms may share. */
+/* How a realm uses a policy. All is borrowed from router_new on, as long as the router lives. */
+struct policy_use {
+    const struct policy *policy; /* several realms may share it */
+    const char *path;            /* where it is read again from; NULL: nowhere */
+    struct host_config config;
+    bool is_watched;       /* it is read again when its files change */
+    bool rechecks;         /* after that, what sessions hold is judged again */
+    uint32_t probation_ms; /* a new version that fails where the old did not goes back; 0: never */
+};
+
+/* Decides for a realm; decider_ctx is its struct policy_use. */
 extern const struct decider policy_decider;
+
+/* Makes a realm use it: its decider, and what the policy says about options of the core. */
+void policy_configure(const struct policy_use *use, struct realm_options *realm);
+
+/* Every realm with a policy reads it again, soon; what comes of it is logged. `by` is static: who
+ * wanted it. From any thread. */
+void policy_reload_all(struct router *router, const char *by);
 
 #endif

@@ -15,6 +15,7 @@
 #include "policy/places.h"
 #include "policy/policy.h"
 #include "script/door.h"
+#include "state/state.h"
 
 enum attribute_type {
     ATTRIBUTE_STRING,
@@ -101,8 +102,7 @@ struct task_spec {
 };
 
 struct policy {
-    const struct source *source;
-    struct source *owned; /* the same, or NULL: it is another policy's */
+    struct source *source; /* held */
     struct vm *vm;
     struct host host;        /* of the state */
     const char *realm;       /* whose mind it is; NULL: nobody's */
@@ -129,11 +129,15 @@ struct policy {
     struct rules *rules; /* owned; NULL until it is checked */
 };
 
-/* Runs and checks a source that another policy owns. NULL when it is not sound. `state` is what
- * outlives it; NULL: it is only being checked. */
-struct policy *policy_instance(const struct source *source, const struct host_config *config,
-                               const char *realm, const struct state *state, policy_say_fn *say,
+/* Runs and checks a source, which is held by the policy then. NULL when it is not sound. `state`: of the
+ * realm, NULL when it runs for nobody. */
+struct policy *policy_instance(struct source *source, const struct host_config *config,
+                               const struct state *state, const char *realm, policy_say_fn *say,
                                void *ctx);
+
+/* The same for nobody, after all its files were compiled: what is left is its declarations. */
+struct policy *policy_of_source(struct source *source, const struct host_config *config,
+                                policy_say_fn *say, void *ctx);
 
 /* Pushes the function of a hook. */
 void l_policy_push_hook(lua_State *lua, size_t hook);

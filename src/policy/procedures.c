@@ -7,6 +7,7 @@
  */
 #include "base/log.h"
 #include "base/mem.h"
+#include "policy/admin.h"
 #include "policy/errors.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
@@ -408,6 +409,8 @@ void procedures_invoke(struct mind *mind, const struct msg *msg)
         add_chunk(invocation, msg);
         return;
     }
+    if (endpoint == NULL && admin_invoke(mind, msg))
+        return;
     if (endpoint == NULL || !is_meant(endpoint, msg)) {
         refuse(mind, msg, WAMP_NO_SUCH_PROCEDURE, SLICE("the policy has no such procedure"));
         return;

@@ -42,6 +42,7 @@ static void drop(struct mail *item)
         break;
     case MAIL_TAKEN:
     case MAIL_ROOM:
+    case MAIL_VISIT:
     case MAIL_START:
         break;
     }
@@ -110,15 +111,27 @@ void mail_post(struct worker *from)
             hand_over(&from->outgoing[i], &from->router->workers[i]);
 }
 
-void mail_start(struct realm *realm)
+/* From a thread that may be no worker's. */
+static void post_one(struct worker *to, const struct mail *item)
 {
     struct mail_list list = {0};
 
     reserve(&list, 1);
-    list.items[list.count++] = (struct mail){.type = MAIL_START, .realm = realm};
-    atomic_fetch_add_explicit(&realm->home->mailbox.backlog, 1, memory_order_relaxed);
-    hand_over(&list, realm->home);
+    list.items[list.count++] = *item;
+    atomic_fetch_add_explicit(&to->mailbox.backlog, 1, memory_order_relaxed);
+    hand_over(&list, to);
     mem_free(list.items);
+}
+
+void mail_start(struct realm *realm)
+{
+    post_one(realm->home, &(struct mail){.type = MAIL_START, .realm = realm});
+}
+
+void mail_visit(struct realm *realm, void (*fn)(void *mind, void *ctx), void *ctx)
+{
+    post_one(realm->home,
+             &(struct mail){.type = MAIL_VISIT, .realm = realm, .visit = {.fn = fn, .ctx = ctx}});
 }
 
 /* Tells the worker of a peer that its message was handled; runs of one peer become one item. */
@@ -197,6 +210,13 @@ static void handle_taken(struct worker *worker, const struct mail *item)
     }
 }
 
+static void handle_visit(const struct mail *item)
+{
+    net_enter(item->realm->home->net);
+    pump_start(item->realm);
+    item->visit.fn(item->realm->mind, item->visit.ctx);
+}
+
 static void handle_room(struct worker *worker, const struct mail *item)
 {
     struct realm *realm = item->realm;
@@ -229,6 +249,8 @@ void mail_handle(struct worker *worker)
             handle_taken(worker, item);
         else if (item->type == MAIL_ROOM)
             handle_room(worker, item);
+        else if (item->type == MAIL_VISIT)
+            handle_visit(item);
         else if (item->type == MAIL_START)
             pump_start(item->realm);
         else

@@ -145,6 +145,22 @@ void realm_step(struct realm *realm, struct event *ev)
     pump_step(realm->home, realm, ev);
 }
 
+void router_visit(struct router *router, const struct decider *decider,
+                  void (*fn)(void *mind, void *ctx), void *ctx)
+{
+    const struct strmap_entry *at;
+    size_t i = 0;
+
+    pthread_mutex_lock(&router->realms_lock);
+    while ((at = strmap_next(&router->realms, &i)) != NULL) {
+        struct realm *realm = at->value;
+
+        if (realm->decider == decider)
+            mail_visit(realm, fn, ctx);
+    }
+    pthread_mutex_unlock(&router->realms_lock);
+}
+
 struct realm *router_realm(struct router *router, const char *name)
 {
     struct realm *realm;

@@ -138,6 +138,11 @@ void router_stop(struct router *router);
  * is for the audit log: by whose will. From any thread, but not a signal handler. */
 unsigned router_reload_tls(struct router *router, const char *by, char *words, size_t words_len);
 
+/* Calls a function for each realm that has this decider, with its mind, on the thread of its home,
+ * soon. From any thread, while the router runs. */
+void router_visit(struct router *router, const struct decider *decider,
+                  void (*fn)(void *mind, void *ctx), void *ctx);
+
 void router_free(struct router *router);
 
 /* ---- a router that stands still: is_virtual ----

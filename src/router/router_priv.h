@@ -93,6 +93,7 @@ enum mail_type {
     MAIL_ACTION, /* to the worker of a peer */
     MAIL_TAKEN,  /* to the worker of a peer: so much of its mail has been handled */
     MAIL_ROOM,   /* to the worker of a peer, and back to the home: has it room? */
+    MAIL_VISIT,  /* to the home of a realm: somebody wants to talk to its decider */
     MAIL_START,  /* to the home of a realm: it begins */
 };
 
@@ -117,6 +118,10 @@ struct mail {
             uint64_t peer, ticket;
             bool is_answer, has_room;
         } room;
+        struct {
+            void (*fn)(void *mind, void *ctx);
+            void *ctx;
+        } visit;
         struct action action; /* its blob is counted; its words are not sent along */
         struct {
             uint64_t peer;
@@ -265,6 +270,9 @@ void mail_post(struct worker *from);
 
 /* Lets the home of a new realm know of it; from any thread. */
 void mail_start(struct realm *realm);
+
+/* Calls a function on the thread of the realm's home, soon; from any thread. */
+void mail_visit(struct realm *realm, void (*fn)(void *mind, void *ctx), void *ctx);
 
 /* Handles what others have posted. */
 void mail_handle(struct worker *worker);

@@ -16,6 +16,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
@@ -24,7 +25,10 @@
 #define ENTRY "policy.lua"
 
 struct source {
-    struct arena arena;        /* names and texts */
+    atomic_uint refs;
+    struct arena arena;   /* names and texts */
+    const char **folders; /* owned array */
+    size_t folder_count;
     struct source_file *files; /* owned */
     size_t count, total_len;
     size_t entry;
@@ -183,6 +187,9 @@ static bool read_folder(struct source *source, const char *below, int depth, cha
 
     if (folder == NULL)
         return complain(words, path, strerror(errno));
+    source->folders =
+        mem_grow(source->folders, (source->folder_count + 1) * sizeof(*source->folders));
+    source->folders[source->folder_count++] = path;
     while (is_fine && (entry = readdir(folder)) != NULL) {
         if (entry->d_name[0] != '.')
             is_fine = read_entry(source, below, entry->d_name, depth, words);
@@ -241,6 +248,7 @@ static struct source *source_new(void)
 {
     struct source *source = mem_zero(1, sizeof(*source));
 
+    atomic_init(&source->refs, 1);
     arena_init(&source->arena);
     return source;
 }
@@ -274,12 +282,12 @@ struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN])
     const char *entry;
 
     if (!set_folder(source, path, &entry, words) || !read_folder(source, "", 0, words)) {
-        source_free(source);
+        source_drop(source);
         return NULL;
     }
     if (!finish(source, entry)) {
         complain(words, path, "there is no policy.lua in this folder");
-        source_free(source);
+        source_drop(source);
         return NULL;
     }
     return source;
@@ -310,11 +318,18 @@ struct source *source_of_text(const char *label, struct slice text)
     return source;
 }
 
-void source_free(struct source *source)
+struct source *source_hold(struct source *source)
 {
-    if (source == NULL)
+    atomic_fetch_add_explicit(&source->refs, 1, memory_order_relaxed);
+    return source;
+}
+
+void source_drop(struct source *source)
+{
+    if (source == NULL || atomic_fetch_sub(&source->refs, 1) != 1)
         return;
     mem_free(source->files);
+    mem_free(source->folders);
     arena_fini(&source->arena);
     mem_free(source);
 }
@@ -349,6 +364,11 @@ const struct source_file *source_at(const struct source *source, size_t i)
 {
     CHECK(i < source->count);
     return &source->files[i];
+}
+
+const char *source_folder_at(const struct source *source, size_t i)
+{
+    return i < source->folder_count ? source->folders[i] : NULL;
 }
 
 const char *source_label(const struct source *source)

@@ -37,7 +37,13 @@ struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN]) MUST_
 /* A policy of one text that is in no file; both are copied. */
 struct source *source_of_text(const char *label, struct slice text);
 
-void source_free(struct source *source);
+/* Counted, since several states and versions may be made of one; the last one to drop it frees. From any
+ * thread. NULL is fine for source_drop. */
+struct source *source_hold(struct source *source);
+void source_drop(struct source *source);
+
+/* The folders that its files are in, the outermost first, absolute; NULL behind the last one. */
+const char *source_folder_at(const struct source *source, size_t i);
 
 /* The file that is run. */
 const struct source_file *source_entry(const struct source *source);

@@ -121,7 +121,7 @@ static void l_keep_settings(lua_State *lua, struct stage *stage)
         (void)l_values_begin(lua, CODEC_MSGPACK);
         l_values_put(lua, -1, VALUES_DICT, "settings");
         blob = l_values_end(lua);
-        stage->config.settings = arena_copy(&stage->arena, blob_slice(blob));
+        stage->use.config.settings = arena_copy(&stage->arena, blob_slice(blob));
         blob_drop(blob);
     }
     lua_pop(lua, 1);
@@ -149,9 +149,9 @@ static void l_keep_secrets(lua_State *lua, struct stage *stage)
         value.data = lua_tolstring(lua, -1, &value.len);
         name = arena_copy(&stage->arena, slice_make(name.data, name.len + 1));
         value = arena_copy(&stage->arena, value);
-        secrets[stage->config.secret_count++] = (struct secret){name.data, value};
+        secrets[stage->use.config.secret_count++] = (struct secret){name.data, value};
     }
-    stage->config.secrets = secrets;
+    stage->use.config.secrets = secrets;
     lua_pop(lua, 1);
 }
 
@@ -164,7 +164,7 @@ static void l_make_folder(lua_State *lua, struct stage *stage)
     if (snprintf(stage->folder, sizeof(stage->folder), "%s/nexus-test-XXXXXX", parent) <
             (int)sizeof(stage->folder) &&
         mkdtemp(stage->folder) != NULL) {
-        stage->config.data_folder = stage->folder;
+        stage->use.config.data_folder = stage->folder;
         return;
     }
     *stage->folder = '\0';
@@ -186,7 +186,7 @@ static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
     struct writer lines;
 
     writer_init(&lines, 0);
-    stage->policy = policy_load(path, &stage->config, say, &lines);
+    stage->policy = policy_load(path, &stage->use.config, say, &lines);
     if (stage->policy != NULL) {
         writer_fini(&lines);
         return;
@@ -207,10 +207,9 @@ static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
     core_defaults(&realm.core);
     realm.core.realm = keep_field(lua, stage, "realm", "realm1");
     if (stage->policy != NULL) {
-        realm.core.rules = policy_rules(stage->policy);
-        realm.core.asks_join = true;
+        stage->use.policy = stage->policy;
+        policy_configure(&stage->use, &realm);
         realm.decider = decider();
-        realm.decider_ctx = stage->policy;
     }
     stage->router = router_new(&options, words, sizeof(words));
     if (stage->router == NULL)

@@ -16,7 +16,7 @@ struct stage {
     struct router *router; /* owned; NULL: closed */
     struct policy *policy; /* owned; NULL: everybody may do everything */
     struct realm *realm;   /* borrowed from the router */
-    struct host_config config;
+    struct policy_use use;
     struct arena arena; /* of the config */
     char folder[256];   /* of data; "": there is none */
     struct list actors;
