@@ -51,8 +51,9 @@ TEST(an_unknown_key_is_an_error_with_a_suggestion)
     expect_said(HEAD "function policy.authorise(request) return true end\n"
                      "return policy\n",
                 "acme/policy.lua:3: policy.authorise: no such key (did you mean \"authorize\"?)\n");
-    expect_said(HEAD "policy.procedures = {}\nreturn policy\n",
-                "acme/policy.lua:3: policy.procedures: no such key\n");
+    expect_said(
+        HEAD "policy.procedurs = {}\nreturn policy\n",
+        "acme/policy.lua:3: policy.procedurs: no such key (did you mean \"procedures\"?)\n");
 }
 
 TEST(everything_is_said_at_once_in_the_order_of_lines)

@@ -208,12 +208,10 @@ static int l_session_has(lua_State *lua)
 /* ---- hello ---- */
 
 static const struct field_row hello_rows[] = {
-    {"realm", FIELD_REALM},         {"authid", FIELD_HELLO},
-    {"authrole", FIELD_HELLO},      {"authmethods", FIELD_HELLO},
-    {"authextra", FIELD_HELLO},     {"roles", FIELD_HELLO},
-    {"agent", FIELD_AGENT},         {"method", FIELD_METHOD},
-    {"transport", FIELD_TRANSPORT}, {"cookie", FIELD_COOKIE},
-    {NULL, FIELD_ID},
+    {"realm", FIELD_REALM},       {"authid", FIELD_HELLO},    {"authrole", FIELD_HELLO},
+    {"authmethods", FIELD_HELLO}, {"authextra", FIELD_HELLO}, {"roles", FIELD_HELLO},
+    {"agent", FIELD_AGENT},       {"method", FIELD_METHOD},   {"transport", FIELD_TRANSPORT},
+    {"cookie", FIELD_COOKIE},     {NULL, FIELD_ID},
 };
 
 static void push_identity(lua_State *lua, const struct login *login)
