@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/err.h"
+#include "base/log.h"
 #include "state_kit.h"
 
 #include <errno.h>
@@ -11,6 +12,7 @@
 #include <sys/stat.h>
 
 static char folder[] = "/tmp/nexus-state-XXXXXX";
+static bool has_folder;
 static const struct kv_store_options persistent = {.persists = KV_YES};
 
 /* One folder for the program, emptied by each test. */
@@ -18,8 +20,9 @@ static void clear_folder(void)
 {
     char command[100];
 
-    if (strchr(folder, 'X') != NULL)
+    if (!has_folder)
         EXPECT(mkdtemp(folder) != NULL);
+    has_folder = true;
     snprintf(command, sizeof command, "rm -rf %s/*", folder);
     EXPECT_EQ(system(command), 0);
 }
@@ -29,7 +32,7 @@ __attribute__((destructor)) static void remove_folder(void)
     char command[100];
 
     snprintf(command, sizeof command, "rm -rf %s", folder);
-    if (strchr(folder, 'X') == NULL)
+    if (has_folder)
         (void)!system(command);
 }
 
@@ -140,13 +143,16 @@ TEST(names_of_realms_are_names_of_files)
         EXPECT_EQ(kv_space_close(space, &kit_error), 0);
     }
     memset(longest, 'x', sizeof longest);
-    longest[sizeof longest - 1] = '\0';
-    for (unsigned i = 0; i < 2; i++) {
-        struct kv_space *space = space_of(longest);
+    for (size_t len = 190; len < 210; len += 15) { /* two would become one, if it were cut */
+        struct kv_space *space;
 
-        longest[900] = 'y';
-        EXPECT_EQ(kv_size(kit_store(space, "s", persistent), 0), 0);
-        EXPECT_EQ(kit_set(kit_store(space, "s", persistent), "a", "x", 0, 0), 0);
+        longest[len] = '\0';
+        space = space_of(longest);
+        longest[len] = 'x';
+        EXPECT((kit_store(space, "s", persistent) != NULL) == (len < 200));
+        if (len >= 200)
+            EXPECT_STR(kit_error.words,
+                       "the name of the realm is too long for a file, so no store can persist");
         EXPECT_EQ(kv_space_close(space, &kit_error), 0);
     }
 }
@@ -374,6 +380,55 @@ TEST(a_kill_takes_the_last_batch_at_most)
         EXPECT(store != NULL && kv_is_sound(store));
         EXPECT_EQ(kv_space_close(space, &kit_error), 0);
     }
+}
+
+/* A disk that is full. */
+static void bound_files(rlim_t len)
+{
+    struct rlimit limit;
+
+    EXPECT_EQ(getrlimit(RLIMIT_FSIZE, &limit), 0);
+    limit.rlim_cur = len < limit.rlim_max ? len : limit.rlim_max;
+    EXPECT_EQ(setrlimit(RLIMIT_FSIZE, &limit), 0);
+}
+
+TEST(what_cannot_be_written_is_said_and_tried_again)
+{
+    struct kv_error error = {""};
+    struct kv_space *space;
+    struct kv_store *store;
+    char key[20], path[200];
+    unsigned found = 0;
+
+    clear_folder();
+    signal(SIGXFSZ, SIG_IGN);
+    log_setup(&(struct log_options){.level = LOG_ERROR, .fd = open("/dev/null", O_WRONLY)});
+    space = space_of("r");
+    store = kit_store(space, "s", persistent);
+    EXPECT_EQ(kit_set(store, "gone", "x", 0, 0), 0);
+    EXPECT_EQ(kv_space_flush(space, &error), 0);
+    bound_files(60000);
+    EXPECT_EQ(kit_delete(store, "gone", 0), 0);
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        EXPECT_EQ(kit_set(store, key, "a value of thirty octets or so", 0, 0), 0);
+    }
+    EXPECT_EQ(kv_space_flush(space, &error), ERR_IO);
+    snprintf(path, sizeof path, "%s/r.kv: cannot write: ", folder);
+    EXPECT(strncmp(error.words, path, strlen(path)) == 0);
+    EXPECT_EQ(kv_size(store, 0), 5000); /* it goes on */
+    bound_files(RLIM_INFINITY);
+    EXPECT_EQ(kv_space_flush(space, &error), 0);
+    EXPECT_EQ(kv_space_close(space, &error), 0);
+    space = space_of("r");
+    store = kit_store(space, "s", persistent);
+    for (unsigned i = 0; i < 5000; i++) {
+        snprintf(key, sizeof key, "k%u", i);
+        found += kit_get(store, key, 0) != NULL;
+    }
+    EXPECT_EQ(found, 5000);
+    EXPECT(kit_get(store, "gone", 0) == NULL);
+    EXPECT_EQ(kv_space_close(space, &error), 0);
 }
 
 TEST(what_nobody_flushes_is_written_soon)
