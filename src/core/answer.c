@@ -117,7 +117,7 @@ int calls_yield(struct core *core, struct session *callee, const struct msg *msg
         return err;
     if (options->progress && !call->receive_progress)
         return 0; /* nobody asked for progress: dropped, the call goes on */
-    if (UNLIKELY(needs_of_answer(core, callee, call->caller, MSG_YIELD)))
+    if (needs_of_answers(core, callee, call->caller, INTERCEPT_RESULT))
         review_add(core, call, msg, true, !options->progress);
     else if (review_is_behind(call))
         review_add(core, call, msg, false, !options->progress);
@@ -180,7 +180,7 @@ int calls_error(struct core *core, struct session *callee, const struct msg *msg
         call_reroute(core, call);
         return 0;
     }
-    if (UNLIKELY(needs_of_answer(core, callee, call->caller, MSG_ERROR)))
+    if (needs_of_answers(core, callee, call->caller, INTERCEPT_ERROR))
         review_add(core, call, msg, true, true);
     else if (review_is_behind(call))
         review_add(core, call, msg, false, true);

@@ -161,7 +161,8 @@ static void dispatch(struct core *core, struct call *call, const struct msg *msg
         return;
     if (session_can(callee->session, CALLEE_CALL_REROUTE))
         call_keep(call, msg, true);
-    else if (needs_of_answers(core, callee->session, call->caller))
+    else if (needs_of_answers(core, callee->session, call->caller,
+                              INTERCEPT_RESULT | INTERCEPT_ERROR))
         call_keep(call, msg, false); /* who judges them wants to know what was called */
 }
 

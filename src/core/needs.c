@@ -41,25 +41,3 @@ unsigned needs_of_request(const struct core *core, const struct session *session
         needs |= NEEDS_FILTER;
     return needs;
 }
-
-unsigned needs_of_chunk(const struct core *core, const struct session *caller)
-{
-    bool is_seen = (core->options.intercepts & INTERCEPT_CALL) != 0 && !caller->is_trusted;
-
-    return is_seen ? NEEDS_INTERCEPT : 0;
-}
-
-bool needs_of_answers(const struct core *core, const struct session *callee,
-                      const struct session *caller)
-{
-    return UNLIKELY((core->options.intercepts & (INTERCEPT_RESULT | INTERCEPT_ERROR)) != 0) &&
-           !callee->is_trusted && !caller->is_trusted;
-}
-
-bool needs_of_answer(const struct core *core, const struct session *callee,
-                     const struct session *caller, enum msg_type type)
-{
-    unsigned which = type == MSG_YIELD ? INTERCEPT_RESULT : INTERCEPT_ERROR;
-
-    return (core->options.intercepts & which) != 0 && needs_of_answers(core, callee, caller);
-}

@@ -27,14 +27,20 @@ unsigned needs_of_request(const struct core *core, const struct session *session
                           enum rule_effect effect);
 
 /* More input for a call that is pending. */
-unsigned needs_of_chunk(const struct core *core, const struct session *caller);
+static inline unsigned needs_of_chunk(const struct core *core, const struct session *caller)
+{
+    bool is_seen = UNLIKELY((core->options.intercepts & INTERCEPT_CALL) != 0);
 
-/* Whether answers of this callee to this caller may be asked about. */
-bool needs_of_answers(const struct core *core, const struct session *callee,
-                      const struct session *caller);
+    return is_seen && !caller->is_trusted ? NEEDS_INTERCEPT : 0;
+}
 
-/* Whether this YIELD or ERROR for a call is asked about. */
-bool needs_of_answer(const struct core *core, const struct session *callee,
-                     const struct session *caller, enum msg_type type);
+/* Whether answers of this callee to this caller, of those kinds (bit set of enum intercept), are
+ * asked about. */
+static inline bool needs_of_answers(const struct core *core, const struct session *callee,
+                                    const struct session *caller, unsigned kinds)
+{
+    return UNLIKELY((core->options.intercepts & kinds) != 0) && !callee->is_trusted &&
+           !caller->is_trusted;
+}
 
 #endif
