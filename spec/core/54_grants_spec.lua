@@ -314,6 +314,80 @@ core.describe("A subscription or registration that is allowed", function(router)
   end)
 end)
 
+core.describe("Options of a rule", function(router)
+  local encode = core.codecs.msgpack.encode
+
+  --- A realm where "com.**" has these options, and more of them in other places.
+  local function realm(forced, more)
+    local rules = {
+      { effect = "allow", actions = "*", uri = "**" },
+      { effect = "allow", actions = "*", uri = "com.**", options = encode(forced) },
+    }
+    local options = { rules = { { name = "anonymous", rules = rules } } }
+    for k, v in pairs(more or {}) do
+      options[k] = v
+    end
+    local r = router(options)
+    return r, r:join({ roles = core.all_roles }), r:join({ roles = core.all_roles })
+  end
+
+  it("stand before those of the client", function()
+    local r, alice, bob = realm { exclude_me = false, eligible_authrole = { "anonymous" } }
+    local trusted = r:join(nil, { is_trusted = true })
+    for _, peer in ipairs { alice, bob, trusted } do
+      peer:subscribe "other.x"
+    end
+    assert.equal(2, #alice:publish "other.x")
+    local id = r:join():subscribe "unheard" and trusted:subscribe "com.x"
+    alice:subscribe "com.x"
+    assert.actions({ { alice, { EVENT, id, core.id, {} } } },
+      alice:publish("com.x", nil, nil, { exclude_me = true, eligible_authrole = { "trusted" } }))
+  end)
+
+  it("count for calls, and for registrations", function()
+    local r, alice, bob = realm { timeout = 70, invoke = "roundrobin" }
+    local id = bob:register "com.x"
+    assert.equal(id, alice:register("com.x", { invoke = "roundrobin" }))
+    assert.actions({ { bob, { INVOCATION, 1, id, {}, { 1 } } } }, alice:call("com.x", { 1 }))
+    assert.equal(70, r:wakes_in())
+  end)
+
+  it("count for testaments", function()
+    local _, alice, bob = realm { eligible = core.list {} }
+    bob:subscribe "com.x"
+    local id = bob:subscribe "other.x"
+    for _, topic in ipairs { "com.x", "other.x" } do
+      alice:call("wamp.session.add_testament", { topic, core.list { 1 }, {} })
+    end
+    assert.actions({ { bob, { EVENT, id, core.id, {}, { 1 }, core.rest } } }, alice:drop())
+  end)
+
+  it("count for what is asked about as well, unless that has others", function()
+    local r, alice, bob = realm({ exclude = { 1 }, eligible = core.list {} },
+      { intercepts = { "publish" } })
+    local id = bob:subscribe "com.x"
+    assert.actions({}, allow(r, core.asked(alice:publish "com.x")))
+    assert.actions({ { bob, { EVENT, id, core.id, {} } } },
+      allow(r, core.asked(alice:publish "com.x"), { options = { eligible = core.null } }))
+  end)
+
+  it("outlive the rules while a question is open", function()
+    local r, alice, bob = realm({ eligible = core.list {} }, { intercepts = { "publish" } })
+    bob:subscribe "com.x"
+    local question = core.asked(alice:publish "com.x")
+    r:renew {}
+    assert.actions({}, allow(r, question))
+  end)
+
+  it("that do not fit deny", function()
+    local _, alice = realm { acknowledge = true, progress = true }
+    assert.actions({}, alice:publish "com.x")
+    local actions = alice:call "com.x"
+    assert.actions({ { alice, { core.ERROR, CALL, 2, {}, failed } } }, actions)
+    assert.truthy(actions.notes[1].cause:find "progress")
+  end)
+end)
+
 describe("What is replaced:", function()
   local values = { 1, -1, 1.5, "text", "é", true, core.null, core.list {}, { a = { 1, 2 } },
     core.binary "\0\255x" }

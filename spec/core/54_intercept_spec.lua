@@ -89,7 +89,7 @@ core.describe("Interception", function(router)
     local trusted = r:join(nil, { is_trusted = true })
     local id = trusted:register "nexus.x"
     local question = core.asked(alice:call "nexus.x")
-    assert.actions({ { trusted, { INVOCATION, 1, id, core.any } } }, allow(r, question))
+    assert.actions({ { trusted, { INVOCATION, 1, id, core.any } } }, allow(r, question, { is_explicit = true }))
     bob:subscribe "com.x"
     assert.equal(EVENT, bob:messages(trusted:publish "com.x")[1][1])
     assert.actions({ { trusted, core.failure(CALL, 2, "wamp.error.no_such_procedure") } },
@@ -140,6 +140,20 @@ core.describe("Interception", function(router)
     assert.actions({}, alice:send { core.SUBSCRIBE, 4, {}, "com.later" })
     assert.actions({ { bob, { RESULT, 1, {} } } }, alice:yield(1))
     assert.actions({ { alice, { core.SUBSCRIBED, 4, core.id } } }, allow(r, question))
+  end)
+
+  it("is a reason to take no testaments, which cannot wait", function()
+    local r, alice, bob = realm()
+    local id = bob:subscribe "com.x"
+    assert.actions({ { alice, { RESULT, 1, {} } } },
+      alice:call("wamp.session.add_testament", { "com.x", core.list { 1 }, {} }))
+    r:renew(seen "publish")
+    assert.actions({ { alice, core.failure(CALL, 2, "wamp.error.not_authorized") } },
+      alice:call("wamp.session.add_testament", { "com.x", core.list { 1 }, {} }))
+    assert.actions({}, alice:drop())
+    local trusted = r:join(nil, { is_trusted = true })
+    trusted:call("wamp.session.add_testament", { "com.x", core.list { 2 }, {} })
+    assert.actions({ { bob, { EVENT, id, core.id, {}, { 2 }, core.rest } } }, trusted:drop())
   end)
 
   it("ends when the rules of the realm are renewed without it", function()

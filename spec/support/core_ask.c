@@ -85,7 +85,8 @@ static int add_rule(lua_State *L, struct rules *rules, uint32_t role, struct rul
                         .where = SLICE("the spec"),
                         .disclose = disclose_of(L, table),
                         .trustlevel = integer_of(L, table, "trustlevel", -1),
-                        .timeout_ms = (uint64_t)integer_of(L, table, "timeout", 0)};
+                        .timeout_ms = (uint64_t)integer_of(L, table, "timeout", 0),
+                        .options = octets_of(L, table, "options")};
 
     if (lua_getfield(L, table, "filter") != LUA_TNIL)
         rule.filter = core_audience_read(L, NULL, NULL, NULL);

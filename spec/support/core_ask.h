@@ -12,7 +12,8 @@
 /* The field `rules` of the table: a list of roles
  *   { name = "guest", inherit = "everybody", rules = {
  *     { effect = "allow", actions = "call publish", uri = "com.**", disclose = true,
- *       trustlevel = 3, timeout = 100 } } }
+ *       trustlevel = 3, timeout = 100,
+ *       options = a dict in MessagePack } } }
  * Compiled and owned by the caller; NULL when there is no such field. What is wrong with them is a
  * Lua error. */
 struct rules *core_ask_rules(lua_State *L, int table);

@@ -13,7 +13,7 @@ TEST(what_rules_carry)
     struct rules_error error;
     struct rules_verdict verdict;
     struct rule extra = {
-        .disclose = RULE_DISCLOSE_ALWAYS, .trustlevel = 3, .timeout_ms = 1500, .data = 42};
+        .disclose = RULE_DISCLOSE_ALWAYS, .trustlevel = 3, .timeout_ms = 1500, .options = SLICE("\x81\xa1x\x01")};
     struct rules_question question;
     uint32_t role = 0;
 
@@ -28,7 +28,7 @@ TEST(what_rules_carry)
     EXPECT_EQ(verdict.rule->disclose, RULE_DISCLOSE_ALWAYS);
     EXPECT_EQ(verdict.rule->trustlevel, 3);
     EXPECT_EQ(verdict.rule->timeout_ms, 1500);
-    EXPECT_EQ(verdict.rule->data, 42);
+    EXPECT_SLICE(verdict.rule->options, SLICE("\x81\xa1x\x01"));
     EXPECT_SLICE(rules_role_name(rules, verdict.rule->role), SLICE("user"));
     question = kit_question(rules, "user", &nobody, "publish a.b");
     EXPECT_EQ(rules_decide(rules, &question, &verdict), RULE_ALLOW);

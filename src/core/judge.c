@@ -29,19 +29,42 @@ static bool is_judged(const struct core *core, enum rule_action action, const st
            (may_be_reserved || !core_reserves(core, msg->text));
 }
 
-/* Without an answer that is kept it is the rules' word. */
 static void turn_down(struct core *core, struct session *session, const struct msg *msg,
-                      const struct options *options, const struct kept_answer *kept)
+                      const struct options *options, const char *reason, const char *words)
+{
+    if (msg->type == MSG_CALL)
+        calls_expect_late(core, session, msg, options->progress);
+    if (msg->type != MSG_PUBLISH || options->acknowledge)
+        send_error(core, session, msg->type, msg->id, reason, words);
+}
+
+/* Without an answer that is kept it is the rules' word. */
+static void deny(struct core *core, struct session *session, const struct msg *msg,
+                 const struct options *options, const struct kept_answer *kept)
 {
     const char *reason = kept == NULL ? WAMP_NOT_AUTHORIZED : kept->reason;
     const char *words = kept == NULL ? "the role of the session does not allow this" : kept->words;
 
     notice_denied(core, session, action_of(msg->type), options->match, msg->text, reason,
                   kept == NULL ? NULL : words, NULL);
-    if (msg->type == MSG_CALL)
-        calls_expect_late(core, session, msg, options->progress);
-    if (msg->type != MSG_PUBLISH || options->acknowledge)
-        send_error(core, session, msg->type, msg->id, reason, words);
+    turn_down(core, session, msg, options, reason, words);
+}
+
+/* The rule that allows it has options that stand before those of the client. */
+static void perform_forced(struct core *core, struct session *session, const struct msg *msg,
+                           const struct options *options)
+{
+    static const struct grant nothing = {0};
+    struct amended amended;
+    const char *cause = amend_request(core, session, msg, &options->grant, &nothing, &amended);
+
+    if (cause == NULL) {
+        session_perform(core, session, &amended.msg, &amended.options);
+        return;
+    }
+    notice_denied(core, session, action_of(msg->type), options->match, msg->text,
+                  WAMP_AUTHORIZATION_FAILED, NULL, cause);
+    turn_down(core, session, msg, options, WAMP_AUTHORIZATION_FAILED, NULL);
 }
 
 /* When it may be done again is an argument of the ERROR. */
@@ -119,15 +142,36 @@ bool judge_request(struct core *core, struct session *session, const struct msg 
         effect = kept->verdict == VERDICT_ALLOW ? RULE_ALLOW : RULE_DENY;
     }
     if (effect == RULE_DENY) {
-        turn_down(core, session, msg, options, kept);
+        deny(core, session, msg, options, kept);
         return false;
     }
     needs = needs_of_request(core, session, msg, options, effect);
-    if (needs == 0)
+    if (needs == 0 && LIKELY(options->grant.options.len == 0))
         return true;
+    if (needs == 0) {
+        perform_forced(core, session, msg, options);
+        return false;
+    }
     park_ask(
         core, session, msg,
         &(struct question){
             .needs = needs, .action = action, .match = options->match, .given = options->grant});
     return false;
+}
+
+const char *judge_testament(struct core *core, const struct session *session, const struct msg *msg,
+                            struct amended *amended)
+{
+    static const struct grant nothing = {0};
+    struct options options;
+    struct fault fault;
+    struct grant given;
+
+    if (permit_judge(core, session, RULE_PUBLISH, MATCH_EXACT, msg->text, &given) != RULE_ALLOW)
+        return "the role of the session does not allow to publish this";
+    if (options_read(&options, msg, &core->scratch, &fault) < 0)
+        return "its options are not those of a publication";
+    if ((needs_of_request(core, session, msg, &options, RULE_ALLOW) & NEEDS_INTERCEPT) != 0)
+        return "each publication is seen before it goes on, which a testament cannot wait for";
+    return amend_request(core, session, msg, &given, &nothing, amended);
 }

@@ -9,6 +9,7 @@
 #ifndef NEXUS_CORE_JUDGE_H
 #define NEXUS_CORE_JUDGE_H
 
+#include "core/amend.h"
 #include "core/needs.h"
 
 /* True: the request goes on, with what options->grant says. If not it has been answered, or is
@@ -16,7 +17,12 @@
 bool judge_request(struct core *core, struct session *session, const struct msg *msg,
                    struct options *options) MUST_CHECK;
 
-/* The same, cheap where nothing is judged. */
+/* A PUBLISH that is left behind, which can wait for nobody: what would be asked about is denied.
+ * *amended is what will be published. Returns NULL, or in words why it is not. */
+const char *judge_testament(struct core *core, const struct session *session, const struct msg *msg,
+                            struct amended *amended) MUST_CHECK;
+
+/* judge_request, cheap where nothing is judged. */
 static inline bool judge_permits(struct core *core, struct session *session, const struct msg *msg,
                                  struct options *options)
 {

@@ -53,6 +53,8 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
                             .is_explicit = core_reserves(core, rule->uri),
                             .trustlevel = rule->trustlevel,
                             .timeout_ms = rule->timeout_ms,
+                            .codec = CODEC_MSGPACK,
+                            .options = rule->options,
                             .audience = action == RULE_PUBLISH ? rule->filter : NULL};
     return RULE_ALLOW;
 }

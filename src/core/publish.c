@@ -8,7 +8,7 @@
 #include "core/audience.h"
 #include "core/core_priv.h"
 #include "core/history.h"
-#include "core/permit.h"
+#include "core/judge.h"
 #include "core/retained.h"
 #include "core/send.h"
 #include "wire/errors.h"
@@ -330,18 +330,15 @@ void publish_receive(struct core *core, struct session *session, const struct ms
 
 void publish_testament(struct core *core, struct session *session, const struct msg *msg)
 {
-    struct fault fault;
-    struct options options;
+    struct amended amended;
     struct publication pub = {.core = core,
-                              .msg = msg,
-                              .options = &options,
+                              .msg = &amended.msg,
+                              .options = &amended.options,
                               .excluded = session,
                               .is_trusted = session->is_trusted};
     const char *words;
 
-    if (options_read(&options, msg, &core->scratch, &fault) < 0 ||
-        permit_judge(core, session, RULE_PUBLISH, MATCH_EXACT, msg->text, &options.grant) !=
-            RULE_ALLOW ||
+    if (judge_testament(core, session, msg, &amended) != NULL ||
         publish_fault(&pub, &words) != NULL)
         return;
     pub.id = rng_wamp_id(&core->rng);

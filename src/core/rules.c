@@ -119,7 +119,7 @@ int rules_add_role(struct rules *rules, struct slice name, struct slice inherit,
 static int check_rule(const struct rule *rule, struct rules_error *error)
 {
     bool carries = rule->disclose != RULE_DISCLOSE_AS_ASKED || rule->trustlevel != -1 ||
-                   rule->timeout_ms != 0 || rule->filter != NULL || rule->data != 0;
+                   rule->timeout_ms != 0 || rule->filter != NULL || rule->options.len != 0;
 
     if (rule->actions == 0 || (rule->actions & ~RULE_ALL_ACTIONS) != 0)
         return rules_fail(error, rule->where,
@@ -179,6 +179,7 @@ int rules_add(struct rules *rules, uint32_t role, const struct rule *rule,
     item->rule.role = role;
     item->rule.uri = arena_copy(&rules->arena, rule->uri);
     item->rule.where = arena_copy(&rules->arena, rule->where);
+    item->rule.options = arena_copy(&rules->arena, rule->options);
     err = rules_pattern_parse(&item->pattern, &rules->arena, item->rule.uri, &wrong);
     if (err != 0) {
         (void)rules_fail(error, rule->where, "uri, at character %zu: %.*s",

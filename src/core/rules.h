@@ -50,7 +50,8 @@ struct rule {
     /* Who may get what is published: held by the rules, without a tree; NULL: everybody. A copy of
      * the pointer is what makes two rules equal. */
     const struct audience *filter;
-    uint32_t data; /* the owner's: forced options; 0: none */
+    /* They stand before those of the message: an encoded dict in MessagePack; len 0: none. */
+    struct slice options;
 
     uint32_t role; /* set by rules_add: where the rule is written, not who inherited it */
 };

@@ -117,7 +117,7 @@ static bool is_as_good(const struct rules_item *a, const struct rules_item *b)
 
     return one->disclose == other->disclose && one->trustlevel == other->trustlevel &&
            one->timeout_ms == other->timeout_ms && one->filter == other->filter &&
-           one->data == other->data && same_captures(&a->pattern, &b->pattern);
+           slice_eq(one->options, other->options) && same_captures(&a->pattern, &b->pattern);
 }
 
 /* Looks for a rule of the same role at the same leaf that says the same and carries something

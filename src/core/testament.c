@@ -5,9 +5,9 @@
 #include "core/testament.h"
 
 #include "base/mem.h"
+#include "core/judge.h"
 #include "core/limits.h"
 #include "core/meta_priv.h"
-#include "core/permit.h"
 #include "core/publish.h"
 #include "wire/errors.h"
 
@@ -107,6 +107,7 @@ static const char *take_publish(struct meta_call *call, struct msg *msg)
 static const char *check_publish(struct meta_call *call, const struct msg *msg)
 {
     struct options options;
+    struct amended amended;
     struct publication pub = {.core = call->core,
                               .msg = msg,
                               .options = &options,
@@ -123,11 +124,8 @@ static const char *check_publish(struct meta_call *call, const struct msg *msg)
     error = publish_fault(&pub, &words);
     if (error != NULL)
         return meta_error(call, error, "%s", words);
-    if (permit_judge(call->core, call->caller, RULE_PUBLISH, MATCH_EXACT, msg->text,
-                     &options.grant) == RULE_ALLOW)
-        return NULL;
-    return meta_error(call, WAMP_NOT_AUTHORIZED,
-                      "the role of the session does not allow to publish this");
+    words = judge_testament(call->core, call->caller, msg, &amended);
+    return words == NULL ? NULL : meta_error(call, WAMP_NOT_AUTHORIZED, "%s", words);
 }
 
 const char *meta_add_testament(struct meta_call *call)
