@@ -206,6 +206,16 @@ return {
             --     -- keys, values and 192 bytes an entry, of all of them
             --     max_bytes = "256MiB",
             -- },
+            -- what the policy finds as nexus.config, such as { url = "http://127.0.0.1/" }
+            -- settings = nil,
+            -- what nexus.secret(name) gives, from a file or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
+            -- secrets = nil,
+            -- hosts that the policy may ask by nexus.http: "host", "host:port", "*.example.com"; not set: none
+            -- http_hosts = nil,
+            -- certificates of those who vouch for these hosts; not set: the system's
+            -- http_ca_file = nil,
+            -- modules in C that the policy may require, such as "cjson": they are trusted; not set: none
+            -- c_modules = nil,
         },
     },
 
@@ -330,6 +340,16 @@ return {
     --         -- keys, values and 192 bytes an entry, of all of them
     --         max_bytes = "256MiB",
     --     },
+    --     -- what the policy finds as nexus.config, such as { url = "http://127.0.0.1/" }
+    --     settings = nil,
+    --     -- what nexus.secret(name) gives, from a file or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
+    --     secrets = nil,
+    --     -- hosts that the policy may ask by nexus.http: "host", "host:port", "*.example.com"; not set: none
+    --     http_hosts = nil,
+    --     -- certificates of those who vouch for these hosts; not set: the system's
+    --     http_ca_file = nil,
+    --     -- modules in C that the policy may require, such as "cjson": they are trusted; not set: none
+    --     c_modules = nil,
     -- },
 
     -- realms that may be made from the template

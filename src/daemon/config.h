@@ -9,6 +9,7 @@
 #define NEXUS_DAEMON_CONFIG_H
 
 #include "base/log.h"
+#include "daemon/realm_values.h"
 #include "daemon/report.h"
 #include "daemon/tree.h"
 #include "router/router.h"
@@ -28,6 +29,10 @@ struct realm_config {
     unsigned compat;         /* enum compat */
     uint32_t kv_max_entries; /* of the stores of a policy, all together */
     uint64_t kv_max_bytes;
+    struct settings settings;
+    struct secret_sources secrets;
+    const char *const *http_hosts, *const *c_modules; /* NULL: none */
+    const char *http_ca_file;                         /* NULL: the system's */
 };
 
 /* Of all realms with a policy; see policy/logins.h. */

@@ -31,6 +31,8 @@ enum option_type {
     OPTION_POLICY,      /* const char *: "open", or the path of a policy */
     OPTION_FILE,        /* const char *: a file that can be read */
     OPTION_TEXTS,       /* const char *const *, NULL-terminated */
+    OPTION_SETTINGS,    /* struct settings */
+    OPTION_SECRETS,     /* struct secret_sources */
     OPTION_SECTION,     /* a table of options in the same structure */
     OPTION_TABLES,      /* an array of `item_len` each, and how many: a list of tables */
     OPTION_LISTEN,      /* the list of addresses */

@@ -399,6 +399,29 @@ static const struct config_option realm_rows[] = {
      .type = OPTION_SECTION,
      .section = &kv_section,
      .words = "stores of the realm's policy (nexus.kv)"},
+    {.name = "settings",
+     .type = OPTION_SETTINGS,
+     .offset = offsetof(struct realm_config, settings),
+     .words = "what the policy finds as nexus.config, such as { url = \"http://127.0.0.1/\" }"},
+    {.name = "secrets",
+     .type = OPTION_SECRETS,
+     .offset = offsetof(struct realm_config, secrets),
+     .words = "what nexus.secret(name) gives, from a file or a variable of the environment: "
+              "{ key = { file = \"/etc/nexus/key\" }, pin = { env = \"PIN\" } }"},
+    {.name = "http_hosts",
+     .type = OPTION_TEXTS,
+     .offset = offsetof(struct realm_config, http_hosts),
+     .words = "hosts that the policy may ask by nexus.http: \"host\", \"host:port\", "
+              "\"*.example.com\"; not set: none"},
+    {.name = "http_ca_file",
+     .type = OPTION_FILE,
+     .offset = offsetof(struct realm_config, http_ca_file),
+     .words = "certificates of those who vouch for these hosts; not set: the system's"},
+    {.name = "c_modules",
+     .type = OPTION_TEXTS,
+     .offset = offsetof(struct realm_config, c_modules),
+     .words = "modules in C that the policy may require, such as \"cjson\": they are trusted; "
+              "not set: none"},
 };
 const struct section realm_section = SECTION_OF(realm_rows);
 #undef AT

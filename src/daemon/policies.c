@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "daemon/exit_code.h"
+#include "daemon/secrets.h"
 #include "module/host.h"
 #include "policy/policy.h"
 #include "state/state.h"
@@ -13,9 +14,10 @@
 #include <stdio.h>
 
 struct loaded {
-    const char *path;      /* borrowed from the configuration */
-    struct policy *policy; /* owned; NULL: it is not sound */
-    struct policy_use use; /* of the realm */
+    const char *path;       /* borrowed from the configuration */
+    struct policy *policy;  /* owned; NULL: it is not sound */
+    struct policy_use use;  /* of the realm */
+    struct secret *secrets; /* owned */
 };
 
 struct policies {
@@ -40,6 +42,11 @@ static const struct loaded *find(const struct policies *policies, const struct l
     return NULL;
 }
 
+static const char *realm_name_of(const struct realm_config *config)
+{
+    return config->router.core.realm == NULL ? "template" : config->router.core.realm;
+}
+
 /* A file that is not sound is complained of once. */
 static const struct loaded *load(struct policies *policies, const struct realm_config *config,
                                  const char *folder)
@@ -48,10 +55,18 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
     const struct loaded *before;
 
     loaded->path = config->policy_path;
-    loaded->use.config = (struct host_config){.data_folder = folder,
+    loaded->use.config = (struct host_config){.settings = config->settings.packed,
+                                              .data_folder = folder,
+                                              .http_hosts = config->http_hosts,
+                                              .http_ca_file = config->http_ca_file,
+                                              .c_modules = config->c_modules,
                                               .kv_max_entries = config->kv_max_entries,
                                               .kv_max_bytes = config->kv_max_bytes,
                                               .router_state = policies->state};
+    loaded->use.config.secret_count = config->secrets.count;
+    if (!secrets_load(&config->secrets, realm_name_of(config), &loaded->secrets))
+        return loaded;
+    loaded->use.config.secrets = loaded->secrets;
     before = find(policies, loaded);
     if (before == NULL || before->policy != NULL)
         loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
@@ -170,8 +185,10 @@ void policies_free(struct policies *policies)
 {
     if (policies == NULL)
         return;
-    for (size_t i = 0; i < policies->count; i++)
+    for (size_t i = 0; i < policies->count; i++) {
         policy_free(policies->of[i].policy);
+        secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
+    }
     (void)router_state_close(policies->state);
     mem_free(policies);
 }

@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/utf8.h"
 #include "daemon/options.h"
+#include "daemon/realm_values.h"
 
 #include <ctype.h>
 #include <errno.h>
@@ -90,6 +91,10 @@ const char *option_allowed(const struct config_option *option, struct arena *are
         return "the name of a file that can be read";
     case OPTION_TEXTS:
         return "a list of strings";
+    case OPTION_SETTINGS:
+        return SETTINGS_WORDS;
+    case OPTION_SECRETS:
+        return SECRETS_WORDS;
     case OPTION_TABLES:
         return arena_format(arena, "a list of tables, at most %" PRIu64 ", e.g. { { %s = ... } }",
                             option->max, option->section->options[0].name);
@@ -312,6 +317,10 @@ bool option_read(const struct config_option *option, const struct node *node, vo
             return false;
         memcpy(field, &texts, sizeof(texts));
         return true;
+    case OPTION_SETTINGS:
+        return settings_read(node, (struct settings *)(void *)field, arena);
+    case OPTION_SECRETS:
+        return secrets_read(node, (struct secret_sources *)(void *)field, arena);
     case OPTION_SECTION:
     case OPTION_TABLES:
     case OPTION_LISTEN:
@@ -511,6 +520,10 @@ bool option_print(const struct config_option *option, const void *from, struct w
         if (texts != NULL)
             print_texts(texts, out);
         return texts != NULL;
+    case OPTION_SETTINGS:
+        return settings_print((const struct settings *)(const void *)field, out);
+    case OPTION_SECRETS:
+        return secrets_print((const struct secret_sources *)(const void *)field, out);
     case OPTION_SECTION:
     case OPTION_TABLES:
     case OPTION_LISTEN:

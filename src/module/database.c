@@ -103,8 +103,8 @@ void database_drop(struct database *db)
         return;
     }
     job = db_job_new(db, DB_QUIT, 0);
-    if (db_job_start(job))
-        db_job_leave(job);
+    job->is_left = true;
+    (void)db_job_start(job);
 }
 
 void database_leave_all(struct host *host)
@@ -206,20 +206,30 @@ static void finish(struct db_job *job)
         wait_done(&job->wait);
 }
 
+/* The running job is done. False: that was the last, and all is gone. */
+static bool end_running(struct database *db)
+{
+    struct db_job *job = db->running;
+    bool is_last = job->kind == DB_QUIT;
+
+    db->running = NULL;
+    if (!is_last)
+        pass_on(db, job);
+    finish(job);
+    return !is_last;
+}
+
 static void on_done(uv_work_t *request, int status)
 {
     struct database *db = container_of(request, struct database, request);
-    struct db_job *job = db->running;
 
     (void)status;
-    if (job->kind == DB_QUIT) {
-        finish(job); /* and all is gone */
+    if (db->running->kind == DB_QUIT) {
+        (void)end_running(db);
         return;
     }
-    db->running = NULL;
-    pass_on(db, job);
-    db->refs++;
-    finish(job);
+    db->refs++; /* until we have gone on */
+    (void)end_running(db);
     go_on(db);
     database_drop(db);
 }
@@ -236,17 +246,48 @@ static struct db_job *next_job(const struct database *db)
     return NULL;
 }
 
-static void go_on(struct database *db)
+/* Takes the next job. NULL: there is none, or one runs. */
+static struct db_job *take_job(struct database *db)
 {
     struct db_job *job = db->running == NULL ? next_job(db) : NULL;
 
     if (job == NULL)
-        return;
+        return NULL;
     list_remove(&job->link);
     db->queued--;
     db->running = job;
     job->is_within = database_is_held_by(db, job->owner);
-    (void)uv_queue_work(db->loop, &db->request, on_thread, on_done);
+    return job;
+}
+
+/* On this thread, as there are no others any more. */
+static void go_on_here(struct database *db)
+{
+    struct db_job *job;
+
+    db->refs++;
+    while ((job = take_job(db)) != NULL) {
+        database_run(db, job);
+        if (!end_running(db))
+            return;
+    }
+    database_drop(db);
+}
+
+static void go_on(struct database *db)
+{
+    if (db->is_stopped)
+        go_on_here(db);
+    else if (take_job(db) != NULL)
+        (void)uv_queue_work(db->loop, &db->request, on_thread, on_done);
+}
+
+void database_stop_all(struct host *host)
+{
+    for (struct database *db = host->databases; db != NULL; db = db->next) {
+        db->is_stopped = true;
+        go_on(db);
+    }
 }
 
 /* A run that began a transaction and does not end it would keep all others out. */
@@ -271,6 +312,10 @@ bool db_job_start(struct db_job *job)
     struct database *db = job->db;
     bool has_waiter = job->kind < DB_CLOSE;
 
+    if (has_waiter && db->is_stopped) {
+        snprintf(job->trouble, sizeof(job->trouble), "the router stops");
+        return false;
+    }
     if (has_waiter && is_evicted(db, job->owner)) {
         snprintf(job->trouble, sizeof(job->trouble),
                  "the transaction was rolled back, as it kept others waiting for %d s",

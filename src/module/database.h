@@ -101,6 +101,9 @@ struct db_value {
 };
 bool db_take(struct slice *from, struct db_value *value);
 
+/* For host_stop: from now on only what closes is done, on the thread of the caller. */
+void database_stop_all(struct host *host);
+
 /* For host_fini. */
 void database_leave_all(struct host *host);
 

@@ -36,6 +36,7 @@ struct database {
     uint64_t held_since;
     uint64_t evicted[8]; /* runs that lost theirs */
     unsigned evictions;
+    bool is_stopped; /* the loop is about to end, or has: no more threads */
 
     /* Of the thread that runs a job. */
     struct sqlite3 *connection; /* owned; NULL: not open yet */

@@ -11,6 +11,7 @@
 
 #include <sqlite3.h>
 #include <stdio.h>
+#include <sys/stat.h>
 
 #define MAX_LENGTH     (16 * 1024 * 1024) /* of a row, and of a value */
 #define MAX_SQL        (1024 * 1024)
@@ -147,12 +148,25 @@ static void shut(struct database *db)
     db->connection = NULL;
 }
 
+/* The data folder and those within it that the name has are made when they are missing. */
+static void make_folders(const struct database *db)
+{
+    char *slash = db->path + strlen(db->path) - strlen(db->name) - 1;
+
+    for (; slash != NULL; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(db->path, 0700); /* what goes wrong shows when the file is opened */
+        *slash = '/';
+    }
+}
+
 static bool open_connection(struct database *db, struct db_job *job)
 {
     bool is_open;
 
     if (db->connection != NULL)
         return true;
+    make_folders(db);
     is_open = sqlite3_open_v2(db->path, &db->connection,
                               SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE | SQLITE_OPEN_NOMUTEX,
                               NULL) == SQLITE_OK &&

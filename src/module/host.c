@@ -106,6 +106,12 @@ void host_set_state(struct host *host, const struct state *state)
         host->router_kv = host->config->router_state->kv;
 }
 
+void host_stop(struct host *host)
+{
+    database_stop_all(host);
+    web_leave(host);
+}
+
 void host_fini(struct host *host)
 {
     work_leave(host);

@@ -94,6 +94,11 @@ void host_init(struct host *host);
 /* Gives it the state of its realm, and what the configuration says that all realms share. */
 void host_set_state(struct host *host, const struct state *state);
 
+/* The loop will not run much longer, and no Lua any more; the state may still be there. What is
+ * under way must have been dropped. What runs on threads ends on the loop, which must be run until
+ * then. */
+void host_stop(struct host *host);
+
 /* After its state of Lua is gone. Ends what can be ended; what runs on other threads ends on the loop when
  * it is done, and needs the host no more. */
 void host_fini(struct host *host);

@@ -103,6 +103,8 @@ static void stop_mind(void *ctx)
     list_each (&mind->versions, node, after)
         version_abandon(container_of(node, struct version, of_mind));
     login_forget_all(mind);
+    list_each (&mind->versions, node, after)
+        host_stop(&container_of(node, struct version, of_mind)->policy->host);
     derive_close(mind->derive_desk);
     mind->derive_desk = NULL;
     handlers_free(mind);

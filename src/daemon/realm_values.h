@@ -1,0 +1,40 @@
+/* realm_values.h -- options of a realm whose names are the user's: settings and secrets.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#ifndef NEXUS_DAEMON_REALM_VALUES_H
+#define NEXUS_DAEMON_REALM_VALUES_H
+
+#include "base/writer.h"
+#include "daemon/tree.h"
+
+/* Any values; all in the arena. */
+struct settings {
+    struct slice packed;     /* MessagePack dict; len 0: not set */
+    const struct node *node; /* a copy, for printing */
+};
+
+/* Where the value of a secret is: one of file and env. */
+struct secret_source {
+    const char *name, *file, *env;
+};
+
+struct secret_sources {
+    const struct secret_source *at; /* NULL: not set */
+    size_t count;
+};
+
+#define SETTINGS_WORDS "a table: numbers, strings, booleans, and lists and tables of them"
+#define SECRETS_WORDS                                                                            \
+    "a table such as { jwt_key = { file = \"/etc/nexus/jwt.key\" }, pin = { env = \"PIN\" } }, " \
+    "with files that can be read"
+
+/* False: the node is none. */
+bool settings_read(const struct node *node, struct settings *settings, struct arena *arena);
+bool secrets_read(const struct node *node, struct secret_sources *secrets, struct arena *arena);
+
+/* As Lua, on one line. False: not set. */
+bool settings_print(const struct settings *settings, struct writer *out);
+bool secrets_print(const struct secret_sources *secrets, struct writer *out);
+
+#endif
