@@ -153,8 +153,8 @@ core.describe("Reserved names", function(router)
     peer:register("nexus.y", { match = "prefix" })
   end)
 
-  it("are called by others when they are registered so", function()
-    local r = router()
+  it("are called by administrators when they are registered so", function()
+    local r = router { anonymous_admin = true }
     local alice, peer = r:join(), trusted(r)
     local exact, prefix = peer:register "nexus.x", peer:register("nexus.y", { match = "prefix" })
     alice:register("", { match = "prefix" })
@@ -170,12 +170,24 @@ core.describe("Reserved names", function(router)
   end)
 
   it("are limited as all others when they are called", function()
-    local r = router { max_pending_calls = 1 }
+    local r = router { max_pending_calls = 1, anonymous_admin = true }
     local alice = r:join()
     trusted(r):register "nexus.x"
     alice:call "nexus.x"
     assert.actions({ { alice, core.failure(CALL, 2, "wamp.error.no_available_callee") } },
       alice:call "nexus.x")
+  end)
+
+  it("are called by others when a rule means them", function()
+    local r = router { rules = { { name = "anonymous", rules = {
+      { effect = "allow", actions = "*", uri = "**" },
+      { effect = "allow", actions = "call", uri = "nexus.x" } } } } }
+    local alice, peer = r:join(), trusted(r)
+    local id = peer:register "nexus.x"
+    peer:register "nexus.y"
+    assert.actions({ { peer, { INVOCATION, 1, id, core.any } } }, alice:call "nexus.x")
+    assert.actions({ { alice, core.failure(CALL, 2, "wamp.error.not_authorized") } },
+      alice:call "nexus.y")
   end)
 
   it("are heard by others when they are published", function()

@@ -89,7 +89,8 @@ core.describe("Interception", function(router)
     local trusted = r:join(nil, { is_trusted = true })
     local id = trusted:register "nexus.x"
     local question = core.asked(alice:call "nexus.x")
-    assert.actions({ { trusted, { INVOCATION, 1, id, core.any } } }, allow(r, question, { is_explicit = true }))
+    assert.actions({ { trusted, { INVOCATION, 1, id, core.any } } },
+      allow(r, question, { is_explicit = true }))
     bob:subscribe "com.x"
     assert.equal(EVENT, bob:messages(trusted:publish "com.x")[1][1])
     assert.actions({ { trusted, core.failure(CALL, 2, "wamp.error.no_such_procedure") } },
