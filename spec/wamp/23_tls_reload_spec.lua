@@ -6,7 +6,7 @@ local daemon = require "daemon"
 local stream = require "stream"
 local wamp = require "wamp"
 
-local SESSIONS = 300
+local SESSIONS = 1000
 
 local function read_file(path)
   local file = assert(io.open(path))
