@@ -135,11 +135,12 @@ function transports(kind, serializer) {
     return [{ type: 'rawsocket', host: '127.0.0.1', port: Number(process.env.NEXUS_PORT) }];
 }
 
-/** A session; rejects with the reason of ABORT. */
-function join({ kind, serializer, realm = 'interop' }) {
+/** A session; rejects with the reason of ABORT. `transport` and `login` are options of autobahn. */
+function join({ kind, serializer, realm = 'interop', transport = {}, login = {} }) {
     const connection = new autobahn.Connection({
         realm,
-        transports: transports(kind, serializer),
+        transports: transports(kind, serializer).map((way) => ({ ...way, ...transport })),
+        ...login,
         max_retries: 0,
         retry_if_unreachable: false,
         use_deferred: notified,
@@ -196,6 +197,7 @@ export default {
         { kind: 'rawsocket', serializer: 'json' },
         { kind: 'unix', serializer: 'json' },
     ],
+    auth: { cra: autobahn.auth_cra, cryptosign: autobahn.auth_cryptosign },
     join,
     rejoin,
     can: {

@@ -142,16 +142,17 @@ class Peer {
 }
 
 /** A session; rejects with the reason of ABORT. `hello` goes into HELLO.Details, `announce` has
- * features that HELLO announces besides, by role. */
-async function join({ serializer, realm = 'interop', hello, announce = {} }) {
+ * features that HELLO announces besides, by role; `login` are options of wampy. */
+async function join({ serializer, realm = 'interop', hello, announce = {}, url, login = {} }) {
     let peer = null;
     let reason = null;
-    const wampy = new Wampy(process.env.NEXUS_WS, {
+    const wampy = new Wampy(url ?? process.env.NEXUS_WS, {
         realm,
         ws: LargeWebSocket,
         serializer: new makers[serializer](),
         autoReconnect: false,
         helloCustomDetails: hello,
+        ...login,
         payloadSerializers: { json: new makers.json(), msgpack: new makers.msgpack(),
             cbor: new makers.cbor() },
         debug: true,
@@ -177,6 +178,10 @@ export default {
         { kind: 'websocket', serializer: 'msgpack', octets: true },
         { kind: 'websocket', serializer: 'cbor', octets: true },
     ],
+    auth: {
+        cra: (await load('auth/wampcra/wampy-cra.js')).sign,
+        cryptosign: (await load('auth/cryptosign/wampy-cryptosign.js')).sign,
+    },
     join,
     can: {
         passthru: true,
