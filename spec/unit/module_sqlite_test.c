@@ -306,6 +306,47 @@ TEST(an_abandoned_coroutine_rolls_back)
     close_kit();
 }
 
+static uint64_t now_ms = 1000;
+
+static uint64_t test_now(const struct host *host)
+{
+    (void)host;
+    return now_ms;
+}
+
+static void step_once(struct kit_run *run)
+{
+    while (!run->is_over && !run->is_awake)
+        uv_run(&kit_loop, UV_RUN_ONCE);
+    if (!run->is_over) {
+        door_resume(run->answer.run, kit_push_wait, run->wait, &run->answer);
+        kit_settle(run);
+    }
+}
+
+/* A coroutine that is kept, so nothing ends its transaction: others do, after 30 s. */
+TEST(a_transaction_that_takes_too_long)
+{
+    struct kit_run second;
+
+    open_kit();
+    kit_host.now = test_now;
+    EXPECT_RESULT(NEXUS "db:exec('CREATE TABLE u (a, b, c)') return 1", "1");
+    EXPECT_RESULT("local kept = require 'kept' " NEXUS
+                  "local go = coroutine.wrap(function() return db:transaction(function() " ADD
+                  "coroutine.yield() end) end) go() kept.set(go) return 1",
+                  "1");
+    kit_begin(&second, NEXUS "return db:row('SELECT count(*) n FROM u').n");
+    for (int i = 0; i < 10; i++)
+        uv_run(&kit_loop, UV_RUN_NOWAIT);
+    EXPECT(!second.is_awake);
+    now_ms += 30000;
+    run_others();
+    step_once(&second);
+    EXPECT_STR(second.results, "0");
+    close_kit();
+}
+
 /* ---- trouble ---- */
 
 TEST(a_locked_database)

@@ -187,7 +187,7 @@ static void pass_on(struct database *db, const struct db_job *job)
 
     if (job->kind == DB_BEGIN && is_right) {
         db->holder = job->owner;
-        db->held_since = uv_now(db->loop);
+        db->held_since = job->at;
         if (job->is_left)
             roll_back(db, false);
     } else if (job->kind == DB_ROLLBACK || (job->kind == DB_COMMIT && is_right)) {
@@ -294,7 +294,7 @@ void database_stop_all(struct host *host)
 static void end_late_transaction(struct database *db, const struct db_job *job)
 {
     if (db->holder != 0 && db->running == NULL && job->owner != db->holder &&
-        uv_now(db->loop) - db->held_since >= DB_HOLD_MS)
+        job->at >= db->held_since + DB_HOLD_MS)
         roll_back(db, true);
 }
 
@@ -327,7 +327,8 @@ bool db_job_start(struct db_job *job)
                  db->queued, MAX_DB_JOBS);
         return false;
     }
-    end_late_transaction(db, job);
+    if (has_waiter)
+        end_late_transaction(db, job);
     if (job->kind == DB_ROLLBACK)
         list_prepend(&db->queue, &job->link);
     else

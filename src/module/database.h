@@ -50,6 +50,7 @@ struct db_job {
     struct database *db; /* held */
     enum db_job_kind kind;
     uint64_t owner; /* the run that wants it */
+    uint64_t at;    /* when, by the clock of the host */
     bool is_left, is_finished;
     bool is_taken;    /* DB_BEGIN: somebody will end the transaction */
     bool is_within;   /* of a transaction of its owner */

@@ -131,6 +131,9 @@ static struct db_job *l_job(lua_State *lua, const char *name, enum db_job_kind k
 static int l_start(lua_State *lua, const char *name, struct db_job *job,
                    void (*push)(lua_State *lua, struct wait *wait))
 {
+    const struct host *host = host_of(lua);
+
+    job->at = host->now(host);
     job->wait.push = push;
     job->wait.drop = drop_job;
     if (!db_job_start(job)) {

@@ -7,17 +7,20 @@
 #ifndef NEXUS_MODULE_WORK_H
 #define NEXUS_MODULE_WORK_H
 
+#include "base/list.h"
 #include "module/host.h"
 #include "script/wait.h"
 
 #include <uv.h>
 
-#define MAX_WORK 64 /* of one host, waiting for a thread included */
+#define MAX_WORK         64 /* of one host, waiting for a thread included */
+#define MAX_WORK_RUNNING 2  /* uv has four threads, and databases want some of them */
 
 struct tally;
 
 struct work {
     struct wait wait; /* push is the caller's; the rest is not */
+    struct list link; /* tally->queue */
     uv_work_t request;
     struct tally *tally;
     void (*run)(struct work *work);  /* on another thread */
