@@ -38,8 +38,8 @@ core.describe("A decision that is kept", function(router)
       assert.same({ nil, "17" }, { publish(bob) })
     end
     assert.is_number((publish(carol)))
-    assert.equal(1, r:counters().kept)
-    assert.equal(6, r:counters().kept_used)
+    assert.equal(1, r:counters().decisions_kept)
+    assert.equal(6, r:counters().decisions_reused)
   end)
 
   it("is for everybody when nothing was read", function()
@@ -54,7 +54,7 @@ core.describe("A decision that is kept", function(router)
     for _ = 1, 3 do
       asking.allow(r, (publish(alice)))
     end
-    assert.equal(0, r:counters().kept)
+    assert.equal(0, r:counters().decisions_kept)
   end)
 
   it("is for one action, URI and match", function()
@@ -81,7 +81,7 @@ core.describe("A decision that is kept", function(router)
     r:advance(1)
     keep(r, publish(alice), {}, { keep = 1000 })
     assert.same({ nil, "17" }, { publish(alice) })
-    assert.equal(1, r:counters().kept)
+    assert.equal(1, r:counters().decisions_kept)
   end)
 
   it("may be a denial, with its reason and words", function()
@@ -123,7 +123,7 @@ core.describe("A decision that is kept", function(router)
     for _, peer in ipairs(peers) do
       keep(r, publish(peer), { "v" })
     end
-    assert.equal(#peers, r:counters().kept)
+    assert.equal(#peers, r:counters().decisions_kept)
     for _, peer in ipairs(peers) do
       assert.same({ nil, "17" }, { publish(peer) })
     end
@@ -167,11 +167,11 @@ core.describe("A decision that is kept", function(router)
     local alice, bob = r:join { a = 1, b = 1 }, r:join { a = 2, b = 1 }
     keep(r, publish(alice), { "a" })
     keep(r, publish(bob), { "b", "a" })
-    assert.equal(1, r:counters().kept)
+    assert.equal(1, r:counters().decisions_kept)
     assert.is_number((publish(alice)))
     assert.same({ nil, "17" }, { publish(bob) })
     keep(r, publish(r:join { b = 7 }), {})
-    assert.equal(1, r:counters().kept)
+    assert.equal(1, r:counters().decisions_kept)
     assert.same({ nil, "17" }, { publish(bob) })
   end)
 
@@ -186,7 +186,7 @@ core.describe("A decision that is kept", function(router)
     } do
       local r = router { rules = rules }
       keep(r, publish(r:join()), row[1], row[2])
-      assert.equal(0, r:counters().kept, i)
+      assert.equal(0, r:counters().decisions_kept, i)
     end
   end)
 end)
@@ -199,9 +199,9 @@ core.describe("A decision is forgotten", function(router)
     local late = publish(bob, "com.y")
     r:renew { rules = rules }
     keep(r, late, {})
-    assert.equal(0, r:counters().kept)
+    assert.equal(0, r:counters().decisions_kept)
     keep(r, publish(alice), {})
-    assert.equal(1, r:counters().kept)
+    assert.equal(1, r:counters().decisions_kept)
   end)
 
   it("by a session whose attribute changes", function()
@@ -235,7 +235,7 @@ core.describe("A decision is forgotten", function(router)
     local question = publish(alice)
     r:set(alice, { org = "other" })
     keep(r, question, { "org" })
-    assert.equal(0, r:counters().kept)
+    assert.equal(0, r:counters().decisions_kept)
   end)
 
   it("by whoever wants it, all or some", function()
@@ -265,10 +265,10 @@ core.describe("A decision is forgotten", function(router)
     assert.same({ { 2, 3 }, {} }, { asked(alice), asked(bob) })
     r:forget("org", 1)
     r:forget("nothing", "at all")
-    assert.same({ {}, 4 }, { asked(bob), r:counters().kept })
+    assert.same({ {}, 4 }, { asked(bob), r:counters().decisions_kept })
     r:forget()
     assert.same({ { 1, 2, 3 }, { 1, 2, 3 } }, { asked(alice), asked(bob) })
-    assert.equal(0, r:counters().kept)
+    assert.equal(0, r:counters().decisions_kept)
   end)
 
   it("when there are too many: first what was not used for longest", function()
@@ -278,7 +278,7 @@ core.describe("A decision is forgotten", function(router)
       keep(r, publish(alice, "com.n" .. i), { "org" })
       assert.same({ nil, "17" }, { publish(alice, "com.n1") })
     end
-    assert.equal(10, r:counters().kept)
+    assert.equal(10, r:counters().decisions_kept)
     for _, i in ipairs { 1, 7, 8, 15 } do
       assert.same({ nil, "17" }, { publish(alice, "com.n" .. i) })
     end
@@ -290,9 +290,9 @@ core.describe("A decision is forgotten", function(router)
     for i = 1, 19 do
       keep(r, publish(r:join { org = i }), { "org" })
     end
-    assert.equal(19, r:counters().kept)
+    assert.equal(19, r:counters().decisions_kept)
     keep(r, publish(r:join { org = 20 }), { "org" })
-    assert.equal(0, r:counters().kept)
+    assert.equal(0, r:counters().decisions_kept)
   end)
 
   it("when it is too long", function()
@@ -301,7 +301,7 @@ core.describe("A decision is forgotten", function(router)
     for i = 1, 20 do
       keep(r, publish(alice, "com.n" .. i), {}, { verdict = "deny", words = ("x"):rep(1048576) })
     end
-    assert.equal(7, r:counters().kept)
+    assert.equal(7, r:counters().decisions_kept)
   end)
 end)
 

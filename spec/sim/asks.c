@@ -10,6 +10,7 @@
 #include "core/options.h"
 #include "judge.h"
 #include "lists.h"
+#include "mischief.h"
 #include "wire/errors.h"
 
 #include <stdarg.h>
@@ -56,7 +57,9 @@ struct hall {
     struct outbox out;
     struct arena arena;
     uint64_t now, seed, last_peer;
-    unsigned haste; /* of the judge: so many of 20 steps are its */
+    bool is_governed; /* rules and sessions change at somebody's will */
+    unsigned haste;   /* of the judge: so many of 20 steps are its */
+    struct mischief mischief;
     struct asks_totals *totals;
 };
 
@@ -209,10 +212,18 @@ static bool has_question(const struct hall *hall, const struct guest *guest)
     for (size_t i = 0; i < hall->open.count; i++) {
         const struct question *question = core_question(hall->core, hall->open.at[i]);
 
-        if (question->peer == guest->peer && question->ask != ASK_ANSWER)
+        if (question->peer == guest->peer && question->ask != ASK_ANSWER &&
+            question->ask != ASK_RECHECK)
             return true;
     }
     return false;
+}
+
+/* Or for its time. */
+static bool may_wait(const struct hall *hall, const struct guest *guest)
+{
+    return has_question(hall, guest) ||
+           (hall->mischief.has_waits && core_wake_at(hall->core) != NEVER);
 }
 
 static const struct guest *find_session(const struct hall *hall, uint64_t session)
@@ -245,6 +256,11 @@ static void check_question(struct hall *hall, const struct question *question)
         return;
     }
     CHECK(guest != NULL && !guest->is_trusted);
+    if (question->ask == ASK_RECHECK) {
+        CHECK(guest->state == IN);
+        CHECK(question->msg->type == MSG_SUBSCRIBE || question->msg->type == MSG_REGISTER);
+        return;
+    }
     CHECK((question->ask == ASK_AUTHORIZE) == (guest->state == IN));
     if (question->ask != ASK_AUTHORIZE)
         CHECK(question->hello->type == MSG_HELLO && guest->state == WAITS);
@@ -263,7 +279,7 @@ static void check_calls(const struct hall *hall)
         const struct guest *guest = &hall->guests[i];
 
         sent += guest->calls.count;
-        waiting += has_question(hall, guest) ? guest->calls.count : 0;
+        waiting += may_wait(hall, guest) ? guest->calls.count : 0;
     }
     CHECK(pending <= sent && sent - waiting <= pending);
 }
@@ -283,10 +299,10 @@ static void check(struct hall *hall)
         struct guest *guest = &hall->guests[i];
         bool must_wait = guest->state == WAITS || guest->request_count != 0;
 
-        CHECK(guest->state == GONE || !must_wait || has_question(hall, guest));
+        CHECK(guest->state == GONE || !must_wait || may_wait(hall, guest));
         CHECK(guest->state != IN || !guest->is_held || guest->sent > MAX_PARKED / 2 ||
               guest->answers > MAX_REVIEWED / 2);
-        if (!has_question(hall, guest))
+        if (!may_wait(hall, guest))
             guest->sent = 0;
         hall->totals->waited += guest->request_count > 1;
     }
@@ -565,6 +581,24 @@ static void do_something(struct hall *hall, struct guest *guest)
         request_something(hall, guest);
 }
 
+static void do_mischief(struct hall *hall)
+{
+    struct rules *old = hall->rules;
+    struct numbers sessions = {0};
+    struct event ev = {0};
+
+    for (unsigned i = 0; i < GUESTS; i++)
+        if (hall->guests[i].state == IN)
+            numbers_add(&sessions, hall->guests[i].session);
+    mischief_choose(hall->c, &sessions, &hall->mischief, &ev);
+    if (ev.type == EV_RULES)
+        hall->rules = (struct rules *)(uintptr_t)ev.renewal->options->rules;
+    step(hall, &ev);
+    if (ev.type == EV_RULES)
+        rules_free(old);
+    mem_free(sessions.at);
+}
+
 static void happen(struct hall *hall)
 {
     unsigned which = choose(hall->c, 20);
@@ -575,6 +609,8 @@ static void happen(struct hall *hall)
         judge(hall);
     else if (which == 18 && choose(hall->c, 8) == 0)
         pass(hall, choose(hall->c, 256) * UINT64_C(60));
+    else if (which == 17 && hall->is_governed && choose(hall->c, 4) == 0)
+        do_mischief(hall);
     else if (which == 19 && choose(hall->c, 64) == 0)
         step(hall, &(struct event){.type = EV_CLOSE_REALM, .reason = WAMP_CLOSE_REALM});
     else if (guest->state == GONE)
@@ -583,51 +619,13 @@ static void happen(struct hall *hall)
         do_something(hall, guest);
 }
 
-static uint32_t add_role(struct rules *rules, const char *name, const char *inherit)
-{
-    struct rules_error error;
-    uint32_t role;
-
-    CHECK(rules_add_role(rules, slice_of(name), slice_of(inherit), SLICE("here"), &role, &error) ==
-          0);
-    return role;
-}
-
-static void add_rule(struct rules *rules, uint32_t role, enum rule_effect effect, const char *uri)
-{
-    struct rules_error error;
-
-    CHECK(rules_add(rules, role,
-                    &(struct rule){.effect = effect,
-                                   .actions = RULE_ALL_ACTIONS,
-                                   .uri = slice_of(uri),
-                                   .where = SLICE("here"),
-                                   .trustlevel = -1},
-                    &error) == 0);
-}
-
-static struct rules *make_rules(void)
-{
-    struct rules *rules = rules_new();
-    uint32_t anonymous = add_role(rules, "anonymous", "");
-    uint32_t staff = add_role(rules, "staff", "anonymous");
-    struct rules_error error;
-
-    add_rule(rules, anonymous, RULE_ASK, "com.ask.**");
-    add_rule(rules, anonymous, RULE_ALLOW, "com.free.**");
-    add_rule(rules, anonymous, RULE_DENY, "com.no.**");
-    add_rule(rules, staff, RULE_ALLOW, "com.mine.**");
-    add_rule(rules, staff, RULE_ASK, "wamp.**");
-    CHECK(rules_freeze(rules, &error) == 0);
-    return rules;
-}
-
 static void begin(struct hall *hall, struct choices *c, struct asks_totals *totals)
 {
     struct core_options options;
 
     *hall = (struct hall){.c = c, .totals = totals, .now = 1000, .seed = choose(c, 256)};
-    hall->rules = make_rules();
+    hall->is_governed = choose(c, 2) == 1;
+    hall->rules = mischief_rules(c);
     outbox_init(&hall->out);
     arena_init(&hall->arena);
     core_defaults(&options);
@@ -642,6 +640,8 @@ static void begin(struct hall *hall, struct choices *c, struct asks_totals *tota
     options.anonymous_admin = choose(c, 2) == 1;
     options.intercepts = choose(c, 3) != 0 ? choose(c, 16) : 0;
     options.call_queue_len = choose(c, 2) * 4;
+    if (hall->is_governed)
+        mischief_limits(c, &hall->mischief, &options);
     hall->core = core_new(&options);
 }
 
@@ -660,6 +660,9 @@ static void finish(struct hall *hall)
         mem_free(guest->invocations.at);
     }
     CHECK(hall->open.count == 0);
+    hall->totals->revoked += counters->revoked;
+    hall->totals->limited += counters->limited;
+    hall->totals->kept += counters->decisions_reused;
     CHECK(counters->sessions == 0 && counters->subscriptions == 0);
     CHECK(counters->registrations == 0 && counters->pending_calls == 0);
     CHECK(core_wake_at(hall->core) == NEVER);

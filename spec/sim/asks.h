@@ -16,6 +16,7 @@
 
 struct asks_totals {
     uint64_t questions, answered, taken_back, waited, held, joins, reviewed, rewritten;
+    uint64_t revoked, limited, kept;
 };
 
 /* So many steps, or as many as there are choices; then all end, and nothing may be left. */

@@ -55,6 +55,20 @@ static void rewrite(struct choices *c, struct grant *grant)
         grant->kwargs = PICK(c, kwargs);
 }
 
+/* For those who are equal in what was read. */
+static void keep(struct choices *c, struct decision *decision)
+{
+    static const struct slice reads[] = {
+        {"authrole", 8}, {"team", 4}, {"trustlevel", 10}, {"id", 2}, {"authid", 6}};
+    unsigned from = choose(c, ARRAY_LEN(reads));
+
+    if (choose(c, 2) == 0)
+        return;
+    decision->keep_ms = choose(c, 256) * 20;
+    decision->reads = reads + from;
+    decision->read_count = choose(c, (unsigned)ARRAY_LEN(reads) - from + 1);
+}
+
 static void judge_message(struct choices *c, struct decision *decision)
 {
     decision->verdict = choose(c, 3) != 0 ? VERDICT_ALLOW : VERDICT_DENY;
@@ -69,6 +83,7 @@ static void judge_message(struct choices *c, struct decision *decision)
     if (choose(c, 4) == 0)
         decision->kwargs = SLICE("{\"retry_after\":3}");
     decision->closes = choose_rarely(c, 16);
+    keep(c, decision);
 }
 
 void judge_decide(struct choices *c, uint64_t wall, const struct question *question,

@@ -860,8 +860,8 @@ static int router_counters(lua_State *L)
         {"oversized", c->oversized},
         {"revoked", c->revoked},
         {"limited", c->limited},
-        {"kept", c->kept},
-        {"kept_used", c->kept_used},
+        {"decisions_kept", c->decisions_kept},
+        {"decisions_reused", c->decisions_reused},
     };
 
     lua_createtable(L, 0, (int)ARRAY_LEN(rows));

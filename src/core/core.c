@@ -390,7 +390,7 @@ uint64_t core_wake_at(const struct core *core)
 const struct core_counters *core_counters(struct core *core)
 {
     core->store.ops->count(core->store.store, &core->counters.store);
-    core->counters.kept = core->kept.answer_count;
+    core->counters.decisions_kept = core->kept.answer_count;
     return &core->counters;
 }
 

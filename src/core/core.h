@@ -169,8 +169,8 @@ struct core_counters {
     uint64_t dropped;   /* events that did not fit into a subscriber's queue, as EV_DROPPED says */
     uint64_t oversized; /* messages longer than their receiver accepts */
     uint64_t limited;   /* what was too much for a limit; what waits counts each time */
-    uint64_t kept, kept_used; /* answers that are kept, now; how often one was of use */
-    uint64_t revoked;         /* what sessions held and other rules did not allow */
+    uint64_t decisions_kept, decisions_reused; /* answers that are kept, now; uses of them */
+    uint64_t revoked; /* what sessions held and other rules did not allow */
 };
 
 /* Valid until the next step. */

@@ -230,7 +230,7 @@ const struct kept_answer *kept_find(struct core *core, struct session *session,
         list_remove(&tree->by_use);
         list_append(&kept->by_use, &tree->by_use);
     }
-    core->counters.kept_used++;
+    core->counters.decisions_reused++;
     return node->answer;
 }
 

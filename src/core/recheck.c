@@ -78,6 +78,13 @@ void recheck_all(struct core *core)
         recheck_session(core, at->value);
 }
 
+void recheck_leave(struct core *core, struct session *session)
+{
+    list_remove(&session->rechecking);
+    if (list_is_empty(&core->recheck.sessions))
+        deadlines_cancel(&core->deadlines, &core->recheck.timer.deadline);
+}
+
 /* ---- questions ---- */
 
 static void close_ask(struct core *core, struct recheck_ask *ask)
@@ -236,6 +243,9 @@ void recheck_on_timer(struct core *core)
         if (judge_next(core,
                        container_of(list_first(&recheck->sessions), struct session, rechecking)))
             break;
+    if (list_is_empty(&recheck->sessions))
+        deadlines_cancel(&core->deadlines,
+                         &recheck->timer.deadline); /* an answer may have set it */
     go_on_soon(core);
 }
 
@@ -286,7 +296,7 @@ size_t recheck_check(const struct core *core)
         count++;
     }
     CHECK(count == recheck->by_holding.count && count <= MAX_RECHECKS_ASKED);
-    CHECK(list_is_empty(&recheck->sessions) || count == MAX_RECHECKS_ASKED ||
-          deadline_is_set(&recheck->timer.deadline));
+    CHECK(deadline_is_set(&recheck->timer.deadline) ==
+          (!list_is_empty(&recheck->sessions) && count < MAX_RECHECKS_ASKED));
     return deadline_is_set(&recheck->timer.deadline);
 }

@@ -31,6 +31,9 @@ void recheck_session(struct core *core, struct session *session);
 /* The same for all sessions. */
 void recheck_all(struct core *core);
 
+/* The session ends: there is nothing to judge any more. What it still holds it lets go of next. */
+void recheck_leave(struct core *core, struct session *session);
+
 void recheck_on_timer(struct core *core);
 
 /* A subscription or registration of the session is gone. */

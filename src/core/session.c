@@ -46,7 +46,7 @@ static void detach(struct core *core, struct session *session, const char *reaso
         testament_publish(core, session);
     testament_forget(session);
     park_forget(core, session);
-    list_remove(&session->rechecking);
+    recheck_leave(core, session);
     throttle_leave(core, session);
     broker_leave(core, session);
     calls_withdraw(core, session);
