@@ -930,6 +930,113 @@ function Router:log(filter)
   return lines
 end
 
+---- what a policy has ----
+
+--- The value of a metric of the realm, or nil: the series with that name and all these labels.
+-- Of a histogram there are name_count and name_sum.
+---@param name string
+---@param labels table<string, string>?
+---@return number?
+function Router:metric(name, labels)
+  for line in self.stage:metrics():gmatch "[^\n]+" do
+    local found, inside, number = line:match "^([%w_]+){?(.-)}? (%S+)$"
+    local is_wanted = found == name
+    for key, value in pairs(is_wanted and labels or {}) do
+      is_wanted = is_wanted
+        and ("," .. inside .. ","):find((",%s=\"%s\","):format(key, value), 1, true) ~= nil
+    end
+    if is_wanted then
+      number = tonumber(number)
+      return math.tointeger(number) or number
+    end
+  end
+  return nil
+end
+
+--- A store of the policy: :get(key), :set(key, value, seconds) (nil deletes), :size() and
+-- :keys(prefix).
+---@param name string
+function Router:kv(name)
+  return self.stage:kv(name)
+end
+
+--- A database in the folder for data: :exec(sql, ...) returns how many rows changed, :row(sql, ...)
+-- the first one or nil, :rows(sql, ...) a list. They do not wait.
+---@param file string
+function Router:sqlite(file)
+  return self.stage:sqlite(file)
+end
+
+--- What nexus.http gets for a request, `"GET http://orders/17"`, until it is said again: a table
+-- { status = , headers = , body = }, or a function of { method, url, headers, body } that returns
+-- one. What nobody answers fails; the network is never asked.
+---@param request string
+---@param answer table|fun(request: table): table
+function Router:answer_http(request, answer)
+  if not self.web then
+    local web = {}
+    self.web = web
+    self.stage:on_http(function(method, url, headers, body)
+      local found = web[method .. " " .. url]
+      if not found then
+        fail("no router:answer_http for %s %s", method, url)
+      elseif type(found) == "function" then
+        return found { method = method, url = url, headers = headers, body = body }
+      end
+      return found
+    end)
+  end
+  self.web[request] = answer
+end
+
+---- what is allowed ----
+
+local requests <const> = { publish = PUBLISH, subscribe = SUBSCRIBE, call = CALL,
+  register = REGISTER }
+
+local function question_of(session, action, uri, options, args, kwargs)
+  local code = requests[action]
+  if not code then
+    fail("found \"%s\"; allowed: publish, subscribe, call, register", tostring(action))
+  end
+  local message = { code, 1, options_of(options), uri }
+  return session.id, action, uri, options and options.match,
+    (code == PUBLISH or code == CALL) and with_payload(message, args, kwargs) or message
+end
+
+--- Whether a session may do something: true, or false and why. Nothing is done; where the rules
+-- ask, policy.authorize is called.
+---@param session nexus.testing.Session
+---@param action "publish"|"subscribe"|"call"|"register"
+---@param uri string
+---@param options table? of the message: match, ...
+---@param args any[]?
+---@param kwargs table?
+---@return boolean, string?
+function Router:allows(session, action, uri, options, args, kwargs)
+  return self.stage:allows(question_of(session, action, uri, options, args, kwargs))
+end
+
+--- The same in words: which rule decides, and which others it beats.
+---@return string
+function Router:explain(session, action, uri, options, args, kwargs)
+  return self.stage:explain(question_of(session, action, uri, options, args, kwargs))
+end
+
+--- Reads the policy again, as the router does when its files have changed. What was wrong with it
+-- is raised; the old one goes on then.
+function Router:reload()
+  local before <const> = #self:log()
+  self.stage:reload()
+  self:run()
+  local lines <const> = self:log()
+  for i = before + 1, #lines do
+    if lines[i].id == "policy-reload-failed" then
+      error(lines[i].msg, 0)
+    end
+  end
+end
+
 --- The folder for data that the policy has; it is removed by close.
 ---@return string
 function Router:folder()

@@ -7,6 +7,7 @@
 #include "core/core_priv.h"
 #include "core/details.h"
 #include "core/govern.h"
+#include "core/permit.h"
 
 /* ---- sessions ---- */
 
@@ -151,6 +152,23 @@ void core_each_retained(const struct core *core, struct slice topic, look_record
 
     if (uri_is_valid(topic, MATCH_EXACT, false))
         core->store.ops->retained(core->store.store, MATCH_EXACT, topic, 1, see_records, &visit);
+}
+
+/* ---- rules ---- */
+
+bool core_explain(const struct core *core, uint64_t id, enum rule_action action, enum match match,
+                  struct slice uri, struct rules_explanation *explanation)
+{
+    const struct session *session = map_get(&core->by_id, id, 0);
+    enum rule_effect effect;
+
+    explanation->verdict.rule = NULL;
+    explanation->beaten_count = 0;
+    if (session == NULL)
+        return false;
+    (void)permit_explain(core, session, action, match, uri, explanation, &effect);
+    explanation->verdict.effect = effect;
+    return true;
 }
 
 /* ---- the realm ---- */

@@ -52,6 +52,12 @@ typedef bool look_session_fn(void *ctx, const struct look *look);
 void core_each_session(const struct core *core, const struct look_want *wants, size_t count,
                        look_session_fn *fn, void *ctx);
 
+/* What the rules say to a request of a session, and why. explanation->verdict.rule is NULL, and there
+ * is nothing else in it, where no rule was looked at. False: there is no such session. */
+struct rules_explanation;
+bool core_explain(const struct core *core, uint64_t session, enum rule_action action,
+                  enum match match, struct slice uri, struct rules_explanation *explanation);
+
 /* ---- subscriptions, registrations, retained events ---- */
 
 /* A session that would get an event of the topic, through this subscription: the same session may

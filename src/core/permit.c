@@ -59,6 +59,30 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
     return RULE_ALLOW;
 }
 
+bool permit_explain(const struct core *core, const struct session *session, enum rule_action action,
+                    enum match match, struct slice uri, struct rules_explanation *explanation,
+                    enum rule_effect *effect)
+{
+    struct permit_subject subject = {core, session};
+
+    *effect = RULE_ALLOW;
+    if (core->options.rules == NULL || session->is_trusted)
+        return false;
+    *effect = RULE_DENY;
+    if (session->rule_role == RULE_NO_ROLE)
+        return false;
+    rules_explain(core->options.rules,
+                  &(struct rules_question){.role = session->rule_role,
+                                           .action = action,
+                                           .match = match,
+                                           .uri = uri,
+                                           .attribute = permit_attribute,
+                                           .ctx = &subject},
+                  explanation);
+    *effect = explanation->verdict.effect;
+    return true;
+}
+
 uint32_t permit_role(const struct core *core, struct slice authrole)
 {
     uint32_t role;

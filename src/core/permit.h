@@ -24,6 +24,12 @@ struct permit_subject {
 
 struct slice permit_attribute(void *subject, struct slice name);
 
+/* The same judgement with its reasons. False: none is made, as everything is allowed, or the rules have
+ * changed and the session has no role in them (*effect). */
+bool permit_explain(const struct core *core, const struct session *session, enum rule_action action,
+                    enum match match, struct slice uri, struct rules_explanation *explanation,
+                    enum rule_effect *effect);
+
 /* The role of a session by name; RULE_NO_ROLE when the realm has no such role. */
 uint32_t permit_role(const struct core *core, struct slice authrole);
 

@@ -19,6 +19,9 @@ struct metrics_scope;
 struct router_state;
 struct state;
 struct uv_loop_s;
+struct host;
+struct http_question;
+struct http_reply;
 
 struct secret {
     const char *name;
@@ -38,6 +41,10 @@ struct host_config {
     size_t memory;                         /* bytes of a state of Lua; 0: the default */
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
     struct router_state *router_state;     /* what all realms share; NULL: nothing */
+
+    /* For tests: host.http_answer of all states. */
+    bool (*http_answer)(const struct host *host, const struct http_question *question,
+                        struct http_reply *reply);
 };
 
 /* A request of nexus.http, and what somebody else than the network says to it. */

@@ -110,6 +110,8 @@ static void stop_mind(void *ctx)
     handlers_free(mind);
     service_close(mind->service);
     mind->service = NULL;
+    list_each (&mind->versions, node, behind)
+        policy_stop(container_of(node, struct version, of_mind)->policy);
 }
 
 static void free_versions(struct mind *mind)
@@ -229,4 +231,9 @@ static void visit(void *ctx, void *by)
 void policy_reload_all(struct router *router, const char *by)
 {
     router_visit(router, &policy_decider, visit, (void *)(uintptr_t)by);
+}
+
+const struct state *policy_state(const void *mind)
+{
+    return ((const struct mind *)mind)->state;
 }

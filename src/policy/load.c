@@ -210,6 +210,7 @@ struct policy *policy_instance(struct source *source, const struct host_config *
     policy->host.hook = hook_of;
     if (config != NULL)
         policy->host.config = config;
+    policy->host.http_answer = policy->host.config->http_answer;
     if (state != NULL)
         host_set_state(&policy->host, state);
     memcpy(policy->budgets, budget_defaults, sizeof(policy->budgets));
@@ -268,12 +269,18 @@ struct policy *policy_of_text(const char *label, struct slice text, policy_say_f
     return policy;
 }
 
+void policy_stop(struct policy *policy)
+{
+    vm_free(policy->vm);
+    policy->vm = NULL;
+    host_fini(&policy->host);
+}
+
 void policy_free(struct policy *policy)
 {
     if (policy == NULL)
         return;
-    vm_free(policy->vm);
-    host_fini(&policy->host);
+    policy_stop(policy);
     rules_free(policy->rules);
     arena_fini(&policy->arena);
     source_drop(policy->source);

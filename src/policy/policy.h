@@ -48,6 +48,10 @@ struct policy_use {
     uint32_t probation_ms; /* a new version that fails where the old did not goes back; 0: never */
 };
 
+/* What outlives the states of Lua of a mind that policy_decider.open has made; borrowed. */
+struct state;
+const struct state *policy_state(const void *mind);
+
 /* Decides for a realm; decider_ctx is its struct policy_use. */
 extern const struct decider policy_decider;
 

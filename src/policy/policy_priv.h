@@ -139,6 +139,9 @@ struct policy *policy_instance(struct source *source, const struct host_config *
 struct policy *policy_of_source(struct source *source, const struct host_config *config,
                                 policy_say_fn *say, void *ctx);
 
+/* Ends its state of Lua, while the loop still turns: what that had open is closed on other threads. */
+void policy_stop(struct policy *policy);
+
 /* Pushes the function of a hook. */
 void l_policy_push_hook(lua_State *lua, size_t hook);
 

@@ -93,6 +93,26 @@ int realm_set_vars(struct realm *realm, uint64_t session, enum codec codec,
 /* Answers a question; one that was taken back is passed over. On the home's thread only. */
 void realm_decide(struct realm *realm, const struct decision *decision);
 
+/* A question of somebody else to the decider of a realm: what would be decided? It is not the
+ * core's, and nothing comes of it. At most one at a time for a realm. */
+struct realm_probe {
+    struct question question; /* all but its id; what it points to stays until the end */
+    void (*answer)(struct realm_probe *probe, const struct decision *decision);
+    bool is_answered;
+};
+
+/* `answer` is called at once or later; realm_probe_end is due in any case, and takes the question
+ * back when it is open. */
+void realm_probe_begin(struct realm *realm, struct realm_probe *probe);
+void realm_probe_end(struct realm *realm, struct realm_probe *probe);
+
+/* While `decision` is not NULL, it is the answer to every question whether a peer may join: for tests.
+ * Borrowed. */
+void realm_give(struct realm *realm, const struct decision *decision);
+
+/* The decider's, as `open` returned it. */
+void *realm_mind(const struct realm *realm);
+
 struct router_options {
     unsigned workers;         /* 1 .. MAX_WORKERS */
     struct net_limits limits; /* max_connections and per_address are of the whole router */

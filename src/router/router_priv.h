@@ -61,6 +61,8 @@ struct realm {
     const struct decider *decider; /* borrowed; NULL: nothing is asked */
     void *mind;                    /* the decider's */
     struct asks asks;
+    struct realm_probe *probe; /* borrowed; NULL: there is none */
+    const struct decision *given;
     struct comings comings;
     bool ppt_compat;
     struct realm_timer wake;       /* in home->deadlines */

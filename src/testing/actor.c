@@ -86,10 +86,9 @@ static struct slice text_field(lua_State *lua, int index, const char *key)
 }
 
 /* The identity in the table at the index, for a HELLO that nobody judges. */
-static void l_read_given(lua_State *lua, int index, struct given *given, struct blob **attributes)
+static void l_read_given(lua_State *lua, int index, struct decision *decision,
+                         struct blob **attributes)
 {
-    struct decision *decision = &given->decision;
-
     *decision = (struct decision){.verdict = VERDICT_ACCEPT,
                                   .codec = CODEC_MSGPACK,
                                   .authid = text_field(lua, index, "authid"),
@@ -112,7 +111,7 @@ static int l_send(lua_State *lua)
 {
     struct actor *actor = check_actor(lua);
     struct blob *blob, *attributes = NULL;
-    struct given given = {0};
+    struct decision given;
 
     luaL_argcheck(lua, actor->local != NULL, 1, "the session is closed");
     l_vm_guest(lua);
@@ -122,14 +121,15 @@ static int l_send(lua_State *lua)
     lua_pushlstring(lua, blob->data, blob->len); /* what follows may raise */
     blob_drop(blob);
     if (!lua_isnoneornil(lua, 3) && lua_istable(lua, 3)) {
-        given.realm = actor->stage->realm;
         l_read_given(lua, 3, &given, &attributes);
-        stage_give(&given);
+        realm_give(actor->stage->realm, &given);
     }
     struct slice message;
     message.data = lua_tolstring(lua, -1, &message.len);
+    actor->stage->lua = lua;
     local_send(actor->local, message);
-    stage_give(NULL);
+    actor->stage->lua = NULL;
+    realm_give(actor->stage->realm, NULL);
     if (attributes != NULL)
         blob_drop(attributes);
     return 0;

@@ -19,6 +19,7 @@ int l_testing_open(lua_State *lua)
     l_vm_guest(lua);
     l_stage_open(lua);
     l_actors_open(lua);
+    l_data_open(lua);
     luaL_newlib(lua, functions);
     l_open_values(lua);
     lua_setfield(lua, -2, "values");

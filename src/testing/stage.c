@@ -7,6 +7,7 @@
 #include "base/mem.h"
 #include "base/writer.h"
 #include "script/values.h"
+#include "state/state.h"
 
 #include <lauxlib.h>
 
@@ -22,37 +23,6 @@
 #define MAX_ADVANCE_S    3.2e9                   /* a hundred years */
 #define WALL_START       UINT64_C(1767225600000) /* 2026-01-01 */
 #define MAX_OPEN_FOLDERS 16
-
-/* ---- who is let in without a login ---- */
-
-static _Thread_local const struct given *given_now;
-
-void stage_give(const struct given *given)
-{
-    given_now = given;
-}
-
-static void ask(void *mind, const struct question *question)
-{
-    struct decision decision;
-
-    if (given_now == NULL || question->ask != ASK_JOIN) {
-        policy_decider.ask(mind, question);
-        return;
-    }
-    decision = given_now->decision;
-    decision.question = question->id;
-    realm_decide(given_now->realm, &decision);
-}
-
-static const struct decider *decider(void)
-{
-    static _Thread_local struct decider ours;
-
-    ours = policy_decider;
-    ours.ask = ask;
-    return &ours;
-}
 
 /* ---- the end ---- */
 
@@ -70,6 +40,11 @@ static void stage_close(struct stage *stage)
         actors_close(stage);
     router_free(stage->router);
     policy_free(stage->policy);
+    if (stage->state != NULL)
+        (void)router_state_close(stage->state); /* it says itself what it could not write */
+    stage->state = NULL;
+    arena_fini(&stage->web);
+    arena_init(&stage->web);
     if (*stage->folder != '\0')
         (void)nftw(stage->folder, remove_one, MAX_OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS);
     arena_fini(&stage->arena);
@@ -81,7 +56,10 @@ static void stage_close(struct stage *stage)
 
 static int l_close(lua_State *lua)
 {
-    stage_close(luaL_checkudata(lua, 1, STAGE));
+    struct stage *stage = luaL_checkudata(lua, 1, STAGE);
+
+    l_web_forget(lua, stage);
+    stage_close(stage);
     return 0;
 }
 
@@ -209,12 +187,12 @@ static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
     if (stage->policy != NULL) {
         stage->use.policy = stage->policy;
         policy_configure(&stage->use, &realm);
-        realm.decider = decider();
     }
     stage->router = router_new(&options, words, sizeof(words));
     if (stage->router == NULL)
         luaL_error(lua, "%s", words);
     stage->realm = router_realm(stage->router, realm.core.realm);
+    stage->mind = realm_mind(stage->realm);
 }
 
 /* new{ policy = path, realm = , settings = , secrets = , wall = ms, patience = s } */
@@ -240,21 +218,29 @@ int l_stage_new(lua_State *lua)
     *stage = (struct stage){.patience_ms = (uint32_t)(patience * 1e3), .first_line = lines_count()};
     list_init(&stage->actors);
     arena_init(&stage->arena);
+    arena_init(&stage->web);
     luaL_setmetatable(lua, STAGE);
     l_keep_settings(lua, stage);
     l_keep_secrets(lua, stage);
     l_make_folder(lua, stage);
+    stage->state = router_state_open(&(struct state_options){.folder = stage->folder});
+    stage->use.config.router_state = stage->state;
+    stage->use.config.http_answer = web_answer;
     path = keep_field(lua, stage, "policy", NULL);
-    if (path != NULL && strcmp(path, "open") != 0)
+    if (path != NULL && strcmp(path, "open") != 0) {
         l_load_policy(lua, stage, path);
+        stage->use.path = path;
+        stage->use.rechecks = true;
+    }
     l_make_router(lua, stage, (uint64_t)wall);
     return 1;
 }
 
 /* ---- time ---- */
 
-static int push_outcome(lua_State *lua, const struct stage *stage, bool is_done)
+static int push_outcome(lua_State *lua, struct stage *stage, bool is_done)
 {
+    stage->lua = NULL;
     if (!is_done)
         return luaL_error(lua, "the router is still busy after %f s", stage->patience_ms / 1e3);
     return 0;
@@ -264,6 +250,7 @@ static int l_turn(lua_State *lua)
 {
     struct stage *stage = l_stage_check(lua, 1);
 
+    stage->lua = lua;
     return push_outcome(lua, stage, router_turn(stage->router, stage->patience_ms));
 }
 
@@ -274,6 +261,7 @@ static int l_advance(lua_State *lua)
     lua_Number seconds = luaL_checknumber(lua, 2);
 
     luaL_argcheck(lua, seconds >= 0 && seconds <= MAX_ADVANCE_S, 2, "seconds, not negative");
+    stage->lua = lua;
     return push_outcome(
         lua, stage,
         router_advance(stage->router, (uint64_t)(seconds * 1e3 + 0.5), stage->patience_ms));
@@ -314,6 +302,26 @@ static int l_log(lua_State *lua)
     return 1;
 }
 
+/* The policy is read again; what comes of it is seen when the router turns. */
+static int l_reload(lua_State *lua)
+{
+    policy_reload_all(l_stage_check(lua, 1)->router, "test");
+    return 0;
+}
+
+/* The text of all metrics. */
+static int l_metrics(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+    struct writer out;
+
+    writer_init(&out, 0);
+    metrics_write(stage->state->metrics, &out);
+    lua_pushlstring(lua, out.len == 0 ? "" : writer_slice(&out).data, out.len);
+    writer_fini(&out);
+    return 1;
+}
+
 static int l_folder(lua_State *lua)
 {
     lua_pushstring(lua, l_stage_check(lua, 1)->folder);
@@ -330,10 +338,24 @@ static int l_version(lua_State *lua)
 
 void l_stage_open(lua_State *lua)
 {
-    static const luaL_Reg methods[] = {
-        {"turn", l_turn},      {"advance", l_advance}, {"now", l_now},       {"next", l_next},
-        {"wall", l_wall},      {"log", l_log},         {"folder", l_folder}, {"version", l_version},
-        {"open", l_actor_new}, {"close", l_close},     {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"turn", l_turn},
+                                       {"advance", l_advance},
+                                       {"now", l_now},
+                                       {"next", l_next},
+                                       {"wall", l_wall},
+                                       {"log", l_log},
+                                       {"folder", l_folder},
+                                       {"version", l_version},
+                                       {"reload", l_reload},
+                                       {"open", l_actor_new},
+                                       {"metrics", l_metrics},
+                                       {"kv", l_store_new},
+                                       {"sqlite", l_database_new},
+                                       {"on_http", l_web_set},
+                                       {"allows", l_judge_allows},
+                                       {"explain", l_judge_explain},
+                                       {"close", l_close},
+                                       {NULL, NULL}};
 
     luaL_newmetatable(lua, STAGE);
     lua_pushcfunction(lua, l_close);

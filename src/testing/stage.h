@@ -22,16 +22,17 @@ struct stage {
     struct list actors;
     uint64_t first_line; /* of the log */
     uint32_t patience_ms;
+    void *mind;                 /* the policy's, of the realm */
+    struct router_state *state; /* owned */
+    lua_State *lua;             /* who runs the router; NULL: nobody does */
+    bool answers_http;
+    struct arena web; /* of the answer at hand */
 };
 
-/* Who is let in without a login, as what. */
-struct given {
-    struct realm *realm;
-    struct decision decision;
-};
-
-/* While it is not NULL, the question whether a peer may join is answered by it. Of this thread. */
-void stage_give(const struct given *given);
+static inline struct stage *stage_of_config(const struct host_config *config)
+{
+    return (struct stage *)((uintptr_t)config - offsetof(struct stage, use.config));
+}
 
 /* The open stage at the index; raises for others. */
 struct stage *l_stage_check(lua_State *lua, int index);
@@ -44,6 +45,21 @@ int l_actor_new(lua_State *lua);
 
 /* Takes the peers of a stage that ends away from their actors. */
 void actors_close(struct stage *stage);
+
+/* data.c: stage:kv(name), stage:sqlite(file) */
+void l_data_open(lua_State *lua);
+int l_store_new(lua_State *lua);
+int l_database_new(lua_State *lua);
+
+/* web.c: stage:on_http(fn), and host_config.http_answer */
+int l_web_set(lua_State *lua);
+void l_web_forget(lua_State *lua, struct stage *stage);
+bool web_answer(const struct host *host, const struct http_question *question,
+                struct http_reply *reply);
+
+/* judge.c */
+int l_judge_allows(lua_State *lua);
+int l_judge_explain(lua_State *lua);
 
 /* lines.c: the log */
 uint64_t lines_count(void);
