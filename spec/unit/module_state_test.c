@@ -237,6 +237,22 @@ TEST(nothing_acts_while_loading)
     close_all();
 }
 
+TEST(functions_that_stores_call_have_budgets)
+{
+    open_all();
+    EXPECT(kit_run(KV "kv:set('a', 1) kv:update('a', function() while true do end end)") ==
+           DOOR_KILLED);
+    EXPECT(kit_run(KV "kv:update('a', function() while true do pcall(function() "
+                      "while true do end end) end end)") == DOOR_KILLED);
+    EXPECT(kit_run(KV "kv:each('', function() while true do end end)") == DOOR_KILLED);
+    EXPECT(kit_run(KV "while true do kv:each('', function() end) end") == DOOR_KILLED);
+    EXPECT(kit_run(KV "while true do kv:get('a') end") == DOOR_KILLED);
+    EXPECT(kit_run(NEXUS "local t = {} for i = 1, 1e9 do "
+                         "t[i] = nexus.limiter{ name = 'l', rate = 1 } end") == DOOR_KILLED);
+    EXPECT_RESULT(KV "return kv:get('a'), getmetatable(kv), kv.__gc", "1\tfalse\tnil");
+    close_all();
+}
+
 /* A state that has no memory left for a value keeps nothing of it. */
 TEST(a_value_that_does_not_fit_into_lua_is_given_back)
 {

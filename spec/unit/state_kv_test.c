@@ -371,9 +371,14 @@ TEST(a_hundred_thousand_entries_come_and_go_without_a_pause)
 {
     struct kv_space *space = space_new(false);
     struct kv_store *store = kit_store(space, "s", (struct kv_store_options){0});
-    uint64_t worst = grow_and_shrink(store, 100000 / KIT_SLOW);
+    uint64_t worst = UINT64_MAX;
 
-    /* A table rebuilt in one go takes 5 ms and more. */
+    /* A table rebuilt in one go takes 5 ms and more, each time. */
+    for (unsigned i = 0; i < (KIT_SLOW == 1 ? 5 : 1) && worst > 1000000; i++) {
+        uint64_t this = grow_and_shrink(store, 100000 / KIT_SLOW);
+
+        worst = this < worst ? this : worst;
+    }
     if (KIT_SLOW == 1 && worst > 3000000)
         UNIT_FAIL("one change took %u us", (unsigned)(worst / 1000));
     EXPECT_EQ(kv_space_close(space, &error), 0);

@@ -75,7 +75,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     mind->use = use;
     mind->state = open_state(mind);
     mind->cookies = cookies_new(&mind->rng);
-    counts_init(&mind->counts, mind->state->metrics);
+    counts_init(&mind->counts, mind->state->counts);
     mind->reloads = reloads_new(mind, use);
     policy = policy_instance(use->policy->source, &use->config, mind->state, realm_name(realm),
                              say_again, realm);

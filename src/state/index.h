@@ -14,6 +14,11 @@
 
 #include "base/base.h"
 
+/* Nodes are allocated with this many octets at least: smaller pieces are not put together again
+ * when they are freed, but all at once at some later time, which takes milliseconds where they
+ * are hundred thousands. */
+#define INDEX_NODE_MIN 136
+
 struct index_node {
     struct index_node *next;
     uint64_t hash;
@@ -24,6 +29,12 @@ struct index {
     size_t mask, old_mask, moved;     /* the chains of old before `moved` are empty */
     size_t count;
 };
+
+/* The length to allocate for a node of so many octets. */
+static inline size_t index_node_room(size_t len)
+{
+    return len < INDEX_NODE_MIN ? INDEX_NODE_MIN : len;
+}
 
 void index_init(struct index *index);
 

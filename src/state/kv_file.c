@@ -130,11 +130,11 @@ static int check_kind(struct kv_file *file, struct kv_error *error)
 static int check_pages(struct kv_file *file, struct kv_error *error)
 {
     sqlite3_stmt *statement = NULL;
-    int rc = sqlite3_prepare_v2(file->db, "PRAGMA quick_check(1)", -1, &statement, NULL);
     const char *words = NULL;
     int err = 0;
 
-    if (rc == SQLITE_OK && (rc = sqlite3_step(statement)) == SQLITE_ROW)
+    if (sqlite3_prepare_v2(file->db, "PRAGMA quick_check(1)", -1, &statement, NULL) == SQLITE_OK &&
+        sqlite3_step(statement) == SQLITE_ROW)
         words = (const char *)sqlite3_column_text(statement, 0);
     if (words == NULL)
         err = kv_file_fail(file, error, "check it");

@@ -134,7 +134,7 @@ struct kv_entry *kv_shard_insert(struct kv_shard *shard, struct slice key, uint6
 {
     unsigned height = height_of(hash);
     size_t tower = height * sizeof(struct kv_entry *);
-    struct kv_entry *entry = mem_alloc(sizeof(*entry) + tower + key.len);
+    struct kv_entry *entry = mem_alloc(index_node_room(sizeof(*entry) + tower + key.len));
     struct kv_entry **links[KV_MAX_HEIGHT];
 
     *entry = (struct kv_entry){.node.hash = hash,

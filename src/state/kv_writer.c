@@ -18,6 +18,7 @@
 
 #define TAKEN_AT_ONCE 64 /* from one shard, with its lock held */
 #define RETRY_MS      1000
+#define STACK         ((size_t)512 * 1024)
 
 /* ---- what changed ---- */
 
@@ -229,12 +230,16 @@ static void *work(void *ctx)
 int kv_writer_start(struct kv_file *file)
 {
     sigset_t all, before;
+    pthread_attr_t small;
     int err;
 
+    pthread_attr_init(&small);
+    pthread_attr_setstacksize(&small, STACK); /* there may be thousands of realms */
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
-    err = pthread_create(&file->thread, NULL, work, file);
+    err = pthread_create(&file->thread, &small, work, file);
     pthread_sigmask(SIG_SETMASK, &before, NULL);
+    pthread_attr_destroy(&small);
     return err;
 }
 

@@ -196,7 +196,7 @@ static struct bucket *bucket_new(struct limiter *limiter, struct slice key, uint
 
     if (set->index.count >= set->max_buckets)
         make_room(set, now);
-    bucket = mem_alloc(sizeof(*bucket) + key.len);
+    bucket = mem_alloc(index_node_room(sizeof(*bucket) + key.len));
     *bucket = (struct bucket){.node.hash = hash,
                               .limiter = limiter,
                               .level = limiter->burst,

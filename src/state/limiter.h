@@ -26,11 +26,11 @@ struct limiter;
 
 /* Those of one realm. At most max_buckets in all; 0: LIMITER_BUCKETS. */
 struct limiters *limiters_new(size_t max_buckets);
-void limiters_free(struct limiters *limiters);
+void limiters_free(struct limiters *set);
 
 /* The limiter with that name; `rate` tokens a second come in, up to `burst`. One that is there gets
  * the new numbers and keeps its levels. NULL: there are LIMITERS_MAX already. */
-struct limiter *limiter_open(struct limiters *limiters, struct slice name, double rate,
+struct limiter *limiter_open(struct limiters *set, struct slice name, double rate,
                              double burst) MUST_CHECK;
 
 /* Takes n tokens, at most `burst`, out of the bucket of a key. Else it takes nothing, and
@@ -42,6 +42,6 @@ bool limiter_take(struct limiter *limiter, struct slice key, double n, uint64_t 
 double limiter_burst(struct limiter *limiter);
 
 /* How many buckets are remembered. */
-size_t limiters_count(struct limiters *limiters);
+size_t limiters_count(struct limiters *set);
 
 #endif

@@ -16,8 +16,10 @@ struct state *state_open(const struct state_options *options)
                                                         .max_entries = options->kv_max_entries,
                                                         .max_bytes = options->kv_max_bytes});
     state->limiters = limiters_new(options->max_buckets);
-    if (options->metrics != NULL)
+    if (options->metrics != NULL) {
         state->metrics = metrics_scope_new(options->metrics, options->realm, options->max_series);
+        state->counts = metrics_scope_new(options->metrics, options->realm, 0);
+    }
     return state;
 }
 
@@ -40,6 +42,7 @@ int state_close(struct state *state)
     err = close_space(state->kv);
     limiters_free(state->limiters);
     metrics_scope_free(state->metrics);
+    metrics_scope_free(state->counts);
     mem_free(state);
     return err;
 }

@@ -30,7 +30,8 @@ struct state_options {
 struct state {
     struct kv_space *kv;
     struct limiters *limiters;
-    struct metrics_scope *metrics;
+    struct metrics_scope *metrics; /* of the policy */
+    struct metrics_scope *counts;  /* of the router about the policy, which cannot fill it */
 };
 
 /* Never NULL: nothing is opened on disk before a policy asks for it. Options are copied. */
