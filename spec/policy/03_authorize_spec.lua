@@ -14,6 +14,8 @@ policy.roles = {
   user  = { { allow = "call subscribe register", uri = "com.acme.**" },
             { allow = "publish",        uri = "com.acme.org.{session.org}.**" },
             { allow = "publish",        uri = "com.acme.told.**", disclose = true },
+            { allow = "publish",        uri = "com.acme.echo.**",
+              options = { exclude_me = false } },
             { deny  = "*",              uri = "com.acme.admin.**" },
             { ask   = "*",              uri = "com.acme.orders.{order}.**" } },
 }
@@ -159,6 +161,12 @@ for _, workers in ipairs { 1, 2 } do
       guest:expect_error(wamp.SUBSCRIBE, guest.last_id, "wamp.error.not_authorized")
       guest:send { wamp.SUBSCRIBE, guest:next_id(), { match = "prefix" }, "com.acme" }
       guest:expect_error(wamp.SUBSCRIBE, guest.last_id, "wamp.error.not_authorized")
+    end)
+
+    it("may force options of what is sent", function()
+      local id = alice:subscribe "com.acme.echo.x"
+      alice:send { wamp.PUBLISH, alice:next_id(), { exclude_me = true }, "com.acme.echo.x", { 5 } }
+      alice:expect { wamp.EVENT, id, wamp.id, {}, { 5 } }
     end)
 
     it("depends on what the policy said of the session, not on what HELLO says", function()

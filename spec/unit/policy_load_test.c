@@ -132,6 +132,31 @@ TEST(methods_are_of_a_kind)
         "\"verify\"?)\n");
 }
 
+TEST(options_of_a_rule_are_those_of_its_messages)
+{
+    policy_free(
+        expect_sound(HEAD "policy.roles.user = {\n"
+                          "  { allow = \"publish\", uri = \"a.**\",\n"
+                          "    options = { eligible_org = { \"acme\" }, exclude_me = false } },\n"
+                          "  { allow = \"*\", uri = \"b\", options = { invoke = \"random\" } },\n"
+                          "}\nreturn policy"));
+    expect_said(
+        HEAD "policy.roles.user = {\n"
+             "  { allow = \"call publish\", uri = \"a\", options = { exclude_me = 1 } },\n"
+             "  { allow = \"call\", uri = \"b\", options = { progress = true } },\n"
+             "  { allow = \"call\", uri = \"c\", options = { timeout = print } },\n"
+             "  { allow = \"call\", uri = \"d\", options = 7 },\n"
+             "  { deny = \"call\", uri = \"e\", options = { timeout = 7 } },\n"
+             "}\nreturn policy",
+        "acme/policy.lua:4: policy.roles.user[1].options: PUBLISH.exclude_me: expected a boolean\n"
+        "acme/policy.lua:5: policy.roles.user[2].options.progress: only a client can say that\n"
+        "acme/policy.lua:6: policy.roles.user[3].options: options.timeout: function cannot be "
+        "sent\n"
+        "acme/policy.lua:7: policy.roles.user[4].options: found 7; allowed: a table of options\n"
+        "acme/policy.lua:8: deny rules carry nothing; disclose, trustlevel, timeout, filter and "
+        "options are for allow\n");
+}
+
 TEST(a_rule_that_asks_needs_somebody_to_ask)
 {
     expect_said(HEAD "policy.roles.user = { { ask = \"call\", uri = \"**\" } }\nreturn policy",

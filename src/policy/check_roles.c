@@ -2,7 +2,9 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "core/options.h"
 #include "policy/check.h"
+#include "script/values.h"
 
 #include <lauxlib.h>
 
@@ -117,13 +119,81 @@ static void read_timeout(struct reading *r, int value)
         r->rule.timeout_ms = (uint64_t)(seconds * 1000);
 }
 
+/* (reading, table): they are encoded into the arena. */
+static int l_encode_options(lua_State *lua)
+{
+    struct reading *r = lua_touserdata(lua, 1);
+    struct blob *blob;
+
+    (void)l_values_begin(lua, CODEC_MSGPACK);
+    l_values_put(lua, 2, VALUES_DICT, "options");
+    blob = l_values_end(lua);
+    r->rule.options = arena_copy(&r->check->arena, blob_slice(blob));
+    blob_drop(blob);
+    return 0;
+}
+
+static void read_options(struct reading *r, int value)
+{
+    lua_State *lua = r->check->lua;
+
+    if (!lua_istable(lua, value)) {
+        wrong(r, "options", value, "a table of options");
+        return;
+    }
+    lua_pushcfunction(lua, l_encode_options);
+    lua_pushlightuserdata(lua, r);
+    lua_pushvalue(lua, value);
+    if (lua_pcall(lua, 2, 0, 0) == LUA_OK)
+        return;
+    check_complain(r->check, r->at, RULE_FORMAT ".options: %s", RULE_ARGS(r),
+                   lua_isstring(lua, -1) ? lua_tostring(lua, -1) : "it cannot be encoded");
+    lua_pop(lua, 1);
+}
+
+/* What no rule can say for a client: how many messages it sends, whether it is answered, and what
+ * its payload is. */
+static bool is_clients_own(struct slice key)
+{
+    return slice_eq(key, SLICE("acknowledge")) || slice_eq(key, SLICE("progress")) ||
+           slice_starts_with(key, SLICE("ppt_")) || slice_starts_with(key, SLICE("enc_"));
+}
+
+/* The options are such that every message of those actions could have them. */
+static void check_options(struct reading *r)
+{
+    static const enum msg_type types[RULE_ACTION_COUNT] = {[RULE_CALL] = MSG_CALL,
+                                                           [RULE_REGISTER] = MSG_REGISTER,
+                                                           [RULE_PUBLISH] = MSG_PUBLISH,
+                                                           [RULE_SUBSCRIBE] = MSG_SUBSCRIBE};
+    struct arena *arena = &r->check->arena;
+    struct msg msg = {.codec = CODEC_MSGPACK, .dict = r->rule.options};
+    struct options options;
+    struct dict_walk entry;
+    struct fault fault;
+
+    dict_walk(&entry, CODEC_MSGPACK, r->rule.options, arena);
+    while (dict_next(&entry))
+        if (is_clients_own(entry.key))
+            check_complain(r->check, r->at, RULE_FORMAT ".options.%.*s: only a client can say that",
+                           RULE_ARGS(r), SLICE_ARG(entry.key));
+    for (unsigned action = 0; action < RULE_ACTION_COUNT; action++) {
+        msg.type = types[action];
+        if ((r->rule.actions & RULE_BIT(action)) == 0 ||
+            options_read(&options, &msg, arena, &fault) == 0)
+            continue;
+        check_complain(r->check, r->at, RULE_FORMAT ".options: %s", RULE_ARGS(r), fault.words);
+        break;
+    }
+}
+
 static const struct {
     const char *name;
     void (*read)(struct reading *r, int value);
 } keys[] = {
     {"allow", read_allow},     {"deny", read_deny},         {"ask", read_ask},
     {"uri", read_uri},         {"disclose", read_disclose}, {"trustlevel", read_trustlevel},
-    {"timeout", read_timeout},
+    {"timeout", read_timeout}, {"options", read_options},
 };
 
 static void unknown_option(struct reading *r, int key)
@@ -206,6 +276,8 @@ static void read_rule(struct check *check, int index, struct slice role, lua_Int
     if (lua_rawget(check->lua, index) == LUA_TNIL)
         check_complain(check, r.at, RULE_FORMAT ".uri is missing", RULE_ARGS(&r));
     lua_pop(check->lua, 1);
+    if (check->count == before && r.rule.options.len != 0)
+        check_options(&r);
     if (check->count != before)
         return;
     r.rule.where = slice_of(at_words(check, r.at));
