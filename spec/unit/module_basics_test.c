@@ -152,10 +152,10 @@ TEST(clocks_are_those_of_the_host)
     kit_close_module();
 }
 
-static uint64_t vm_clock(void *ctx)
+static double vm_clock(void *ctx)
 {
     (void)ctx;
-    return UINT64_C(1700000000500);
+    return 1700000000.5;
 }
 
 TEST(os_has_the_clock_of_its_state)

@@ -38,6 +38,24 @@ static uint64_t machine_wall(const struct host *host)
     return ms_of(CLOCK_REALTIME);
 }
 
+static double seconds_of(clockid_t id)
+{
+    struct timespec now;
+
+    clock_gettime(id, &now);
+    return (double)now.tv_sec + (double)now.tv_nsec / 1e9;
+}
+
+double host_monotonic(const struct host *host)
+{
+    return host->now == machine_now ? seconds_of(CLOCK_MONOTONIC) : (double)host->now(host) / 1e3;
+}
+
+double host_time(const struct host *host)
+{
+    return host->wall == machine_wall ? seconds_of(CLOCK_REALTIME) : (double)host->wall(host) / 1e3;
+}
+
 static void machine_random(const struct host *host, void *out, size_t len)
 {
     char *at = out;

@@ -101,6 +101,10 @@ void host_init(struct host *host);
 /* Gives it the state of its realm, and what the configuration says that all realms share. */
 void host_set_state(struct host *host, const struct state *state);
 
+/* The same clocks in seconds, as fine as they are. */
+double host_monotonic(const struct host *host);
+double host_time(const struct host *host);
+
 /* The loop will not run much longer, and no Lua any more; the state may still be there. What is
  * under way must have been dropped. What runs on threads ends on the loop, which must be run until
  * then. */

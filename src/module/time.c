@@ -13,26 +13,21 @@
 
 static int l_now(lua_State *lua)
 {
-    const struct host *host = host_of(lua);
-
-    lua_pushnumber(lua, (double)host->wall(host) / 1e3);
+    lua_pushnumber(lua, host_time(host_of(lua)));
     return 1;
 }
 
 static int l_monotonic(lua_State *lua)
 {
-    const struct host *host = host_of(lua);
-
-    lua_pushnumber(lua, (double)host->now(host) / 1e3);
+    lua_pushnumber(lua, host_monotonic(host_of(lua)));
     return 1;
 }
 
 /* nexus.date: os.date of Lua in UTC, with the host's clock. The upvalue is that function. */
 static int l_date(lua_State *lua)
 {
-    const struct host *host = host_of(lua);
     const char *format = luaL_optstring(lua, 1, "%Y-%m-%dT%H:%M:%SZ");
-    lua_Number seconds = luaL_optnumber(lua, 2, (double)host->wall(host) / 1e3);
+    lua_Number seconds = luaL_optnumber(lua, 2, host_time(host_of(lua)));
 
     luaL_argcheck(lua, seconds >= MIN_TIME && seconds <= MAX_TIME, 2,
                   "seconds since 1970, of the years 0 to 9999");

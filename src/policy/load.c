@@ -96,18 +96,14 @@ static void mask(void *ctx, char *text)
     host_mask(&policy->host, text);
 }
 
-static uint64_t wall_of(void *ctx)
+static double wall_of(void *ctx)
 {
-    const struct host *host = ctx;
-
-    return host->wall(host);
+    return host_time(ctx);
 }
 
-static uint64_t now_of(void *ctx)
+static double now_of(void *ctx)
 {
-    const struct host *host = ctx;
-
-    return host->now(host);
+    return host_monotonic(ctx);
 }
 
 /* ---- running it ---- */

@@ -81,7 +81,9 @@ struct version *mind_version(struct mind *mind, struct policy *policy)
     policy->version = version;
     policy->host.loop = realm_loop(mind->realm);
     policy->host.clock = mind;
-    policy->host.now = host_now;
-    policy->host.wall = host_wall;
+    if (realm_is_virtual(mind->realm)) { /* else the machine's, which goes on within a turn */
+        policy->host.now = host_now;
+        policy->host.wall = host_wall;
+    }
     return version;
 }

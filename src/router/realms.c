@@ -98,6 +98,11 @@ uint64_t realm_now(const struct realm *realm)
     return net_now(realm->home->net);
 }
 
+bool realm_is_virtual(const struct realm *realm)
+{
+    return realm->home->router->options.is_virtual;
+}
+
 uint64_t realm_wall(const struct realm *realm)
 {
     return pump_wall(realm->home);

@@ -63,6 +63,7 @@ struct uv_loop_s *realm_loop(const struct realm *realm);
 /* Clocks, read once a loop turn: monotonic, and since 1970 (UTC). Milliseconds. */
 uint64_t realm_now(const struct realm *realm);
 uint64_t realm_wall(const struct realm *realm);
+bool realm_is_virtual(const struct realm *realm); /* its time is told */
 
 /* A clock of somebody in a realm: set to an instant of realm_now. One that is set must be cleared
  * before its memory goes. On the home's thread only. */

@@ -281,7 +281,7 @@ static int l_os_time(lua_State *lua)
 
     if (options->wall == NULL || !lua_isnoneornil(lua, 1))
         return l_os_own(lua);
-    lua_pushinteger(lua, (lua_Integer)(options->wall(options->clock_ctx) / 1000));
+    lua_pushinteger(lua, (lua_Integer)options->wall(options->clock_ctx));
     return 1;
 }
 
@@ -295,7 +295,7 @@ static int l_os_date(lua_State *lua)
         lua_replace(lua, 1);
     }
     if (lua_isnil(lua, 2) && options->wall != NULL) {
-        lua_pushinteger(lua, (lua_Integer)(options->wall(options->clock_ctx) / 1000));
+        lua_pushinteger(lua, (lua_Integer)options->wall(options->clock_ctx));
         lua_replace(lua, 2);
     } else if (lua_isnil(lua, 2)) {
         lua_settop(lua, 1);
@@ -309,7 +309,7 @@ static int l_os_clock(lua_State *lua)
 
     if (options->now == NULL)
         return l_os_own(lua);
-    lua_pushnumber(lua, (double)options->now(options->clock_ctx) / 1e3);
+    lua_pushnumber(lua, options->now(options->clock_ctx));
     return 1;
 }
 

@@ -38,10 +38,10 @@ struct vm_options {
     void (*mask)(void *ctx, char *text);
     void *say_ctx; /* borrowed; of both */
 
-    /* Milliseconds: since 1970, and of a monotonic clock. For os.time, os.date, os.clock; NULL: the
+    /* Seconds: since 1970, and of a monotonic clock. For os.time, os.date, os.clock; NULL: the
      * machine's. */
-    uint64_t (*wall)(void *ctx);
-    uint64_t (*now)(void *ctx);
+    double (*wall)(void *ctx);
+    double (*now)(void *ctx);
     void *clock_ctx; /* borrowed */
 };
 
