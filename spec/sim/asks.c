@@ -4,9 +4,11 @@
  */
 #include "asks.h"
 
+#include "audiences.h"
 #include "base/mem.h"
 #include "core/core.h"
 #include "core/limits.h"
+#include "core/look.h"
 #include "core/options.h"
 #include "judge.h"
 #include "lists.h"
@@ -213,7 +215,7 @@ static bool has_question(const struct hall *hall, const struct guest *guest)
         const struct question *question = core_question(hall->core, hall->open.at[i]);
 
         if (question->peer == guest->peer && question->ask != ASK_ANSWER &&
-            question->ask != ASK_RECHECK)
+            question->ask != ASK_RECHECK && question->ask != ASK_RETAINED)
             return true;
     }
     return false;
@@ -253,6 +255,11 @@ static void check_question(struct hall *hall, const struct question *question)
 
     if (question->ask == ASK_ANSWER) {
         check_answer(hall, question);
+        return;
+    }
+    if (question->ask == ASK_RETAINED) {
+        CHECK(guest != NULL && guest->state == IN && guest->session == question->session);
+        CHECK(question->publisher != NULL && question->publisher->details.len != 0);
         return;
     }
     CHECK(guest != NULL && !guest->is_trusted);
@@ -362,11 +369,13 @@ static void enter(struct hall *hall, struct guest *guest)
     guest->is_trusted = choose_rarely(hall->c, 8);
     guest->sent = guest->answers = 0;
     say(hall, guest,
-        "[1,\"realm1\",{\"authmethods\":[\"anonymous\",\"ticket\"],\"authid\":\"joe\",\"roles\":{"
+        "[1,\"realm1\",{\"authmethods\":[\"anonymous\",\"ticket\"],\"authid\":\"joe\","
+        "\"x_group\":\"g%u\",\"x_list\":[%u,\"g1\"],\"roles\":{"
         "\"publisher\":{},\"subscriber\":{},"
         "\"caller\":{\"features\":{\"progressive_call_invocations\":true}},"
         "\"callee\":{\"features\":{\"call_canceling\":true,\"progressive_call_results\":true,"
-        "\"progressive_call_invocations\":true}}}}]");
+        "\"progressive_call_invocations\":true}}}}]",
+        choose(hall->c, 3), choose(hall->c, 2));
 }
 
 static void lose(struct hall *hall, struct guest *guest)
@@ -447,12 +456,13 @@ static void request_something(struct hall *hall, struct guest *guest)
         break;
     case 0:
     case 1:
-        say(hall, guest, "[16,%llu,{\"acknowledge\":true},\"%s\",[1]]", note(guest, MSG_PUBLISH),
-            pick_uri(hall));
+        say(hall, guest, "[16,%llu,{\"acknowledge\":true,\"retain\":%s},\"%s\"%s]",
+            note(guest, MSG_PUBLISH), choose(hall->c, 2) == 1 ? "true" : "false", pick_uri(hall),
+            choose(hall->c, 8) == 0 ? "" : ",[1]");
         break;
     case 2:
-        say(hall, guest, "[32,%llu,{\"match\":\"%s\"},\"%s\"]", note(guest, MSG_SUBSCRIBE), match,
-            uri);
+        say(hall, guest, "[32,%llu,{\"match\":\"%s\",\"get_retained\":%s},\"%s\"]",
+            note(guest, MSG_SUBSCRIBE), match, choose(hall->c, 2) == 1 ? "true" : "false", uri);
         break;
     case 3:
         say(hall, guest, "[64,%llu,{\"match\":\"%s\",\"invoke\":\"random\"},\"%s\"]",
@@ -538,12 +548,18 @@ static void judge(struct hall *hall)
     question = core_question(hall->core, id);
     CHECK(question != NULL);
     judge_decide(hall->c, UINT64_C(1767225600000) + hall->now, question, &decision);
+    if (decision.verdict == VERDICT_ALLOW && (question->needs & NEEDS_FILTER) != 0)
+        decision.grant.audience =
+            audience_by_chance(hall->c, hall->core, question, &decision.grant);
+    hall->totals->filtered += decision.grant.audience != NULL;
+    hall->totals->retained += question->ask == ASK_RETAINED;
     (void)numbers_remove(&hall->open, id);
     numbers_add(&hall->over, id);
     hall->totals->answered++;
     hall->totals->reviewed += question->ask == ASK_ANSWER;
     hall->totals->rewritten += decision.grant.args.data != NULL;
     step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
+    audience_drop(decision.grant.audience);
 }
 
 /* ---- what happens ---- */
@@ -634,6 +650,7 @@ static void begin(struct hall *hall, struct choices *c, struct asks_totals *tota
     options.random_ctx = &hall->seed;
     options.rules = hall->rules;
     options.asks_join = choose(c, 4) != 0;
+    options.asks_filter = choose(c, 2) == 1;
     options.auth_timeout_ms = 4000;
     hall->haste = choose(c, 3) == 0 ? 1 : 5;
     options.max_joining = choose(c, 4) == 0 ? 3 : GUESTS;

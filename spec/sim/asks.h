@@ -17,6 +17,7 @@
 struct asks_totals {
     uint64_t questions, answered, taken_back, waited, held, joins, reviewed, rewritten;
     uint64_t revoked, limited, kept;
+    uint64_t filtered, retained;
 };
 
 /* So many steps, or as many as there are choices; then all end, and nothing may be left. */

@@ -4,6 +4,7 @@
  */
 #include "mischief.h"
 
+#include "audiences.h"
 #include "core/throttle.h"
 
 static uint32_t add_role(struct rules *rules, const char *name, const char *inherit)
@@ -16,7 +17,8 @@ static uint32_t add_role(struct rules *rules, const char *name, const char *inhe
     return role;
 }
 
-static void add_rule(struct rules *rules, uint32_t role, enum rule_effect effect, const char *uri)
+static void add_rule(struct rules *rules, uint32_t role, enum rule_effect effect, const char *uri,
+                     const struct audience *filter)
 {
     struct rules_error error;
 
@@ -25,8 +27,10 @@ static void add_rule(struct rules *rules, uint32_t role, enum rule_effect effect
                                    .actions = RULE_ALL_ACTIONS,
                                    .uri = slice_of(uri),
                                    .where = SLICE("here"),
-                                   .trustlevel = -1},
+                                   .trustlevel = -1,
+                                   .filter = filter},
                     &error) == 0);
+    audience_drop(filter);
 }
 
 struct rules *mischief_rules(struct choices *c)
@@ -35,14 +39,15 @@ struct rules *mischief_rules(struct choices *c)
     uint32_t anonymous = add_role(rules, "anonymous", "");
     struct rules_error error;
 
-    add_rule(rules, anonymous, RULE_ASK, "com.ask.**");
-    add_rule(rules, anonymous, choose(c, 4) != 0 ? RULE_ALLOW : RULE_ASK, "com.free.**");
-    add_rule(rules, anonymous, choose(c, 4) != 0 ? RULE_DENY : RULE_ALLOW, "com.no.**");
+    add_rule(rules, anonymous, RULE_ASK, "com.ask.**", NULL);
+    add_rule(rules, anonymous, choose(c, 4) != 0 ? RULE_ALLOW : RULE_ASK, "com.free.**", NULL);
+    add_rule(rules, anonymous, RULE_ALLOW, "com.free.b", audience_by_chance(c, NULL, NULL, NULL));
+    add_rule(rules, anonymous, choose(c, 4) != 0 ? RULE_DENY : RULE_ALLOW, "com.no.**", NULL);
     if (choose(c, 4) != 0) {
         uint32_t staff = add_role(rules, "staff", "anonymous");
 
-        add_rule(rules, staff, choose(c, 4) != 0 ? RULE_ALLOW : RULE_DENY, "com.mine.**");
-        add_rule(rules, staff, RULE_ASK, "wamp.**");
+        add_rule(rules, staff, choose(c, 4) != 0 ? RULE_ALLOW : RULE_DENY, "com.mine.**", NULL);
+        add_rule(rules, staff, RULE_ASK, "wamp.**", NULL);
     }
     CHECK(rules_freeze(rules, &error) == 0);
     return rules;
@@ -95,7 +100,8 @@ static struct slice pick_attributes(struct choices *c)
     static const char *const attributes[] = {"{}",
                                              "{\"team\":\"red\"}",
                                              "{\"team\":null}",
-                                             "{\"team\":[\"red\",1]}",
+                                             "{\"team\":[\"red\",1],\"x_group\":\"g1\"}",
+                                             "{\"x_list\":\"g1\",\"x_group\":[\"g0\"]}",
                                              "{\"authid\":\"other\"}",
                                              "{\"team\":\"blue\",\"level\":3}"};
 
@@ -107,6 +113,7 @@ static void renew(struct choices *c, struct mischief *m, struct event *ev)
     core_defaults(&m->options);
     m->options.rules = mischief_rules(c);
     m->options.intercepts = choose(c, 3) == 0 ? choose(c, 16) : 0;
+    m->options.asks_filter = choose(c, 2) == 1;
     mischief_limits(c, m, &m->options);
     m->renewal = (struct renewal){.options = &m->options, .rechecks = choose(c, 4) != 0};
     ev->type = EV_RULES;

@@ -63,13 +63,14 @@ int main(int argc, char **argv)
     for (uint64_t seed = first; seed < first + seeds; seed++)
         run(seed, steps, record, &totals);
     printf("%llu seeds: %llu joins, %llu questions, %llu answered, %llu taken back; "
-           "%llu answers of callees, %llu rewritten; "
+           "%llu answers of callees, %llu rewritten, %llu events filtered, %llu retained; "
            "requests waited in %llu steps, %llu were held back; "
            "%llu revoked, %llu over a limit, %llu answers of use again\n",
            (unsigned long long)seeds, (unsigned long long)totals.joins,
            (unsigned long long)totals.questions, (unsigned long long)totals.answered,
            (unsigned long long)totals.taken_back, (unsigned long long)totals.reviewed,
-           (unsigned long long)totals.rewritten, (unsigned long long)totals.waited,
+           (unsigned long long)totals.rewritten, (unsigned long long)totals.filtered,
+           (unsigned long long)totals.retained, (unsigned long long)totals.waited,
            (unsigned long long)totals.held, (unsigned long long)totals.revoked,
            (unsigned long long)totals.limited, (unsigned long long)totals.kept);
     return EXIT_SUCCESS;
