@@ -263,100 +263,105 @@ static void pin(struct audience_tree *tree, const struct node *node, uint32_t va
     tree->pinned[tree->pinned_count++] = value;
 }
 
-/* True when the looks, from the first, are what the tree has on the session's way; *at is the node
- * and *value what the session shows there, where the tree does not know more. *made says how many
- * looks that took. */
-static bool find_end(struct audience_tree *tree, const struct session *session,
-                     const struct audience_look *looks, size_t count, size_t *made, uint32_t *at,
-                     uint32_t *value)
+/* What a predicate looked at for a session, being put into the tree. */
+struct way {
+    const struct session *session;
+    const struct audience_look *looks;
+    size_t count;
+    size_t made;        /* looks that the tree has */
+    uint32_t at, value; /* where it ends: the node, and what the session shows there */
+};
+
+/* What the session shows at the next look; false: what nobody else does. */
+static bool see(const struct audience_tree *tree, const struct way *way, size_t i, uint32_t *value,
+                bool *fits)
 {
-    *at = 0;
-    for (*made = 0; *made < count; (*made)++) {
-        struct node node = node_for(&tree->core->intern, &looks[*made]);
-        bool fits = is_same(&node, &tree->nodes[*at]) && look(&node, session, value);
+    struct node node = node_for(&tree->core->intern, &way->looks[i]);
+    bool is_shared = look(&node, way->session, value);
 
-        intern_drop(&tree->core->intern, node.key);
-        intern_drop(&tree->core->intern, node.value);
-        if (!fits)
+    if (fits != NULL)
+        *fits = is_same(&node, &tree->nodes[way->at]);
+    intern_drop(&tree->core->intern, node.key);
+    intern_drop(&tree->core->intern, node.value);
+    return is_shared;
+}
+
+/* False when something was looked at that only this session has. */
+static bool is_common(const struct audience_tree *tree, const struct way *way)
+{
+    uint32_t value;
+
+    for (size_t i = 0; i < way->count; i++)
+        if (!see(tree, way, i, &value, NULL))
             return false;
+    return true;
+}
 
-        const struct edge *edge = tree->edge_cap == 0 ? NULL : find_edge(tree, *at, *value);
+/* Goes as far as the tree has what was looked at; false when it has something else there, since the
+ * predicate is not the same any more. */
+static bool find_end(const struct audience_tree *tree, struct way *way)
+{
+    for (; way->made < way->count; way->made++) {
+        const struct edge *edge;
+        bool fits;
 
+        if (!see(tree, way, way->made, &way->value, &fits) || !fits)
+            return false;
+        edge = tree->edge_cap == 0 ? NULL : find_edge(tree, way->at, way->value);
         if (edge == NULL || !edge->is_used) {
-            (*made)++;
+            way->made++;
             return true;
         }
         if (edge->to == TO_YES || edge->to == TO_NO)
             return false; /* it knew the session */
-        *at = edge->to;
+        way->at = edge->to;
     }
     return false; /* it looked at less than before, and saw the same */
 }
 
-/* False when something was looked at that only this session has. */
-static bool is_common(struct audience_tree *tree, const struct session *session,
-                      const struct audience_look *looks, size_t count)
+/* From where the way ends in the tree to the answer. */
+static void add_way(struct audience_tree *tree, struct way *way, uint32_t answer)
 {
-    for (size_t i = 0; i < count; i++) {
-        struct node node = node_for(&tree->core->intern, &looks[i]);
-        uint32_t value;
-        bool is_shared = look(&node, session, &value);
+    for (; way->made < way->count; way->made++) {
+        uint32_t next = add_node(tree, node_for(&tree->core->intern, &way->looks[way->made]));
 
-        intern_drop(&tree->core->intern, node.key);
-        intern_drop(&tree->core->intern, node.value);
-        if (!is_shared)
-            return false;
+        pin(tree, &tree->nodes[way->at], way->value);
+        add_edge(tree, way->at, way->value, next);
+        CHECK(look(&tree->nodes[next], way->session, &way->value));
+        way->at = next;
     }
-    return true;
-}
-
-static void add_way(struct audience_tree *tree, const struct session *session,
-                    const struct audience_look *looks, size_t count, uint32_t at, uint32_t value,
-                    uint32_t answer)
-{
-    for (size_t i = 0; i < count; i++) {
-        uint32_t next = add_node(tree, node_for(&tree->core->intern, &looks[i]));
-
-        pin(tree, &tree->nodes[at], value);
-        add_edge(tree, at, value, next);
-        CHECK(look(&tree->nodes[next], session, &value));
-        at = next;
-    }
-    pin(tree, &tree->nodes[at], value);
-    add_edge(tree, at, value, answer);
+    pin(tree, &tree->nodes[way->at], way->value);
+    add_edge(tree, way->at, way->value, answer);
 }
 
 /* False: the answer is for this session alone. */
-static bool add_shared(struct audience_tree *tree, const struct session *session,
-                       const struct audience_look *looks, size_t count, uint32_t answer)
+static bool add_shared(struct audience_tree *tree, struct way *way, uint32_t answer)
 {
-    uint32_t at = 0, value = 0;
-    size_t made = 1;
-
-    if (count > MAX_AUDIENCE_LOOKS || tree->edge_count + count > MAX_AUDIENCE_EDGES)
+    if (way->count > MAX_AUDIENCE_LOOKS || tree->edge_count + way->count > MAX_AUDIENCE_EDGES ||
+        !is_common(tree, way))
         return false;
-    if (!is_common(tree, session, looks, count))
-        return false;
-    if (tree->node_count == 0) {
-        if (count == 0) {
-            tree->constant = answer;
-            return true;
-        }
-        if (tree->constant != 0)
-            return false; /* it looked at nothing before */
-        (void)add_node(tree, node_for(&tree->core->intern, &looks[0]));
-        (void)look(&tree->nodes[0], session, &value);
-    } else if (!find_end(tree, session, looks, count, &made, &at, &value)) {
-        return false;
+    if (tree->node_count != 0) {
+        if (!find_end(tree, way))
+            return false;
+    } else if (tree->constant != 0) {
+        return false; /* it looked at nothing before */
+    } else if (way->count == 0) {
+        tree->constant = answer;
+        return true;
+    } else {
+        (void)add_node(tree, node_for(&tree->core->intern, &way->looks[way->made++]));
+        CHECK(look(&tree->nodes[0], way->session, &way->value));
     }
-    add_way(tree, session, looks + made, count - made, at, value, answer);
+    add_way(tree, way, answer);
     return true;
 }
 
 void audience_tree_add(struct audience_tree *tree, const struct session *session,
                        const struct audience_look *looks, size_t count, bool is_in)
 {
-    if (tree->is_full || !add_shared(tree, session, looks, count, is_in ? TO_YES : TO_NO))
+    struct way way = {.session = session, .looks = looks, .count = count};
+
+    if (tree->is_full || !add_shared(tree, &way, is_in ? TO_YES : TO_NO))
         map_put(&tree->by_session, session->id, 0, is_in ? &yes : &no);
     if (++tree->adds_without_hit >= MAX_AUDIENCE_MISSES)
         tree->is_full = true;
