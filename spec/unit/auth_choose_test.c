@@ -11,7 +11,7 @@ static const char *choose(struct stage *s, const char *menu_line, const char *cl
                           bool is_ours_first, struct fault *fault)
 {
     struct auth_offer offers[16];
-    struct auth_menu menu = {.offers = offers, .is_ours_first = is_ours_first};
+    struct auth_menu menu = {.offers = offers};
     const struct auth_offer *chosen;
     char line[200], *rest = NULL;
 
@@ -25,6 +25,7 @@ static const char *choose(struct stage *s, const char *menu_line, const char *cl
 
         offers[menu.count++] = (struct auth_offer){word, auth_method_find(word), name[len] == '!'};
     }
+    menu.preferred = is_ours_first ? menu.count : 0;
     *fault = (struct fault){0};
     chosen = auth_choose(&menu, &s->request, stage_value(s, client_list), fault);
     return chosen == NULL ? fault->uri : text("%.*s", SLICE_ARG(chosen->name));

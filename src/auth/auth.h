@@ -104,7 +104,8 @@ struct auth_offer {
 struct auth_menu {
     const struct auth_offer *offers;
     size_t count;
-    bool is_ours_first; /* take the first of ours that the client has, not the first of its own */
+    size_t
+        preferred; /* of so many the first that the client has is taken, else the first of its own */
 };
 
 /* Picks an offer by the client's list (encoded; len 0: none was sent). Returns NULL with a fault

@@ -86,7 +86,15 @@ static const struct auth_offer *try_name(struct choice *c, struct slice name)
     return NULL;
 }
 
-/* In the order of the client, or of the menu: then the earliest offer that the list leads to. */
+/* The lower, the better; all that are not preferred are alike. */
+static size_t rank(const struct choice *c, const struct auth_offer *offer)
+{
+    size_t at = (size_t)(offer - c->menu->offers);
+
+    return at < c->menu->preferred ? at : c->menu->preferred;
+}
+
+/* The best offer that the list leads to, and of those alike the first. */
 static const struct auth_offer *walk_list(struct choice *c, struct slice list, struct arena *arena)
 {
     const struct auth_offer *best = NULL;
@@ -99,11 +107,7 @@ static const struct auth_offer *walk_list(struct choice *c, struct slice list, s
         if (walk.token.type != TOKEN_TEXT)
             continue;
         offer = try_name(c, walk.token.text);
-        if (offer == NULL)
-            continue;
-        if (!c->menu->is_ours_first)
-            return offer;
-        if (best == NULL || offer < best)
+        if (offer != NULL && (best == NULL || rank(c, offer) < rank(c, best)))
             best = offer;
     }
     return best;

@@ -395,12 +395,12 @@ static void read_authmethods(struct check *check, int index)
     policy->offers = arena_alloc(&policy->arena, room * sizeof(*policy->offers));
     policy->offer_methods = arena_alloc(&policy->arena, room * sizeof(*policy->offer_methods));
     if (check_is_table(check, index, "authmethods", "a list as { \"ticket\", \"anonymous\" }")) {
-        policy->is_ours_first = true;
         for (lua_Integer i = 1; lua_rawgeti(lua, index, i) != LUA_TNIL; i++) {
             read_preference(check, lua_gettop(lua), i);
             lua_pop(lua, 1);
         }
         lua_pop(lua, 1);
+        policy->preferred = policy->offer_count;
     }
     for (size_t i = 0; i < policy->method_count; i++) {
         if (!is_offered(policy, i))

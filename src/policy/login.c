@@ -545,9 +545,8 @@ static void begin_remembered(struct login *login)
 static void choose(struct login *login)
 {
     const struct policy *policy = login->version->policy;
-    struct auth_menu menu = {.offers = policy->offers,
-                             .count = policy->offer_count,
-                             .is_ours_first = policy->is_ours_first};
+    struct auth_menu menu = {
+        .offers = policy->offers, .count = policy->offer_count, .preferred = policy->preferred};
     struct auth_request request;
     struct fault fault = {.uri = WAMP_AUTHENTICATION_FAILED};
     struct login_link link;

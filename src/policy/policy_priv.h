@@ -116,7 +116,8 @@ struct policy {
     struct auth_offer *offers;
     size_t *offer_methods; /* by offer: index of the method */
     size_t offer_count;
-    bool is_ours_first, has_cookie;
+    size_t preferred; /* the first so many offers are in the order of policy.authmethods */
+    bool has_cookie;
     bool is_loaded; /* it was run and checked */
     bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
     bool has_on_unload, has_check;
