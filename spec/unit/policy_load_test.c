@@ -207,6 +207,44 @@ TEST(without_roles_everything_is_asked_or_denied)
     policy_free(policy);
 }
 
+TEST(limits_say_what_is_wrong_with_them)
+{
+    expect_said(HEAD "policy.limits = {\n"
+                     "  { action = \"publsh\", per = \"ip\", rate = 1 },\n"
+                     "  { action = \"call\", per = \"ip\", rate = 0 },\n"
+                     "  { action = \"call\", per = \"ip\", rat = 1 },\n"
+                     "  { action = \"join\", per = \"ip\", rate = 1, over = \"wait\" },\n"
+                     "  { per = \"ip\", rate = 1 }, 7,\n"
+                     "  { action = \"session\", per = \"ip\", max = 0 },\n"
+                     "}\n"
+                     "return policy\n",
+                "acme/policy.lua:3: policy.limits[1].action: found \"publsh\"; allowed: \"call\", "
+                "\"register\", \"publish\", \"subscribe\", \"join\", \"session\"\n"
+                "acme/policy.lua:3: policy.limits[2].rate: expected a number from 1e-06 to 1e+06 "
+                "(a second), found 0\n"
+                "acme/policy.lua:3: policy.limits[3].rat: no such option (did you mean \"rate\"?)\n"
+                "acme/policy.lua:3: policy.limits[4].over: expected \"deny\" for action \"join\"\n"
+                "acme/policy.lua:3: policy.limits[5].action is missing; allowed: \"call\", "
+                "\"register\", \"publish\", \"subscribe\", \"join\", \"session\"\n"
+                "acme/policy.lua:3: policy.limits[6]: found 7; allowed: a table\n"
+                "acme/policy.lua:3: policy.limits[7].max: found 0; allowed: an integer from 1 to "
+                "1000000000\n");
+    expect_said(HEAD
+                "policy.roles.user = {}\n"
+                "policy.limits = { { action = \"call\", role = \"usr\", per = \"ip\", rate = 1 } "
+                "}\n"
+                "return policy\n",
+                "acme/policy.lua:4: policy.limits[1].role: there is no role \"usr\"\n");
+    expect_said(HEAD "policy.expose = 7\npolicy.filterable = { \"org\", true }\nreturn policy\n",
+                "acme/policy.lua:3: policy.expose: found 7; allowed: \"*\", or a list of "
+                "attributes\n"
+                "acme/policy.lua:4: policy.filterable[2]: found true; allowed: the name of an "
+                "attribute\n");
+    policy_free(expect_sound(
+        HEAD "policy.limits = { { action = \"call\", per = \"org\", rate = 0.5, burst = 3 } }\n"
+             "policy.expose = \"*\"\nreturn policy\n"));
+}
+
 TEST(constructors_check_their_keys)
 {
     expect_said("local nexus = require 'nexus'\nlocal x = nexus.deny{ eror = 'a.b' }\n",

@@ -36,8 +36,6 @@ void core_defaults(struct core_options *options)
         .goodbye_timeout_ms = DEFAULT_GOODBYE_TIMEOUT_MS,
         .auth_timeout_ms = DEFAULT_AUTH_TIMEOUT_MS,
         .max_joining = DEFAULT_MAX_JOINING,
-        .max_kept_nodes = DEFAULT_MAX_KEPT_NODES,
-        .max_buckets = DEFAULT_MAX_BUCKETS,
         .roles = ROUTER_BROKER | ROUTER_DEALER,
         .reserved_prefixes = default_reserved,
         .history_max_result = DEFAULT_HISTORY_MAX_RESULT,
@@ -83,6 +81,10 @@ static void copy_options(struct core *core, const struct core_options *options)
     CHECK(options->realm != NULL && options->random != NULL && options->anonymous_role != NULL);
     CHECK(options->roles != 0);
     core->options = *options;
+    if (options->max_buckets == 0)
+        core->options.max_buckets = DEFAULT_MAX_BUCKETS;
+    if (options->max_kept_nodes == 0)
+        core->options.max_kept_nodes = DEFAULT_MAX_KEPT_NODES;
     core->options.realm = copy_of(options->realm);
     core->options.agent = copy_of(options->agent);
     core->options.anonymous_role = copy_of(options->anonymous_role);

@@ -104,8 +104,8 @@ struct core_options {
     bool tells_left;                /* ACT_LEFT for each session that ends */
     const struct limit_options *limits; /* limit_count of them; used up by core_new */
     size_t limit_count;
-    uint32_t max_buckets;          /* of limits */
-    uint32_t max_kept_nodes;       /* of the trees of kept decisions; see kept.h */
+    uint32_t max_buckets;          /* of limits; 0: 100,000 */
+    uint32_t max_kept_nodes;       /* of the trees of kept decisions (kept.h); 0: 50,000 */
     bool asks_filter;              /* who gets an event that somebody hears is asked about */
     const char *const *filterable; /* attributes that clients may filter by, besides authid and
                                        authrole; NULL-terminated; NULL: all; copied */

@@ -511,6 +511,9 @@ static const struct {
     {"procedures", check_procedures},
     {"subscriptions", check_subscriptions},
     {"tasks", check_tasks},
+    {"limits", check_limits},
+    {"expose", check_expose},
+    {"filterable", check_filterable},
 };
 
 static bool is_key(struct slice key)

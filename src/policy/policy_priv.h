@@ -125,6 +125,9 @@ struct policy {
     size_t last_hook;
     struct handler *procedures, *subscriptions;
     size_t procedure_count, subscription_count;
+    struct limit_options *limits; /* their strings are in the arena as well */
+    size_t limit_count;
+    const char *const *expose, *const *filterable; /* NULL: all */
     struct task_spec *tasks;
     size_t task_count;
     struct rules *rules; /* owned; NULL until it is checked */

@@ -130,6 +130,10 @@ static void retire(struct mind *mind, struct version *version)
 void reload_core_options(const struct policy *policy, struct core_options *options)
 {
     options->rules = policy->rules;
+    options->limits = policy->limits;
+    options->limit_count = policy->limit_count;
+    options->expose = policy->expose;
+    options->filterable = policy->filterable;
     options->intercepts = 0;
     for (unsigned i = 0; i < ARRAY_LEN(policy->intercepts); i++)
         options->intercepts |= policy->intercepts[i] ? 1U << i : 0;
