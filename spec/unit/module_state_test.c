@@ -257,6 +257,7 @@ TEST(functions_that_stores_call_have_budgets)
 TEST(a_value_that_does_not_fit_into_lua_is_given_back)
 {
     open_all();
+    kit.call.budget.stretch_ns = 3000 * KIT_MS; /* sanitizers are slow */
     EXPECT_RESULT(NEXUS "local kv = nexus.kv('big') "
                         "for i = 1, 5 do kv:set('k' .. i, ('x'):rep(3000000)) end return kv:size()",
                   "5");
@@ -315,6 +316,7 @@ static const char *exported(void)
 TEST(metrics_are_exported)
 {
     open_all();
+    kit.call.budget.stretch_ns = 3000 * KIT_MS; /* sanitizers are slow */
     EXPECT_RESULT(NEXUS "local m = nexus.metrics "
                         "m.counter('joins', { role = 'user', level = 3 }):inc() "
                         "m.counter('joins', { level = 3, role = 'user' }):inc(2) "
