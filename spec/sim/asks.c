@@ -202,6 +202,7 @@ static void carry_out_one(struct hall *hall, const struct action *action)
         break;
     case ACT_NOTE:
     case ACT_LEFT:
+    case ACT_ADMIN: /* nobody is an administrator */
         break;
     }
 }

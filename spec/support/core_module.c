@@ -452,7 +452,8 @@ static void push_action(lua_State *L, const struct action *action)
     static const char *const types[] = {
         [ACT_SEND] = "send",   [ACT_JOINED] = "joined", [ACT_RELEASE] = "release",
         [ACT_CLOSE] = "close", [ACT_ASK] = "ask",       [ACT_UNASK] = "unask",
-        [ACT_HOLD] = "hold",   [ACT_NOTE] = "note",     [ACT_LEFT] = "left"};
+        [ACT_HOLD] = "hold",   [ACT_NOTE] = "note",     [ACT_LEFT] = "left",
+        [ACT_ADMIN] = "admin"};
     static const char *const notes[] = {
         [NOTE_JOINED] = "joined",       [NOTE_LEFT] = "left",     [NOTE_REFUSED] = "refused",
         [NOTE_VIOLATION] = "violation", [NOTE_KILLED] = "killed", [NOTE_DENIED] = "denied"};
@@ -466,6 +467,8 @@ static void push_action(lua_State *L, const struct action *action)
     }
     if (action->type == ACT_CLOSE)
         set_number(L, "close_code", action->close_code);
+    if (action->type == ACT_ADMIN)
+        push_notice(L, action->notice);
     if (action->type == ACT_NOTE) {
         set_text(L, "kind", notes[action->kind]);
         push_notice(L, action->notice);

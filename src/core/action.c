@@ -86,3 +86,10 @@ void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t ses
     *append(out) = (struct action){
         .type = ACT_NOTE, .kind = (uint8_t)note, .peer = peer, .notice = notice, .key = session};
 }
+
+void outbox_admin(struct outbox *out, enum admin_task task, uint64_t peer, uint64_t request,
+                  const struct notice *notice)
+{
+    *append(out) = (struct action){
+        .type = ACT_ADMIN, .kind = (uint8_t)task, .peer = peer, .notice = notice, .key = request};
+}

@@ -17,6 +17,8 @@ enum action_type {
     ACT_UNASK,   /* nobody needs the answer to question `key` any more */
     ACT_HOLD,    /* kind 1: read no more from the peer; 0: read on */
     ACT_NOTE,    /* log this fact */
+    ACT_ADMIN,   /* an administrator wants what is not the core's: enum admin_task; `key` is his
+                    request, notice->by his session. EV_ADMIN has the answer */
     ACT_LEFT,    /* a session has ended: `left` (owned by the action), see core/look.h */
 };
 
@@ -28,6 +30,10 @@ enum note {
     NOTE_KILLED,    /* session; words: reason URI; uri: the procedure; by whom */
     NOTE_DENIED,    /* session; words: error URI; text; uri, action, match: what it wanted */
     NOTE_COUNT,
+};
+
+enum admin_task {
+    ADMIN_RELOAD_TLS, /* read the files of TLS again */
 };
 
 /* The facts of a note; what does not belong to its kind is empty. All valid until the next step. */
@@ -45,13 +51,13 @@ struct notice {
 
 struct action {
     uint8_t type; /* enum action_type */
-    uint8_t kind; /* ACT_SEND: enum send_kind; ACT_NOTE: enum note */
+    uint8_t kind; /* ACT_SEND: enum send_kind; ACT_NOTE: enum note; ACT_ADMIN: enum admin_task */
     uint16_t close_code;
     uint64_t peer;
     union {
         struct blob *blob;           /* ACT_SEND: counted */
         const char *words;           /* ACT_CLOSE: valid until the next step; may be NULL */
-        const struct notice *notice; /* ACT_NOTE: the same; never NULL */
+        const struct notice *notice; /* ACT_NOTE, ACT_ADMIN: the same; never NULL */
         struct left *left;           /* ACT_LEFT: to be given to mem_free */
     };
     uint64_t
@@ -84,5 +90,7 @@ void outbox_hold(struct outbox *out, uint64_t peer, bool is_held);
 void outbox_left(struct outbox *out, uint64_t peer, uint64_t session, struct left *left);
 void outbox_note(struct outbox *out, enum note note, uint64_t peer, uint64_t session,
                  const struct notice *notice);
+void outbox_admin(struct outbox *out, enum admin_task task, uint64_t peer, uint64_t request,
+                  const struct notice *notice);
 
 #endif

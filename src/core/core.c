@@ -12,6 +12,7 @@
 #include "core/ids.h"
 #include "core/join.h"
 #include "core/limits.h"
+#include "core/meta.h"
 #include "core/park.h"
 #include "core/review.h"
 
@@ -270,7 +271,7 @@ static struct session *find_session(struct core *core, uint64_t peer)
 static bool is_of_session(enum event_type type)
 {
     return type == EV_MESSAGE || type == EV_FAULT || type == EV_CLOSED || type == EV_UNSENT ||
-           type == EV_DROPPED;
+           type == EV_DROPPED || type == EV_ADMIN;
 }
 
 static void decide(struct core *core, const struct decision *decision)
@@ -353,6 +354,9 @@ void core_step(struct core *core, const struct event *ev, struct outbox *out)
         break;
     case EV_END:
         govern_end(core, ev->ending);
+        break;
+    case EV_ADMIN:
+        meta_admin_done(core, session, ev->done);
         break;
     case EV_TICK:
         break;

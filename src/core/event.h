@@ -28,6 +28,15 @@ enum event_type {
     EV_SET,         /* attributes of a session are others: change */
     EV_FORGET,      /* kept answers are to be forgotten: forget */
     EV_END,         /* a session is to end: ending */
+    EV_ADMIN,       /* what an administrator wanted (ACT_ADMIN) is done, or not: done */
+};
+
+/* EV_ADMIN; passed over when the session has ended. */
+struct admin_done {
+    uint64_t session, request;
+    uint64_t count;    /* the result */
+    const char *error; /* URI; NULL: there is none */
+    char words[512];   /* of the error */
 };
 
 /* EV_RULES. Of the options those count that a policy makes: rules (borrowed from now on; the old
@@ -75,6 +84,7 @@ struct event {
         const struct renewal *renewal;
         const struct change *change;
         const struct ending *ending;
+        const struct admin_done *done;
         const struct forget *forget;
         uint64_t session;
     };

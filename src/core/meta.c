@@ -4,6 +4,7 @@
  */
 #include "core/meta.h"
 
+#include "core/details.h"
 #include "core/meta_priv.h"
 #include "core/notice.h"
 #include "core/reply.h"
@@ -31,7 +32,22 @@ struct procedure {
         {"wamp." uri, sizeof("wamp." uri) - 1}, handler, flag \
     }
 
+/* What the router does for administrators beyond the protocol. */
+#define OWN_PROCEDURE(uri, handler)                                   \
+    {                                                                 \
+        {"nexus." uri, sizeof("nexus." uri) - 1}, handler, FOR_ADMINS \
+    }
+
+static const char *tls_reload(struct meta_call *call)
+{
+    outbox_admin(call->core->out, ADMIN_RELOAD_TLS, call->caller->peer, call->msg->id,
+                 notice_admin(call->core, call->caller));
+    call->is_late = true;
+    return NULL;
+}
+
 static const struct procedure procedures[] = {
+    OWN_PROCEDURE("tls.reload", tls_reload),
     PROCEDURE("session.count", meta_session_count, FOR_ALL),
     PROCEDURE("session.list", meta_session_list, FOR_ALL),
     PROCEDURE("session.get", meta_session_get, FOR_ALL),
@@ -316,7 +332,7 @@ static void answer(struct meta_call *call, meta_handler_fn *handler)
     encode_end(call->kwresults);
     args = encode_finish(call->results);
     kwargs = encode_finish(call->kwresults);
-    if (error == NULL)
+    if (error == NULL && !call->is_late)
         result = make_result(call, blob_slice(args), blob_slice(kwargs));
     blob_drop(args);
     blob_drop(kwargs);
@@ -324,6 +340,8 @@ static void answer(struct meta_call *call, meta_handler_fn *handler)
         if (strcmp(error, WAMP_NOT_AUTHORIZED) == 0)
             note_denied(call, call->words);
         fail(call, error, call->words);
+    } else if (call->is_late) {
+        return;
     } else if (result->len > call->caller->send_max) {
         blob_drop(result);
         call->core->counters.oversized++;
@@ -352,4 +370,35 @@ void meta_call(struct core *core, struct session *caller, const struct msg *msg,
     }
     read_args(&call);
     answer(&call, procedure->handler);
+}
+
+void meta_admin_done(struct core *core, struct session *session, const struct admin_done *done)
+{
+    const struct msg msg = {.id = done->request, .type = MSG_CALL};
+    struct meta_call call = {.core = core, .msg = &msg, .codec = DETAILS_CODEC};
+    struct encoder results, none;
+    struct blob *args, *kwargs;
+
+    if (session->id != done->session || session->state != SESSION_ESTABLISHED)
+        return;
+    call.caller = session;
+    if (done->error != NULL) {
+        fail(&call, done->error, done->words);
+        return;
+    }
+    call.results = &results;
+    call.kwresults = &none;
+    encode_start(&results, call.codec, 32);
+    encode_list(&results, COUNT_UNKNOWN);
+    encode_uint(&results, done->count);
+    encode_end(&results);
+    encode_start(&none, call.codec, 8);
+    encode_map(&none, COUNT_UNKNOWN);
+    encode_end(&none);
+    args = encode_finish(&results);
+    kwargs = encode_finish(&none);
+    core->counters.results++;
+    send_reply(core, call.caller, make_result(&call, blob_slice(args), blob_slice(kwargs)));
+    blob_drop(args);
+    blob_drop(kwargs);
 }

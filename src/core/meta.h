@@ -17,4 +17,7 @@
 void meta_call(struct core *core, struct session *caller, const struct msg *msg,
                const struct grant *grant);
 
+/* What only the router could do is done; `session` is that of the peer which asked, by now. */
+void meta_admin_done(struct core *core, struct session *session, const struct admin_done *done);
+
 #endif

@@ -31,6 +31,7 @@ struct meta_call {
     struct meta_arg args[MAX_META_ARGS];
     struct encoder *results;   /* an open list */
     struct encoder *kwresults; /* an open map, left out of the answer when it stays empty */
+    bool is_late;              /* the router does it: the answer comes with EV_ADMIN */
     char words[200];
 };
 

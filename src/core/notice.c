@@ -125,3 +125,11 @@ void notice_denied(struct core *core, const struct session *session, enum rule_a
     notice->match = (uint8_t)match;
     outbox_note(core->out, NOTE_DENIED, session->peer, session->id, notice);
 }
+
+const struct notice *notice_admin(struct core *core, const struct session *session)
+{
+    struct notice *notice = notice_of(core, session);
+
+    notice->by = session->id;
+    return notice;
+}

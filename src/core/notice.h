@@ -31,4 +31,7 @@ void notice_denied(struct core *core, const struct session *session, enum rule_a
                    enum match match, struct slice uri, const char *reason, const char *words,
                    const char *cause);
 
+/* Who asks for what only the router can do. */
+const struct notice *notice_admin(struct core *core, const struct session *session);
+
 #endif

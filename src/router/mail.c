@@ -35,6 +35,8 @@ static void drop(struct mail *item)
         mem_free(item->event.text);
         transport_free(item->event.transport);
         mem_free(item->event.fault);
+        if (item->event.type == EV_ADMIN)
+            mem_free(item->event.done);
         break;
     case MAIL_ACTION:
         if (item->action.type == ACT_SEND)
@@ -128,6 +130,13 @@ void mail_start(struct realm *realm)
     post_one(realm->home, &(struct mail){.type = MAIL_START, .realm = realm});
 }
 
+void mail_done(struct realm *realm, uint64_t peer, struct admin_done *done)
+{
+    post_one(realm->home, &(struct mail){.type = MAIL_EVENT,
+                                         .realm = realm,
+                                         .event = {.type = EV_ADMIN, .peer = peer, .done = done}});
+}
+
 void mail_visit(struct realm *realm, void (*fn)(void *mind, void *ctx), void *ctx)
 {
     post_one(realm->home,
@@ -176,6 +185,9 @@ static void handle_event(struct worker *worker, struct mail *item)
         break;
     case EV_DROPPED:
         ev.dropped = item->event.dropped;
+        break;
+    case EV_ADMIN:
+        ev.done = item->event.done;
         break;
     case EV_CLOSED:
     case EV_TICK:

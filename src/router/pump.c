@@ -132,6 +132,7 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
     case ACT_ASK:
     case ACT_UNASK:
     case ACT_LEFT:
+    case ACT_ADMIN:
         break;
     }
 }
@@ -165,7 +166,7 @@ static void send_away(struct worker *worker, struct worker *to, struct realm *re
 static bool is_for_home(const struct action *action)
 {
     return action->type == ACT_NOTE || action->type == ACT_ASK || action->type == ACT_UNASK ||
-           action->type == ACT_LEFT;
+           action->type == ACT_LEFT || action->type == ACT_ADMIN;
 }
 
 static void carry_out_at_home(struct worker *worker, struct realm *realm,
@@ -175,6 +176,8 @@ static void carry_out_at_home(struct worker *worker, struct realm *realm,
         asks_add(realm, action->key);
     } else if (action->type == ACT_UNASK) {
         asks_remove(realm, action->key);
+    } else if (action->type == ACT_ADMIN) {
+        admin_begin(realm, action);
     } else if (action->type == ACT_LEFT) {
         comings_left(realm, action->key, action->left);
     } else {

@@ -99,6 +99,7 @@ struct router *router_new(const struct router_options *options, char *words, siz
     pthread_mutex_init(&router->realms_lock, NULL);
     pthread_mutex_init(&router->ids_lock, NULL);
     reload_init(router);
+    admin_init(router);
     int err = make_workers(router, words, words_len);
     if (err == 0) {
         make_realms(router, options);
@@ -145,6 +146,7 @@ void router_free(struct router *router)
 
     if (router == NULL)
         return;
+    admin_fini(router);
     for (unsigned w = 0; w < router->worker_count; w++)
         if (router->workers[w].router != NULL)
             worker_fini(&router->workers[w]);

@@ -111,8 +111,9 @@ struct mail {
             struct transport *transport; /* owned; EV_HELLO */
             struct fault *fault;         /* owned; EV_FAULT */
             union {
-                uint64_t invocation; /* EV_UNSENT */
-                uint64_t dropped;    /* EV_DROPPED */
+                uint64_t invocation;     /* EV_UNSENT */
+                uint64_t dropped;        /* EV_DROPPED */
+                struct admin_done *done; /* EV_ADMIN; owned */
             };
             struct msg msg;
         } event;
@@ -179,6 +180,16 @@ struct worker {
     struct snapshot snapshot;
 };
 
+/* What an administrator wants is done on a thread, one thing at a time. */
+struct admin_job {
+    pthread_mutex_t lock;
+    bool is_busy; /* under lock: it has not posted its answer yet; the rest is of who set it */
+    bool has_thread;
+    pthread_t thread;
+    struct realm *realm; /* borrowed */
+    uint64_t peer, session, request;
+};
+
 struct router {
     struct router_options options; /* strings and arrays of the caller are not used after
                                       router_new, but for the listeners' */
@@ -200,6 +211,7 @@ struct router {
     pthread_mutex_t tls_lock;
     struct tls_files **tls_files; /* array owned, items held, under tls_lock; NULL: not reloaded */
     atomic_uint tls_turn;         /* counts reloads */
+    struct admin_job admin;
 };
 
 /* reload.c */
@@ -260,6 +272,11 @@ static inline struct worker *peer_worker(const struct router *router, uint64_t p
 /* The id of a peer, or NULL when it is gone. */
 struct peer *pump_find(struct worker *worker, uint64_t id);
 
+/* admin.c */
+void admin_init(struct router *router);
+void admin_fini(struct router *router); /* waits for what is under way */
+void admin_begin(struct realm *realm, const struct action *action);
+
 /* mail.c */
 void mail_init(struct worker *worker, unsigned worker_count);
 void mail_fini(struct worker *worker);
@@ -275,6 +292,9 @@ void mail_start(struct realm *realm);
 
 /* Calls a function on the thread of the realm's home, soon; from any thread. */
 void mail_visit(struct realm *realm, void (*fn)(void *mind, void *ctx), void *ctx);
+
+/* Tells the home of a realm what came of an ACT_ADMIN (owned from now on); from any thread. */
+void mail_done(struct realm *realm, uint64_t peer, struct admin_done *done);
 
 /* Handles what others have posted. */
 void mail_handle(struct worker *worker);

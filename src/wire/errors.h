@@ -54,6 +54,7 @@
 
 /* Our own. */
 #define NEXUS_RATE_LIMITED "nexus.error.rate_limited"
+#define NEXUS_RELOAD_FAILED "nexus.error.reload_failed"
 
 #define WAMP_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
 #define WAMP_CLOSE_REALM           "wamp.close.close_realm"
