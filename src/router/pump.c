@@ -228,19 +228,29 @@ uint64_t pump_wall(struct worker *worker)
 
 void pump_start(struct realm *realm)
 {
+    struct worker *worker = realm->home;
+    struct arena scratch;
+
     if (LIKELY(realm->is_started))
         return;
     realm->is_started = true;
-    if (realm->decider != NULL && realm->decider->start != NULL)
-        realm->decider->start(realm->mind);
+    if (realm->decider == NULL || realm->decider->start == NULL)
+        return;
+    /* Its peers may speak at once, and a message of somebody else be at hand. */
+    scratch = worker->scratch;
+    arena_init(&worker->scratch);
+    realm->decider->start(realm->mind);
+    arena_fini(&worker->scratch);
+    worker->scratch = scratch;
 }
 
 void pump_step(struct worker *worker, struct realm *realm, struct event *ev)
 {
-    struct outbox out = worker->out; /* a step begun by a release has an outbox of its own */
+    struct outbox out;
     uint64_t wake_at;
 
     pump_start(realm);
+    out = worker->out; /* a step begun by a release has an outbox of its own */
     worker->out = (struct outbox){0};
     ev->now = net_now(worker->net);
     ev->wall = pump_wall(worker);
