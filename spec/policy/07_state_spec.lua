@@ -47,11 +47,12 @@ local function size_of(path)
 end
 
 describe("state of policies:", function()
-  local nexusd, folder
+  local nexusd, folder, acme
   local folders = 0
 
-  local function start(changes)
-    local config = policies.config(policy)
+  local function start(changes, workers)
+    local config = policies.config(policy, { workers = workers })
+    acme = config.realms.realm1.policy
     config.data_folder = folder
     config.realms.realm2 = { policy = config.realms.realm1.policy }
     config.listen = { "127.0.0.1:0", { address = "127.0.0.1:0", metrics = true } }
@@ -150,6 +151,48 @@ describe("state of policies:", function()
     assert.same({ 1, 5 }, counts("bob"))
   end)
 
+  local function metrics()
+    local status, body, headers = nexusd:http("GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
+      .. "Connection: close\r\n\r\n", 2)
+    assert.equal(200, status)
+    return body, headers
+  end
+
+  local function change_policy(from, to)
+    local file = assert(io.open(acme .. "/policy.lua.new", "wb"))
+    file:write((policy:gsub(from, to)))
+    assert(file:close())
+    assert(os.rename(acme .. "/policy.lua.new", acme .. "/policy.lua"))
+  end
+
+  for workers = 1, 2 do
+    it(("all of it outlives a reload, with %d workers"):format(workers), function()
+      start({}, workers)
+      assert.same({ 1, 1 }, counts("alice"))
+      assert.same({ 2, 2 }, counts("alice"))
+      change_policy('authrole = "user",', 'authrole = "user", authid = hello.authid,')
+      assert.is_truthy(daemon.eventually(function()
+        return select(2, nexusd:log():gsub("policy%-reloaded", "")) == 2
+      end))
+      assert.same({ 3, 3 }, counts("alice"))
+      log_in("alice"):expect { wamp.ABORT, wamp.including { message = "again in 1000 s" },
+        "wamp.error.authentication_denied" }
+      assert.same({ 1, 5 }, counts("alice", "realm2"))
+      assert.is_truthy(metrics():find('admitted{realm="realm1",who="alice"} 4\n', 1, true))
+    end)
+  end
+
+  it("a reload that cannot have its stores fails, and the old policy goes on", function()
+    start()
+    assert.same({ 1, 1 }, counts("free"))
+    change_policy("persist = true", "persist = false")
+    nexusd:wait_for_log("policy-reload-failed", 1)
+    assert.is_truthy(nexusd:log():find('the store "joins" is open with persist = true, and keeps '
+      .. "that as long as the router runs", 1, true)
+      or nexusd:log():find('the store \\"joins\\" is open with persist = true', 1, true))
+    assert.same({ 2, 2 }, counts("free"))
+  end)
+
   it("metrics are exported where that is said, and nowhere else", function()
     start()
     counts("alice")
@@ -159,9 +202,7 @@ describe("state of policies:", function()
     local client = policies.connect(nexusd)
     policies.hello(client, { authmethods = { "ticket" }, authid = "error" }, "realm2")
     client:expect { wamp.ABORT, wamp.including {}, "wamp.error.authentication_failed" }
-    local status, body, headers = nexusd:http("GET /metrics HTTP/1.1\r\nHost: localhost\r\n"
-      .. "Connection: close\r\n\r\n", 2)
-    assert.equal(200, status)
+    local body, headers = metrics()
     assert.matches("^text/plain; version=0%.0%.4", headers["content-type"])
     local status_json = nexusd:status()
     for name, text in pairs {
