@@ -2,47 +2,20 @@
  *
  *   JOIN          choose a method -> look up (or make a challenge) -> begin
  *   AUTHENTICATE  check, derive on another thread, or let the policy verify
- *   at the end    admit -> ACCEPT
+ *   at the end    admit -> ACCEPT (login_welcome.c)
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/check.h"
 #include "base/mem.h"
 #include "core/hello.h"
-#include "policy/login_cookies.h"
-#include "policy/login_guard.h"
 #include "policy/login_link.h"
-#include "policy/mind.h"
+#include "policy/login_priv.h"
 #include "policy/records.h"
 #include "wire/errors.h"
 
-#include <stdio.h>
-
 /* The core ends a login that takes longer than auth_timeout; this is about those whose peer is gone. */
 #define EXPIRY_MS 1000
-
-#define AUTHID_LEN 29
-
-struct login {
-    struct mind *mind;
-    struct version *version; /* held: the one that it began with */
-    uint64_t session;
-    char address[GUARD_ADDRESS_LEN]; /* of its peer; "": it has none */
-    bool is_entered, is_late; /* the guard counts it: as under way, as refused but not told */
-    struct derivation derivation;
-    const struct question *question; /* NULL: none is open */
-    uint64_t question_id;            /* of that one, which may be gone when it is taken back */
-    const struct auth_offer *offer;
-    size_t method; /* index */
-    struct auth_exchange *x;
-    struct memory memory; /* what the cookie stands for; record NULL: nobody */
-    bool was_challenged;
-    struct list by_age; /* of mind->challenged, when it is challenged */
-    struct realm_timer clock;
-    const char *scram;    /* what SCRAM calls the reason of its refusal; a literal, or NULL */
-    struct blob *details; /* as those of the session will be; for policy.admit */
-    char authid[AUTHID_LEN];
-};
 
 struct slice login_identity(const struct login *login)
 {
@@ -72,7 +45,7 @@ static struct login *login_new(struct mind *mind, const struct question *questio
     return login;
 }
 
-static void login_free(struct login *login)
+void login_end(struct login *login)
 {
     struct mind *mind = login->mind;
 
@@ -95,7 +68,7 @@ static void login_free(struct login *login)
 
 void login_forget(struct login *login)
 {
-    login_free(login);
+    login_end(login);
 }
 
 void login_forget_all(struct mind *mind)
@@ -107,13 +80,13 @@ void login_forget_all(struct mind *mind)
         if (entry == NULL)
             return;
         ((struct login *)entry->value)->question = NULL;
-        login_free(entry->value);
+        login_end(entry->value);
     }
 }
 
 /* ---- answers ---- */
 
-static const struct question *take_question(struct login *login)
+const struct question *login_take_question(struct login *login)
 {
     const struct question *question = login->question;
 
@@ -126,7 +99,7 @@ static const struct question *take_question(struct login *login)
 static void refuse_for(struct login *login, const char *uri, const char *words, const char *cause)
 {
     struct realm *realm = login->mind->realm;
-    struct decision decision = {.question = take_question(login)->id,
+    struct decision decision = {.question = login_take_question(login)->id,
                                 .verdict = VERDICT_REFUSE,
                                 .reason = uri,
                                 .words = words,
@@ -134,7 +107,7 @@ static void refuse_for(struct login *login, const char *uri, const char *words, 
                                 .cause = cause};
 
     realm_decide(realm, &decision);
-    login_free(login);
+    login_end(login);
 }
 
 static void refuse(struct login *login, const char *uri, const char *words)
@@ -178,23 +151,24 @@ static void on_clock(struct realm_timer *timer)
     if (login->is_late)
         tell_refusal(login);
     else if (login->question == NULL)
-        login_free(login);
+        login_end(login);
 }
 
 /* Peers that leave when they are challenged are not heard of. The core knows fewer logins than this,
  * and gives up the oldest ones first, too. */
-static void forget_oldest(struct mind *mind)
+static void forget_oldest(struct mind *mind, const struct login *but)
 {
     struct list *oldest = list_first(&mind->challenged);
 
-    if (oldest != NULL && mind->logins.count > core_max_joining(realm_core(mind->realm)))
-        login_free(container_of(oldest, struct login, by_age));
+    if (oldest != NULL && oldest != &but->by_age &&
+        mind->logins.count > core_max_joining(realm_core(mind->realm)))
+        login_end(container_of(oldest, struct login, by_age));
 }
 
 static void challenge(struct login *login)
 {
     struct realm *realm = login->mind->realm;
-    const struct question *question = take_question(login);
+    const struct question *question = login_take_question(login);
     struct decision decision = {.question = question->id,
                                 .verdict = VERDICT_CHALLENGE,
                                 .codec = question->hello->codec,
@@ -205,182 +179,11 @@ static void challenge(struct login *login)
                     realm_now(realm) + core_auth_timeout(realm_core(realm)) + EXPIRY_MS);
     login->was_challenged = true;
     list_append(&login->mind->challenged, &login->by_age);
-    forget_oldest(login->mind);
+    forget_oldest(login->mind, login);
     realm_decide(realm, &decision);
 }
 
-/* "XXXX-XXXX-XXXX-XXXX-XXXX-XXXX" */
-static void make_authid(struct login *login)
-{
-    static const char letters[] = "345679ACEFGHJKLMNPQRSTUVWXY";
-
-    for (size_t i = 0; i < AUTHID_LEN; i++)
-        login->authid[i] =
-            (char)(i % 5 == 4 ? '-' : letters[rng_below(&login->mind->rng, sizeof(letters) - 1)]);
-}
-
-static struct slice authid_of(struct login *login, const struct auth_identity *identity)
-{
-    if (identity->authid.len != 0)
-        return identity->authid;
-    if (login->authid[0] == '\0')
-        make_authid(login);
-    return slice_make(login->authid, AUTHID_LEN);
-}
-
-static bool is_by_cookie(const struct login *login)
-{
-    return slice_eq(login->offer->name, SLICE("cookie"));
-}
-
-static struct slice provider_of(const struct login *login, const struct auth_record *record)
-{
-    if (record->authprovider.len != 0)
-        return record->authprovider;
-    return is_by_cookie(login) ? SLICE("cookie") : SLICE("policy");
-}
-
-static struct blob *attributes_of(const struct login *login, const struct auth_record *record)
-{
-    struct encoder e;
-
-    encode_start(&e, CODEC_MSGPACK, record->attributes.len + 64);
-    encode_map(&e, COUNT_UNKNOWN);
-    records_encode_attributes(&e, login->version->policy, record, true);
-    encode_end(&e);
-    return encode_finish(&e);
-}
-
-/* Extra for WELCOME in the same serializer, or NULL. */
-static struct blob *extra_of(const struct login *login)
-{
-    struct encoder e;
-
-    encode_start(&e, CODEC_MSGPACK, 256);
-    if (auth_encode_extra(login->x, &e))
-        return encode_finish(&e);
-    encode_discard(&e);
-    return NULL;
-}
-
-/* The cookie that is to be kept when this succeeds; for mem_free, or NULL. */
-static char *take_cookie(const struct login *login)
-{
-    const char *cookie = login->question->transport->cookie;
-
-    if (cookie == NULL || !login->version->policy->has_cookie ||
-        !(login->was_challenged || is_by_cookie(login)))
-        return NULL;
-    return mem_copy(cookie, strlen(cookie));
-}
-
-/* Who has answered a CHALLENGE is known by the cookie from now on. */
-static void keep_cookie(struct login *login, const char *cookie, const struct proof *proof)
-{
-    struct mind *mind = login->mind;
-    struct look look;
-
-    if (cookie == NULL || !core_look(realm_core(mind->realm), login->session, &look))
-        return; /* or the core had a reason to refuse it all the same */
-    if (is_by_cookie(login))
-        cookies_use(mind->cookies, cookie, login->session);
-    else
-        cookies_bind(mind->cookies, cookie, proof);
-}
-
-static uint64_t cookie_end(const struct login *login)
-{
-    return realm_wall(login->mind->realm) +
-           (uint64_t)login->question->transport->cookie_max_age_s * 1000;
-}
-
-static void welcome(struct login *login)
-{
-    struct auth_identity identity = auth_identity(login->x);
-    const struct auth_record *record = identity.record;
-    struct blob *attributes = attributes_of(login, record), *extra = extra_of(login);
-    char *cookie = take_cookie(login);
-    struct proof proof = {.record = record,
-                          .authid = authid_of(login, &identity),
-                          .authmethod = identity.method,
-                          .authprovider = provider_of(login, record),
-                          .session = login->session,
-                          .until = cookie_end(login)};
-    struct decision decision = {
-        .question = take_question(login)->id,
-        .verdict = VERDICT_ACCEPT,
-        .codec = CODEC_MSGPACK,
-        .authmethod = identity.method,
-        .authid = proof.authid,
-        .authrole = record->authrole,
-        .authprovider = proof.authprovider,
-        .attributes = blob_slice(attributes),
-        .trustlevel = record->has_trustlevel ? (int64_t)record->trustlevel : -1,
-        .expires = record->expires_at * 1000,
-    };
-
-    if (extra != NULL)
-        decision.extra = blob_slice(extra);
-    guard_succeed(login->mind->guard, auth_claim(login->x));
-    realm_decide(login->mind->realm, &decision);
-    keep_cookie(login, cookie, &proof);
-    mem_free(cookie);
-    blob_drop(attributes);
-    blob_drop(extra);
-    login_free(login);
-}
-
 /* ---- policy.admit ---- */
-
-static void put(struct encoder *e, const char *key, struct slice value)
-{
-    encode_text(e, slice_of(key));
-    encode_text(e, value);
-}
-
-static void put_transport(struct encoder *e, const struct transport *transport)
-{
-    encode_text(e, SLICE("transport"));
-    encode_map(e, COUNT_UNKNOWN);
-    put(e, "type", slice_of(transport_name(transport->type)));
-    put(e, "protocol", slice_of(transport->protocol));
-    if (transport->peer != NULL)
-        put(e, "peer", slice_of(transport->peer));
-    encode_text(e, SLICE("secure"));
-    encode_bool(e, transport->is_secure);
-    encode_end(e);
-}
-
-static void make_details(struct login *login)
-{
-    struct auth_identity identity = auth_identity(login->x);
-    struct encoder e;
-
-    encode_start(&e, CODEC_MSGPACK, 512);
-    encode_map(&e, COUNT_UNKNOWN);
-    put(&e, "authid", authid_of(login, &identity));
-    put(&e, "authrole", identity.record->authrole);
-    put(&e, "authmethod", identity.method);
-    put(&e, "authprovider", provider_of(login, identity.record));
-    put(&e, "realm", slice_of(realm_name(login->mind->realm)));
-    put_transport(&e, login->question->transport);
-    records_encode_attributes(&e, login->version->policy, identity.record, false);
-    encode_end(&e);
-    login->details = encode_finish(&e);
-}
-
-void login_look(const struct login *login, struct look *look)
-{
-    struct auth_identity identity = auth_identity(login->x);
-
-    *look = (struct look){
-        .authid =
-            identity.authid.len != 0 ? identity.authid : slice_make(login->authid, AUTHID_LEN),
-        .authrole = identity.record->authrole,
-        .codec = CODEC_MSGPACK,
-        .details = blob_slice(login->details),
-        .trustlevel = identity.record->has_trustlevel ? (int64_t)identity.record->trustlevel : -1};
-}
 
 static void hear(struct login *login, enum subject subject, size_t hook)
 {
@@ -390,10 +193,10 @@ static void hear(struct login *login, enum subject subject, size_t hook)
 static void admit(struct login *login)
 {
     if (!login->version->policy->has_admit) {
-        welcome(login);
+        login_welcome(login);
         return;
     }
-    make_details(login);
+    login_make_details(login);
     hear(login, SUBJECT_ADMIT, HOOK_ADMIT);
 }
 
@@ -516,7 +319,7 @@ static void begin(struct login *login, struct auth_record *record, struct slice 
 
     arena_init(&arena);
     is_read = read_request(login, &request, &hello, &link, &arena);
-    if (is_read && is_by_cookie(login))
+    if (is_read && login_is_by_cookie(login))
         request.authid = blob_slice(login->memory.authid);
     if (is_read && login->offer->method == NULL)
         step = auth_begin_own(&login->x, login->offer->name, &request, CODEC_MSGPACK, extra);
@@ -599,7 +402,7 @@ void login_ask(struct mind *mind, const struct question *question)
     if (login == NULL) {
         login = login_new(mind, question);
     } else if (question->ask == ASK_JOIN) { /* of a peer that is gone, with the same id by chance */
-        login_free(login);
+        login_end(login);
         login = login_new(mind, question);
     }
     login->question = question;
@@ -669,23 +472,8 @@ void login_heard(struct login *login, const struct hearing *hearing, bool is_sou
     } else if (hearing->subject != SUBJECT_ADMIT) {
         heard_record(login, hearing);
     } else if (hearing->said == SAID_YES) {
-        welcome(login);
+        login_welcome(login);
     } else {
         refuse(login, uri, NULL);
     }
-}
-
-/* ---- sessions that end ---- */
-
-static void end_other(void *ctx, uint64_t session)
-{
-    struct mind *mind = ctx;
-    struct ending ending = {.session = session, .reason = WAMP_CLOSE_LOGOUT};
-
-    realm_step(mind->realm, &(struct event){.type = EV_END, .ending = &ending});
-}
-
-void login_left(struct mind *mind, uint64_t session, const char *reason)
-{
-    cookies_left(mind->cookies, session, strcmp(reason, WAMP_CLOSE_LOGOUT) == 0, end_other, mind);
 }
