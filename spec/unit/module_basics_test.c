@@ -121,6 +121,67 @@ TEST(codec_bombs)
     }
 }
 
+/* ---- the table of rows ---- */
+
+static void check_row(const struct module_table *table, const struct module_row *row)
+{
+    const char *field = strchr(table->name, '.');
+    bool is_class = field != NULL && field[1] >= 'A' && field[1] <= 'Z';
+    bool is_hidden = strncmp(row->name, "__", 2) == 0;
+    char code[200];
+
+    if (!is_hidden && (row->type == NULL || row->words == NULL || *row->words == '\0'))
+        UNIT_FAIL("%s.%s is not described", table->name, row->name);
+    if (row->fn != NULL && !is_hidden && strncmp(row->type, "fun(", 4) != 0)
+        UNIT_FAIL("%s.%s is a function of type %s", table->name, row->name, row->type);
+    if (is_class || is_hidden)
+        return;
+    snprintf(code, sizeof(code), NEXUS "return nexus%s.%s ~= nil", field == NULL ? "" : field,
+             row->name);
+    if (kit_run(code) != DOOR_RETURNED || strcmp(kit.results, "true") != 0)
+        UNIT_FAIL("%s.%s is described, and not there", table->name, row->name);
+}
+
+TEST(what_is_described_is_there)
+{
+    kit_open_module();
+    for (const struct module_table *const *table = module_tables(); *table != NULL; table++) {
+        for (const struct module_row *row = (*table)->rows; row->name != NULL; row++)
+            check_row(*table, row);
+    }
+    kit_close_module();
+}
+
+/* And the other way round. */
+TEST(what_is_there_is_described)
+{
+    const struct module_table *const *tables = module_tables();
+    char code[100];
+
+    kit_open_module();
+    EXPECT_EQ(kit_run(NEXUS "local all = {} for name, value in pairs(nexus) do "
+                            "if type(value) == 'table' then for inner in pairs(value) do "
+                            "all[#all + 1] = 'nexus.' .. name .. ' ' .. inner end "
+                            "else all[#all + 1] = 'nexus ' .. name end end "
+                            "return table.concat(all, ';') .. ';'"),
+              DOOR_RETURNED);
+    for (char *at = kit.results; *at != '\0';) {
+        size_t len = strcspn(at, ";");
+        bool is_known = false;
+
+        for (size_t i = 0; tables[i] != NULL; i++) {
+            for (const struct module_row *row = tables[i]->rows; row->name != NULL; row++) {
+                snprintf(code, sizeof(code), "%s %s", tables[i]->name, row->name);
+                is_known |= strlen(code) == len && strncmp(code, at, len) == 0;
+            }
+        }
+        if (!is_known)
+            UNIT_FAIL("%.*s is there, and not described", (int)len, at);
+        at += len + (at[len] == ';');
+    }
+    kit_close_module();
+}
+
 /* ---- clocks ---- */
 
 static uint64_t test_wall(const struct host *host)

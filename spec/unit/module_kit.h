@@ -93,7 +93,7 @@ static inline void kit_settle(struct kit_run *run)
         before->drop(before);
     run->is_over = run->answer.outcome != DOOR_WAITING;
     if (run->is_over) {
-        snprintf(run->results, sizeof(run->results), "%s",
+        snprintf(run->results, sizeof(run->results), "%.399s",
                  run->answer.outcome == DOOR_RETURNED ? kit.results : run->answer.message);
         return;
     }
