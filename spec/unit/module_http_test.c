@@ -378,6 +378,33 @@ TEST(many_at_once)
     kit_close_module();
 }
 
+TEST(bodies_that_wait_are_bounded)
+{
+    static struct kit_run runs[16];
+    char code[200];
+    size_t refused = 0;
+
+    open_kit();
+    EXPECT_STR(ask("require 'kept'.set(('x'):rep(6000000)) return 1"), "1");
+    snprintf(code, sizeof(code),
+             NEXUS "return http.post('http://127.0.0.1:%d/silent', require 'kept'.get())",
+             plain_port);
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        kit_begin(&runs[i], code);
+        if (runs[i].is_over) {
+            EXPECT(strstr(runs[i].results, "wait to be sent already; allowed are 67108864") !=
+                   NULL);
+            refused++;
+        }
+    }
+    EXPECT_EQ(refused, 5);
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        if (!runs[i].is_over)
+            kit_cancel(&runs[i]);
+    }
+    kit_close_module();
+}
+
 TEST(a_host_that_ends_meanwhile)
 {
     static struct kit_run runs[40];

@@ -425,6 +425,37 @@ TEST(the_queue_is_bounded)
     close_kit();
 }
 
+/* One text of a state, many times outside of it. */
+TEST(memory_beside_the_state_is_bounded)
+{
+    static struct kit_run runs[8];
+    size_t refused = 0;
+
+    open_kit();
+    EXPECT_FAILS(NEXUS "local big = ('x'):rep(6000000) db:row('SELECT ?, ?, ?', big, big, big)",
+                 "policy.lua:1: nexus.sqlite: users.db: the values have more than 16777216 "
+                 "octets");
+    EXPECT_RESULT(NEXUS "require 'kept'.set(('x'):rep(6000000)) return 1", "1");
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        kit_begin(&runs[i], NEXUS "local kept = require 'kept'.get() "
+                                  "return db:row('SELECT length(?) + length(?) n', kept, kept).n");
+        if (runs[i].is_over) {
+            EXPECT(strstr(runs[i].results, "octets wait for it already; allowed are 67108864") !=
+                   NULL);
+            refused++;
+        }
+    }
+    EXPECT_EQ(refused, 3);
+    for (size_t i = 0; i < ARRAY_LEN(runs); i++) {
+        if (!runs[i].is_over) {
+            kit_end(&runs[i]);
+            EXPECT_STR(runs[i].results, "12000000");
+        }
+    }
+    EXPECT_RESULT(NEXUS "return db:row('SELECT length(?) n', require 'kept'.get()).n", "6000000");
+    close_kit();
+}
+
 TEST(not_while_loading)
 {
     open_kit();

@@ -149,6 +149,7 @@ static void job_free(struct db_job *job)
     struct database *db = job->db;
     bool is_last = job->kind == DB_QUIT;
 
+    db->waiting -= job->waiting;
     writer_fini(&job->values);
     writer_fini(&job->rows);
     mem_free((void *)(uintptr_t)job->sql.data);
@@ -327,6 +328,13 @@ bool db_job_start(struct db_job *job)
                  db->queued, MAX_DB_JOBS);
         return false;
     }
+    if (has_waiter && db->waiting + job->sql.len + job->values.len > MAX_DB_WAITING) {
+        snprintf(job->trouble, sizeof(job->trouble),
+                 "%zu octets wait for it already; allowed are %d", db->waiting, MAX_DB_WAITING);
+        return false;
+    }
+    job->waiting = job->sql.len + job->values.len;
+    db->waiting += job->waiting;
     if (has_waiter)
         end_late_transaction(db, job);
     if (job->kind == DB_ROLLBACK)

@@ -19,6 +19,8 @@
 
 #define MAX_DATABASES   16 /* open at once, of one host */
 #define MAX_DB_JOBS     256
+#define MAX_DB_WAITING  67108864 /* octets of SQL and values that wait for one database */
+#define MAX_DB_VALUES   16777216 /* of one statement */
 #define MAX_CURSORS     64
 #define MAX_FETCH_BYTES 262144   /* rows fetched ahead for an iterator */
 #define MAX_BATCH_BYTES 4194304  /* of one batch */
@@ -60,6 +62,7 @@ struct db_job {
     struct slice sql; /* owned, with NUL; data NULL: of the cursor */
     struct writer values;
     unsigned value_count;
+    size_t waiting;           /* counted in the database; 0: not */
     struct db_cursor *cursor; /* held */
     size_t max_rows, max_bytes;
     bool must_end; /* more rows than these are an error */

@@ -30,6 +30,7 @@ struct database {
     /* Of the loop's thread. */
     struct list queue;
     unsigned queued;
+    size_t waiting; /* octets of all jobs that are not over */
     struct db_job *running;
     uv_work_t request;
     uint64_t holder; /* the run that has a transaction; 0: none */

@@ -153,6 +153,7 @@ static int l_start(lua_State *lua, const char *name, struct db_job *job,
 static void l_check_values(lua_State *lua, const char *name, int from)
 {
     int top = lua_gettop(lua);
+    size_t len = 0;
 
     if (top - from + 1 > MAX_VALUES)
         luaL_error(lua, FUNCTION ": %s: found %d values; allowed: %d", name, top - from + 1,
@@ -163,6 +164,11 @@ static void l_check_values(lua_State *lua, const char *name, int from)
         if (type == LUA_TNIL)
             luaL_error(lua, FUNCTION ": %s: value %d is nil; allowed: nexus.null for NULL", name,
                        i - from + 1);
+        if (values_is_octets(lua, i) || type == LUA_TSTRING)
+            len += l_values_check_octets(lua, i).len;
+        if (len > MAX_DB_VALUES)
+            luaL_error(lua, FUNCTION ": %s: the values have more than %d octets", name,
+                       MAX_DB_VALUES);
         if (values_is_null(lua, i) || values_is_octets(lua, i))
             continue;
         if (type != LUA_TBOOLEAN && type != LUA_TNUMBER && type != LUA_TSTRING)

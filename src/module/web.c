@@ -18,7 +18,8 @@ struct web {
     uv_timer_t timer;
     struct list queue, running;
     unsigned queued, active;
-    unsigned refs; /* the host's, one for each request, the timer and each socket */
+    size_t waiting; /* octets of bodies that are to be sent */
+    unsigned refs;  /* the host's, one for each request, the timer and each socket */
     char **hosts;  /* owned: a copy of the configuration's, which may be gone before requests are */
     char *ca_file; /* owned */
     bool is_left;
@@ -283,8 +284,10 @@ static void request_free(struct web_request *request)
     curl_url_cleanup(request->place);
     writer_fini(&request->head);
     writer_fini(&request->answer);
-    if (request->web != NULL)
+    if (request->web != NULL) {
+        request->web->waiting -= request->body.len;
         web_drop(request->web);
+    }
     mem_free(request);
 }
 
@@ -471,6 +474,7 @@ static void become_get(struct web_request *request)
         return;
     mem_free(request->method);
     request->method = mem_copy("GET", 3);
+    request->web->waiting -= request->body.len;
     mem_free((void *)(uintptr_t)request->body.data);
     request->body = (struct slice){0};
 }
@@ -576,8 +580,15 @@ bool web_start(struct host *host, struct web_request *request)
                  "%u requests wait already; allowed are %d", web->queued, MAX_WEB_QUEUED);
         return false;
     }
+    if (web->waiting + request->body.len > MAX_WEB_WAITING) {
+        snprintf(request->trouble, sizeof(request->trouble),
+                 "%zu octets wait to be sent already; allowed are %d", web->waiting,
+                 MAX_WEB_WAITING);
+        return false;
+    }
     uv_update_time(web->loop);
     request->web = web;
+    web->waiting += request->body.len;
     web->refs++;
     request->ends_at = uv_now(web->loop) + (uint64_t)ms_of(request->seconds);
     list_append(&web->queue, &request->link);

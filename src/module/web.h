@@ -26,6 +26,7 @@
 #define WEB_SECONDS        10
 #define MAX_WEB_BODY       16777216
 #define WEB_BODY           1048576
+#define MAX_WEB_WAITING    67108864 /* octets of the bodies of all requests */
 #define MAX_WEB_HEADERS    64
 #define MAX_WEB_HEADER_LEN 16384
 #define MAX_WEB_HEAD       65536 /* octets of the headers of an answer */
