@@ -119,7 +119,7 @@ enum origin origin_of_request(struct conn *conn)
 {
     const struct listener *listener = conn->listener;
     enum forwarded_result result = FORWARDED_BAD;
-    struct sockaddr_storage from;
+    struct sockaddr_storage from = {0};
     char text[MAX_FORWARDED_LEN];
     int len;
 

@@ -263,7 +263,7 @@ bool derive_add(struct derive_desk *desk, const char *address, struct derivation
                 struct auth_job *job)
 {
     struct derive_run *run;
-    struct lane *lane;
+    struct lane *lane = NULL;
     bool is_room;
 
     pthread_mutex_lock(&pool.lock);
