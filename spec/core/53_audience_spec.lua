@@ -500,6 +500,22 @@ core.describe("A predicate", function(router)
     assert.equal(44, r:counters().filter_per_session)
   end)
 
+  it("that looks at more than 64 things is run for each", function()
+    for _, count in ipairs { 64, 65 } do
+      local r = router(filtering())
+      local sessions = subscribe_all(r)
+      local runs = predicate(sessions, function()
+        local looks = {}
+        for i = 1, count do
+          looks[i] = { "has", "teams", "t" .. i }
+        end
+        return true, looks
+      end)
+      assert.equal("abcd", who_got(sessions, allow(r, publish(r:join()), runs)))
+      assert.equal(count == 64 and 1 or 4, runs.count)
+    end
+  end)
+
   it("is asked about those who could get the event, and nobody else", function()
     local r = router(filtering { rules = { { name = "anonymous", rules = {
       { effect = "allow", actions = "*", uri = "**", filter = except("org", "beta") } } } } })
@@ -570,5 +586,28 @@ core.describe("A predicate", function(router)
       allow(r, publish(r:join()), both(only("org", "acme"), runs()))))
     assert.equal("abc", who_got(sessions,
       allow(r, publish(r:join()), either(only("org", "acme"), runs()))))
+  end)
+end)
+
+describe("The tree of a predicate", function()
+  it("has at most 65,536 edges; what does not fit is kept for one session each", function()
+    local r = core.router(filtering { max_subscriptions = 10 })
+    local expected, fits = 0, 65536 // 60
+    for n = 1, fits + 8 do
+      for _ = 1, 2 do -- the second one finds the answer of the first
+        r:join { n = n }:subscribe "com.x"
+        expected = expected + 1
+      end
+    end
+    local runs = predicate({}, function()
+      local looks = { { "value", "n" } }
+      for i = 2, 60 do
+        looks[i] = { "has", "teams", i }
+      end
+      return true, looks
+    end)
+    assert.equal(expected, #allow(r, publish(r:join()), runs))
+    assert.equal(fits + 16, runs.count)
+    assert.equal(16, r:counters().filter_per_session)
   end)
 end)

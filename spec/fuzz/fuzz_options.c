@@ -1,4 +1,4 @@
-/* fuzz_options.c -- Options and Details: options_read, filters_build, hello_read.
+/* fuzz_options.c -- Options and Details: options_read, filters_check, filters_build, hello_read.
  *
  * Input: an octet for the serializer, one for the message type, then a dict in
  * that serializer, as it stands in a message that was decoded.
@@ -86,10 +86,14 @@ static void check_passed(const struct options *options, const struct msg *msg, s
 
 static void check_filters(const struct options *options, const struct msg *msg, struct arena *arena)
 {
+    static const char *const filterable[] = {"a", NULL};
     struct attributes a;
     struct filter_set set;
     struct fault fault;
 
+    if (filters_check(options, NULL, &fault) != 0 ||
+        filters_check(options, filterable, &fault) != 0)
+        CHECK(fault.uri != NULL && fault.words[0] != '\0');
     attributes_init(&a);
     for (int absent = 0; absent < 2; absent++) {
         if (filters_build(&set, options, msg->codec, &a.intern, absent == 1, arena, &fault) != 0)

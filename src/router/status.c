@@ -37,26 +37,27 @@ enum kind { NOW, EVER };
     X(timeouts_hello, EVER)      \
     X(timeouts_ping, EVER)
 
-#define CORE_COUNTERS(X)   \
-    X(sessions, NOW)       \
-    X(subscriptions, NOW)  \
-    X(registrations, NOW)  \
-    X(pending_calls, NOW)  \
-    X(joins, EVER)         \
-    X(refusals, EVER)      \
-    X(violations, EVER)    \
-    X(publications, EVER)  \
-    X(events, EVER)        \
-    X(calls, EVER)         \
-    X(results, EVER)       \
-    X(errors, EVER)        \
-    X(filtered, EVER)      \
-    X(oversized, EVER)     \
-    X(dropped, EVER)       \
-    X(unretained, EVER)    \
-    X(limited, EVER)       \
-    X(revoked, EVER)       \
-    X(decisions_kept, NOW) \
+#define CORE_COUNTERS(X)        \
+    X(sessions, NOW)            \
+    X(subscriptions, NOW)       \
+    X(registrations, NOW)       \
+    X(pending_calls, NOW)       \
+    X(joins, EVER)              \
+    X(refusals, EVER)           \
+    X(violations, EVER)         \
+    X(publications, EVER)       \
+    X(events, EVER)             \
+    X(calls, EVER)              \
+    X(results, EVER)            \
+    X(errors, EVER)             \
+    X(filtered, EVER)           \
+    X(filter_per_session, EVER) \
+    X(oversized, EVER)          \
+    X(dropped, EVER)            \
+    X(unretained, EVER)         \
+    X(limited, EVER)            \
+    X(revoked, EVER)            \
+    X(decisions_kept, NOW)      \
     X(decisions_reused, EVER)
 
 /* How much is kept for late subscribers and for history. */
