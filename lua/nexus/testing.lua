@@ -1070,9 +1070,13 @@ function testing.router(options)
   local all = copy(options)
   all.now = nil
   all.wall = options.now and math.floor(options.now * 1000 + 0.5)
-  local router = setmetatable({ stage = core.new(all), sessions = {},
-    realm = options.realm or "realm1" }, Router)
-  router.began = router.stage:now()
+  return testing.adopt(core.new(all), options.realm or "realm1")
+end
+
+--- The router of policy.check, around a stage.
+function testing.adopt(stage, realm)
+  local router = setmetatable({ stage = stage, sessions = {}, realm = realm }, Router)
+  router.began = stage:now()
   return router:run()
 end
 

@@ -9,6 +9,7 @@
 #include "daemon/login_config.h"
 #include "daemon/policies.h"
 #include "daemon/service.h"
+#include "testing/gate.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -114,6 +115,7 @@ int main(int argc, char **argv)
     struct flags flags;
     int code;
 
+    policy_set_tester(&testing_gate);
     if (commands_run(argc, argv, &code))
         return code;
     arena_init(&arena);

@@ -446,6 +446,11 @@ static void read_on_leave(struct check *check, int index)
     check->policy->has_on_leave = read_function(check, index, "on_leave", HOOK_ON_LEAVE);
 }
 
+static void read_check(struct check *check, int index)
+{
+    check->policy->has_check = read_function(check, index, "check", HOOK_CHECK);
+}
+
 static void read_on_load(struct check *check, int index)
 {
     check->policy->has_on_load = read_function(check, index, "on_load", HOOK_ON_LOAD);
@@ -506,6 +511,7 @@ static const struct {
     {"intercept", read_intercept},
     {"on_join", read_on_join},
     {"on_leave", read_on_leave},
+    {"check", read_check},
     {"on_load", read_on_load},
     {"on_unload", read_on_unload},
     {"procedures", check_procedures},

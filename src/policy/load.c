@@ -236,9 +236,27 @@ struct policy *policy_of_source(struct source *source, const struct host_config 
     policy = policy_instance(source, config, NULL, NULL, say, ctx);
     if (policy == NULL)
         return NULL;
-    vm_free(policy->vm); /* each realm has its own */
-    policy->vm = NULL;
+    if (!gate_passes(policy, say, ctx)) {
+        policy_free(policy);
+        return NULL;
+    }
+    policy_stop(policy); /* each realm has its own state */
     return policy;
+}
+
+struct policy *policy_again(const struct policy *policy, const struct host_config *config,
+                            policy_say_fn *say, void *ctx)
+{
+    struct policy *again = policy_instance(policy->source, config, NULL, NULL, say, ctx);
+
+    if (again != NULL)
+        policy_stop(again);
+    return again;
+}
+
+const struct host_config *policy_config(const struct policy *policy)
+{
+    return policy->host.config;
 }
 
 struct policy *policy_load(const char *path, const struct host_config *config, policy_say_fn *say,

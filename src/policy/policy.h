@@ -15,6 +15,7 @@
 #include "router/router.h"
 
 struct policy;
+struct vm;
 
 /* Is told what is wrong with a policy, a line at a time: "policy.lua:14: words". */
 typedef void policy_say_fn(void *ctx, const char *line);
@@ -37,6 +38,26 @@ bool policy_offers(const struct policy *policy, const char *method);
 
 /* SHA-256 over its files, in hexadecimal digits. */
 const char *policy_version(const struct policy *policy);
+
+/* The same for a realm that is configured otherwise, without its policy.check. NULL when it is not
+ * sound there. */
+struct policy *policy_again(const struct policy *policy, const struct host_config *config,
+                            policy_say_fn *say, void *ctx);
+
+/* As policy_load was told. Borrowed. */
+const struct host_config *policy_config(const struct policy *policy);
+
+/* Who makes the `t` of policy.check: a router with the policy in it, that stands still. */
+struct policy_tester {
+    /* Makes ready a state of a policy. False: it has no memory for it. */
+    bool (*prepare)(struct vm *vm);
+    /* Pushes the router, or raises. */
+    void (*l_push)(lua_State *lua, const struct policy *policy);
+};
+
+/* From now on what is loaded has to pass its own policy.check; NULL: it need not. Not while anything
+ * is being loaded. */
+void policy_set_tester(const struct policy_tester *tester);
 
 /* How a realm uses a policy. All is borrowed from router_new on, as long as the router lives. */
 struct policy_use {

@@ -143,6 +143,9 @@ struct policy *policy_instance(struct source *source, const struct host_config *
 struct policy *policy_of_source(struct source *source, const struct host_config *config,
                                 policy_say_fn *say, void *ctx);
 
+/* Runs its policy.check, if it has one, in the state that is there: says what is wrong. */
+bool gate_passes(struct policy *policy, policy_say_fn *say, void *ctx) MUST_CHECK;
+
 /* Ends its state of Lua, while the loop still turns: what that had open is closed on other threads. */
 void policy_stop(struct policy *policy);
 

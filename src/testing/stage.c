@@ -17,12 +17,14 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-#define STAGE            "nexus.testing.stage"
-#define PATIENCE_MS      10000
-#define MAX_PATIENCE_S   600
-#define MAX_ADVANCE_S    3.2e9                   /* a hundred years */
-#define WALL_START       UINT64_C(1767225600000) /* 2026-01-01 */
-#define MAX_OPEN_FOLDERS 16
+#define STAGE             "nexus.testing.stage"
+#define PATIENCE_MS       10000
+#define MAX_PATIENCE_S    600
+#define CHECK_PATIENCE_MS 5000
+#define MAX_WALL_MS       4e12                    /* the year 2096 */
+#define MAX_ADVANCE_S     3.2e9                   /* a hundred years */
+#define WALL_START        UINT64_C(1767225600000) /* 2026-01-01 */
+#define MAX_OPEN_FOLDERS  16
 
 /* ---- the end ---- */
 
@@ -158,6 +160,19 @@ static void say(void *ctx, const char *line)
     writer_write(lines, line, strlen(line));
 }
 
+/* Raises what was said when there is no policy; frees the lines. */
+static void l_expect_policy(lua_State *lua, const struct stage *stage, struct writer *lines)
+{
+    if (stage->policy != NULL) {
+        writer_fini(lines);
+        return;
+    }
+    /* Without memory for the words this leaks them: there is nothing left to tell then. */
+    lua_pushlstring(lua, lines->len == 0 ? "" : writer_slice(lines).data, lines->len);
+    writer_fini(lines);
+    lua_error(lua);
+}
+
 /* As the daemon does it. What is wrong with it is raised, all of it. */
 static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
 {
@@ -165,17 +180,10 @@ static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
 
     writer_init(&lines, 0);
     stage->policy = policy_load(path, &stage->use.config, say, &lines);
-    if (stage->policy != NULL) {
-        writer_fini(&lines);
-        return;
-    }
-    /* Without memory for the words this leaks them: there is nothing left to tell then. */
-    lua_pushlstring(lua, lines.len == 0 ? "" : writer_slice(&lines).data, lines.len);
-    writer_fini(&lines);
-    lua_error(lua);
+    l_expect_policy(lua, stage, &lines);
 }
 
-static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
+static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall, const char *name)
 {
     struct realm_options realm = {.decider = NULL};
     char words[200] = "";
@@ -183,7 +191,7 @@ static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
         .workers = 1, .realms = &realm, .realm_count = 1, .is_virtual = true, .virtual_wall = wall};
 
     core_defaults(&realm.core);
-    realm.core.realm = keep_field(lua, stage, "realm", "realm1");
+    realm.core.realm = name;
     if (stage->policy != NULL) {
         stage->use.policy = stage->policy;
         policy_configure(&stage->use, &realm);
@@ -195,45 +203,72 @@ static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall)
     stage->mind = realm_mind(stage->realm);
 }
 
+/* Pushes one with a folder for data, and nothing in it. `config`: NULL, or what it begins with. */
+static struct stage *l_begin(lua_State *lua, uint32_t patience_ms, const struct host_config *config)
+{
+    struct stage *stage = lua_newuserdatauv(lua, sizeof(*stage), 0);
+
+    *stage = (struct stage){.patience_ms = patience_ms, .first_line = lines_count()};
+    if (config != NULL)
+        stage->use.config = *config;
+    list_init(&stage->actors);
+    arena_init(&stage->arena);
+    arena_init(&stage->web);
+    luaL_setmetatable(lua, STAGE);
+    l_make_folder(lua, stage);
+    stage->state = router_state_open(&(struct state_options){.folder = stage->folder});
+    stage->use.config.router_state = stage->state;
+    stage->use.config.http_answer = web_answer;
+    return stage;
+}
+
+static lua_Number l_number_field(lua_State *lua, const char *key, lua_Number otherwise,
+                                 lua_Number max)
+{
+    lua_Number number;
+
+    lua_getfield(lua, 1, key);
+    number = luaL_optnumber(lua, -1, otherwise);
+    lua_pop(lua, 1);
+    if (!(number > 0 && number <= max))
+        luaL_error(lua, "%s: found %f; allowed: above 0, at most %f", key, number, max);
+    return number;
+}
+
 /* new{ policy = path, realm = , settings = , secrets = , wall = ms, patience = s } */
 int l_stage_new(lua_State *lua)
 {
     struct stage *stage;
     const char *path;
-    lua_Number patience;
-    lua_Integer wall;
+    lua_Number patience, wall;
 
     l_vm_guest(lua);
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_settop(lua, 1);
-    lua_getfield(lua, 1, "patience");
-    patience = luaL_optnumber(lua, -1, PATIENCE_MS / 1e3);
-    luaL_argcheck(lua, patience > 0 && patience <= MAX_PATIENCE_S, 1, "patience: 0 to 600 seconds");
-    lua_getfield(lua, 1, "wall");
-    wall = luaL_optinteger(lua, -1, (lua_Integer)WALL_START);
-    luaL_argcheck(lua, wall > 0, 1, "wall: milliseconds since 1970");
-    lua_settop(lua, 1);
-
-    stage = lua_newuserdatauv(lua, sizeof(*stage), 0);
-    *stage = (struct stage){.patience_ms = (uint32_t)(patience * 1e3), .first_line = lines_count()};
-    list_init(&stage->actors);
-    arena_init(&stage->arena);
-    arena_init(&stage->web);
-    luaL_setmetatable(lua, STAGE);
+    patience = l_number_field(lua, "patience", PATIENCE_MS / 1e3, MAX_PATIENCE_S);
+    wall = l_number_field(lua, "wall", (lua_Number)WALL_START, MAX_WALL_MS);
+    stage = l_begin(lua, (uint32_t)(patience * 1e3), NULL);
     l_keep_settings(lua, stage);
     l_keep_secrets(lua, stage);
-    l_make_folder(lua, stage);
-    stage->state = router_state_open(&(struct state_options){.folder = stage->folder});
-    stage->use.config.router_state = stage->state;
-    stage->use.config.http_answer = web_answer;
     path = keep_field(lua, stage, "policy", NULL);
     if (path != NULL && strcmp(path, "open") != 0) {
         l_load_policy(lua, stage, path);
         stage->use.path = path;
         stage->use.rechecks = true;
     }
-    l_make_router(lua, stage, (uint64_t)wall);
+    l_make_router(lua, stage, (uint64_t)wall, keep_field(lua, stage, "realm", "realm1"));
     return 1;
+}
+
+void l_stage_of_policy(lua_State *lua, const struct policy *policy, const char *realm)
+{
+    struct stage *stage = l_begin(lua, CHECK_PATIENCE_MS, policy_config(policy));
+    struct writer lines;
+
+    writer_init(&lines, 0);
+    stage->policy = policy_again(policy, &stage->use.config, say, &lines);
+    l_expect_policy(lua, stage, &lines);
+    l_make_router(lua, stage, WALL_START, realm);
 }
 
 /* ---- time ---- */
@@ -305,7 +340,10 @@ static int l_log(lua_State *lua)
 /* The policy is read again; what comes of it is seen when the router turns. */
 static int l_reload(lua_State *lua)
 {
-    policy_reload_all(l_stage_check(lua, 1)->router, "test");
+    const struct stage *stage = l_stage_check(lua, 1);
+
+    luaL_argcheck(lua, stage->use.path != NULL, 1, "it has no file to read again");
+    policy_reload_all(stage->router, "test");
     return 0;
 }
 

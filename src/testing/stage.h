@@ -39,6 +39,11 @@ struct stage *l_stage_check(lua_State *lua, int index);
 void l_stage_open(lua_State *lua);
 int l_stage_new(lua_State *lua);
 
+/* Pushes a stage for a policy that was loaded; it has data of its own, and the policy another state.
+ * The name is a literal. */
+#define STAGE_CHECK_REALM "policy.check"
+void l_stage_of_policy(lua_State *lua, const struct policy *policy, const char *realm);
+
 /* actor.c: stage:open{...} */
 void l_actors_open(lua_State *lua);
 int l_actor_new(lua_State *lua);

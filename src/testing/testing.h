@@ -14,4 +14,7 @@
 /* Pushes the table of the module "nexus.testing_core"; for states of ours and of others. */
 int l_testing_open(lua_State *lua);
 
+/* The same for the state of a policy: without what reads files or takes the log. */
+int l_testing_open_within(lua_State *lua);
+
 #endif
