@@ -42,6 +42,11 @@ function policy.authenticate.tls(hello)
   return pins[name] and { authrole = "user", fingerprints = pins[name] } or nil
 end
 
+function policy.admit(session)
+  local tls = session.transport.tls
+  return session.authmethod ~= "tls" or tls.subject == "CN=" .. session.authid
+end
+
 function policy.authenticate.cryptosign(hello)
   return { authrole = "user", pubkeys = "%s", extra = { tls = hello.transport.tls ~= nil } }
 end
@@ -267,6 +272,16 @@ describe("the configuration of logins", function()
     policies.hello(client, { authmethods = { "cryptosign" }, authid = "device",
       authextra = { pubkey = pubkey, channel_binding = "tls-exporter" } })
     client:expect_abort("wamp.error.authentication_failed", "channel_binding: is required")
+    wamp.close_all()
+    nexusd:stop()
+  end)
+
+  it("can tell strangers that they are not known", function()
+    local nexusd = policies.start(policy, { logins = { reveal_principal = true } })
+    local client = policies.connect(nexusd)
+    policies.hello(client, { authmethods = { "wamp-scram" }, authid = "nobody",
+      authextra = { nonce = "cm9wck5HZndFYmVSV2diTkVrcU8=" } })
+    client:expect_abort("wamp.error.no_such_principal")
     wamp.close_all()
     nexusd:stop()
   end)

@@ -318,6 +318,12 @@ static const struct config_option login_rows[] = {
      .fallback = "false",
      .offset = AT(logins.require_binding),
      .words = "cryptosign needs channel binding, and so TLS"},
+    {.name = "reveal_principal",
+     .type = OPTION_BOOL,
+     .fallback = "false",
+     .offset = AT(logins.reveal_principal),
+     .words = "a user that does not exist is refused with wamp.error.no_such_principal, at once; "
+              "false: like one with a wrong password"},
     {.name = "free_failures",
      .type = OPTION_COUNT,
      .fallback = "3",

@@ -149,6 +149,17 @@ static struct slice name_at(lua_State *lua, int index)
     return name;
 }
 
+/* Of a session that is not open yet everything is known that its connection has told. */
+static void push_transport(lua_State *lua, const struct session_view *view, const struct look *look)
+{
+    const struct hearing *hearing = view->admitted.hearing;
+
+    if (hearing != NULL)
+        l_facts_push_transport(lua, hearing->question->transport);
+    else
+        l_facts_push_session_transport(lua, look);
+}
+
 static int l_session_index(lua_State *lua)
 {
     struct look look;
@@ -164,7 +175,7 @@ static int l_session_index(lua_State *lua)
     else if (field == FIELD_TRUSTLEVEL)
         lua_pushnil(lua);
     else if (field == FIELD_TRANSPORT)
-        l_facts_push_session_transport(lua, &look);
+        push_transport(lua, view, &look);
     else if (slice_eq(name, SLICE("authid")))
         push_slice(lua, look.authid);
     else if (slice_eq(name, SLICE("authrole")))
