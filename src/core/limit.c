@@ -23,10 +23,10 @@ static int fail(struct rules_error *error, const char *format, ...)
 {
     va_list args;
 
+    *error = (struct rules_error){.at = 0};
     va_start(args, format);
     (void)vsnprintf(error->words, sizeof error->words, format, args);
     va_end(args);
-    error->at = 0;
     return ERR_CONFIG;
 }
 

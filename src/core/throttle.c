@@ -51,21 +51,27 @@ static bool is_full(const struct core *core, const struct bucket *bucket)
     return bucket->full_at <= core->now * NS_PER_MS;
 }
 
+/* The one that was not used for longest, or NULL. */
+static struct bucket *oldest_of(const struct throttle *throttle)
+{
+    struct list *node = list_first(&throttle->by_use);
+
+    return node == NULL ? NULL : container_of(node, struct bucket, by_use);
+}
+
 /* Full buckets say nothing. Those that were not used for longest are looked at, a few at a time;
  * when there are too many the oldest goes, full or not. */
 static void make_room(struct core *core)
 {
-    struct throttle *throttle = &core->throttle;
+    const struct throttle *throttle = &core->throttle;
+    struct bucket *oldest = oldest_of(throttle);
 
-    for (unsigned i = 0; i < 2; i++) {
-        struct list *oldest = list_first(&throttle->by_use);
-
-        if (oldest == NULL || !is_full(core, container_of(oldest, struct bucket, by_use)))
-            break;
-        bucket_free(core, container_of(oldest, struct bucket, by_use));
+    for (unsigned i = 0; i < 2 && oldest != NULL && is_full(core, oldest); i++) {
+        bucket_free(core, oldest);
+        oldest = oldest_of(throttle);
     }
-    if (throttle->buckets.count >= core->options.max_buckets)
-        bucket_free(core, container_of(throttle->by_use.next, struct bucket, by_use));
+    if (oldest != NULL && throttle->buckets.count >= core->options.max_buckets)
+        bucket_free(core, oldest);
 }
 
 static struct bucket *bucket_new(struct core *core, const struct limit *limit, uint64_t value)
