@@ -519,20 +519,26 @@ static void run_job(struct database *db, struct db_job *job)
     }
 }
 
+/* False with the job's trouble, or when there is nothing to do. */
+static bool can_run(struct database *db, struct db_job *job)
+{
+    if (job->kind >= DB_CLOSE && db->connection == NULL)
+        return false; /* nothing is open */
+    if (!open_connection(db, job))
+        return false;
+    if (!job->is_within || job->kind > DB_COMMIT || sqlite3_get_autocommit(db->connection) == 0)
+        return true;
+    snprintf(job->trouble, sizeof(job->trouble),
+             "the transaction was rolled back by an earlier error");
+    return false;
+}
+
 void database_run(struct database *db, struct db_job *job)
 {
     db->job = job;
     db->job_ends_at = now_ms() + DB_JOB_MS;
     db->denied[0] = '\0';
-    if (job->kind >= DB_CLOSE && db->connection == NULL)
-        ; /* there is nothing to close */
-    else if (!open_connection(db, job))
-        ; /* it says why */
-    else if (job->is_within && job->kind <= DB_COMMIT &&
-             sqlite3_get_autocommit(db->connection) != 0)
-        snprintf(job->trouble, sizeof(job->trouble),
-                 "the transaction was rolled back by an earlier error");
-    else
+    if (can_run(db, job))
         run_job(db, job);
     db->job = NULL;
 }

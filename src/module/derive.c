@@ -86,10 +86,11 @@ static enum kdf_kind kind_option(lua_State *lua, int index, const char *function
     if (lua_getfield(lua, index, "kdf") != LUA_TNIL) {
         const char *name = lua_tostring(lua, -1);
 
-        if (name == NULL || (strcmp(name, names[0]) != 0 && strcmp(name, names[1]) != 0))
+        if (name != NULL && strcmp(name, names[1]) == 0)
+            kind = KDF_PBKDF2;
+        else if (name == NULL || strcmp(name, names[0]) != 0)
             luaL_error(lua, "%s.kdf: found %s; allowed: argon2id, pbkdf2", function,
                        luaL_tolstring(lua, -1, NULL));
-        kind = strcmp(name, names[0]) == 0 ? KDF_ARGON2ID : KDF_PBKDF2;
     }
     lua_pop(lua, 1);
     return kind;

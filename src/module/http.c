@@ -102,9 +102,10 @@ static size_t check_header(lua_State *lua)
 
     if (lua_type(lua, -2) == LUA_TSTRING)
         name.data = lua_tolstring(lua, -2, &name.len);
-    if (!is_token(name))
-        luaL_error(lua, FUNCTION ".headers: found a name \"%s\"; allowed: letters, digits and -",
-                   name.data == NULL ? luaL_typename(lua, -2) : name.data);
+    if (name.data == NULL || !is_token(name))
+        return (size_t)luaL_error(
+            lua, FUNCTION ".headers: found a name \"%s\"; allowed: letters, digits and -",
+            name.data == NULL ? luaL_typename(lua, -2) : name.data);
     if (is_ours(name.data))
         luaL_error(lua, FUNCTION ".headers: %s is not yours to set", name.data);
     if (lua_type(lua, -1) == LUA_TSTRING)
@@ -199,7 +200,7 @@ static void push_answer(lua_State *lua, struct wait *wait)
     lua_pushinteger(lua, request->status);
     lua_setfield(lua, -2, "status");
     lua_newtable(lua);
-    while (at < head.len) {
+    while (head.data != NULL && at < head.len) {
         const char *name = head.data + at, *value = name + strlen(name) + 1;
 
         at += strlen(name) + strlen(value) + 2;

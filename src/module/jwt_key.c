@@ -160,7 +160,7 @@ static struct token_key *of_octets(struct slice text, const char **words)
 
     if (text.len == DIGEST_LEN)
         return token_key_ed25519(text, words);
-    if (text.len == 2 * DIGEST_LEN && digest_unhex(text, octets, DIGEST_LEN))
+    if (text.len == (size_t)2 * DIGEST_LEN && digest_unhex(text, octets, DIGEST_LEN))
         return token_key_ed25519(slice_make(octets, DIGEST_LEN), words);
     if (text.len <= sizeof(room) && (len = base64_decode(text, room)) < 0)
         len = base64url_decode(text, room);

@@ -16,6 +16,7 @@
 #define MAX_FILE_NAME    200
 #define MAX_VALUES       200
 #define MAX_BATCH        10000
+#define MAX_SQL          ((size_t)1048576)
 
 /* The object of a policy. The file is opened when it is first used. */
 struct handle {
@@ -223,7 +224,7 @@ static struct slice l_check_sql(lua_State *lua, const char *name)
 {
     struct slice sql = check_slice(lua, 2);
 
-    if (memchr(sql.data, '\0', sql.len) != NULL || sql.len > 1024 * 1024)
+    if (memchr(sql.data, '\0', sql.len) != NULL || sql.len > MAX_SQL)
         luaL_error(lua, FUNCTION ": %s: found %d octets of SQL; allowed: at most 1048576, no NUL",
                    name, (int)sql.len);
     return sql;
@@ -450,7 +451,9 @@ static void push_fetched(lua_State *lua, struct wait *wait)
         blob_drop(rows->fetched);
     rows->left = job->row_count;
     rows->fetched = job->rows.len == 0 ? NULL : writer_freeze(&job->rows);
-    rows->rest = rows->fetched == NULL ? (struct slice){0} : blob_slice(rows->fetched);
+    rows->rest = slice_make(NULL, 0);
+    if (rows->fetched != NULL)
+        rows->rest = blob_slice(rows->fetched);
     push_names(lua, &rows->rest);
     lua_setiuservalue(lua, 1, 1);
     push_next(lua, rows);

@@ -82,9 +82,11 @@ static void add_component(lua_State *lua, luaL_Buffer *to, lua_Integer i)
 
     if (lua_type(lua, -1) == LUA_TSTRING || lua_isinteger(lua, -1))
         text.data = lua_tolstring(lua, -1, &text.len);
-    if (text.data == NULL)
+    if (text.data == NULL) {
         luaL_error(lua, "nexus.uri.join: component %I is a %s; allowed: a string or an integer", i,
                    luaL_typename(lua, -1));
+        return;
+    }
     if (memchr(text.data, '.', text.len) != NULL || !is_uri(text, false))
         luaL_error(lua,
                    "nexus.uri.join: component %I is \"%s\"; allowed: a component of a URI, "

@@ -33,25 +33,27 @@ struct web_socket {
 
 /* ---- who may be asked ---- */
 
-static bool host_matches(const char *allowed, const char *host, const char *port)
+/* The length of the host in "host", "host:port" and "[::1]:port"; *port is what is behind, or NULL. */
+static size_t split_port(const char *allowed, const char **port)
 {
     const char *colon = strrchr(allowed, ':');
-    size_t len = strlen(allowed), host_len = strlen(host);
+    bool is_port =
+        colon != NULL && (*allowed == '[' ? colon[-1] == ']' : strchr(allowed, ':') == colon);
 
-    if (colon != NULL && allowed[len - 1] != ']' && strchr(allowed, ':') == colon) {
-        if (strcmp(colon + 1, port) != 0)
-            return false;
-        len = (size_t)(colon - allowed);
-    } else if (colon != NULL && *allowed == '[' && colon[-1] == ']') {
-        if (strcmp(colon + 1, port) != 0)
-            return false;
-        len = (size_t)(colon - allowed);
-    }
-    if (len > 2 && allowed[0] == '*' && allowed[1] == '.') {
-        allowed++;
-        len--;
-        return host_len > len && strncasecmp(host + host_len - len, allowed, len) == 0;
-    }
+    *port = is_port ? colon + 1 : NULL;
+    return is_port ? (size_t)(colon - allowed) : strlen(allowed);
+}
+
+static bool host_matches(const char *allowed, const char *host, const char *port)
+{
+    const char *wanted_port;
+    size_t len = split_port(allowed, &wanted_port), host_len = strlen(host);
+
+    if (wanted_port != NULL && strcmp(wanted_port, port) != 0)
+        return false;
+    if (len > 2 && allowed[0] == '*' && allowed[1] == '.')
+        return host_len > len - 1 &&
+               strncasecmp(host + host_len - (len - 1), allowed + 1, len - 1) == 0;
     return host_len == len && strncasecmp(host, allowed, len) == 0;
 }
 
