@@ -401,13 +401,13 @@ static void bench_audience(struct bench *bench, uint64_t peer, enum audience_row
         say(bench, peer, "[16,%llu,{},\"com.topic\",[\"some text\"]]",
             (unsigned long long)++bench->request);
         CHECK(core_question(bench->core, decision.question) != NULL);
-        decision.grant.audience = make_audience(bench, row, decision.question, &built);
+        decision.audience = make_audience(bench, row, decision.question, &built);
         best = least(best, step(bench, &(struct event){.type = EV_DECISION,
                                                        .now = 1000,
                                                        .wall = 1767225600000,
                                                        .decision = &decision}));
         best_built = least(best_built, built);
-        audience_drop(decision.grant.audience);
+        audience_drop(decision.audience);
     }
     snprintf(per, sizeof per, "(%llu events)", (unsigned long long)bench->actions);
     print("audiences", words[row], best, per);

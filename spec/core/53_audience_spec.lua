@@ -256,6 +256,11 @@ core.describe("Audiences", function(router)
   end)
 end)
 
+-- An authorizer says who may publish some of it.
+local authorizing = { rules = { { name = "anonymous", rules = {
+  { effect = "allow", actions = "*", uri = "**" },
+  { effect = "ask", actions = "publish", uri = "ask.**" } } } } }
+
 core.describe("A realm that asks who gets events", function(router)
   for _, row in ipairs(rows) do
     local name, audience, of_acme, of_nobody = table.unpack(row)
@@ -319,6 +324,34 @@ core.describe("A realm that asks who gets events", function(router)
     assert.equal("authorize filter", r:question(second).needs)
     assert.actions({}, allow(r, second, "nobody"))
     assert.actions({ { alice, ask = core.any } }, alice:send { core.SUBSCRIBE, 99, {}, "ask.x" })
+  end)
+
+  it("takes what was granted and what was filtered together", function()
+    local r = router(filtering(authorizing))
+    local sessions = subscribe_all(r, "ask.x")
+    local function decide(granted, audience)
+      return who_got(sessions, r:decide { question = publish(sessions.d, "ask.x"),
+        verdict = "allow", granted_audience = granted, audience = audience })
+    end
+    assert.equal("ac", decide(only("org", "acme")))
+    assert.equal("ab", decide(nil, only("teams", "y")))
+    assert.equal("a", decide(only("org", "acme"), only("teams", "y")))
+    assert.equal("", decide(only("org", "acme"), "nobody"))
+  end)
+
+  it("keeps what an authorizer said, and asks who gets the next event", function()
+    local r = router(filtering(authorizing))
+    local sessions = subscribe_all(r, "ask.x")
+    local alice = r:join()
+    local function decide(question, audience)
+      return who_got(sessions, r:decide { question = question, verdict = "allow",
+        audience = audience, keep = 60000, reads = {} })
+    end
+    assert.equal("ac", decide(publish(alice, "ask.x"), only("org", "acme")))
+    local second = publish(alice, "ask.x")
+    assert.equal("filter", r:question(second).needs)
+    assert.equal("b", decide(second, only("org", "beta")))
+    assert.equal(1, r:counters().decisions_kept)
   end)
 
   it("tells the reason to a publisher who wants to know, and nobody gets the event", function()

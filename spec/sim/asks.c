@@ -532,6 +532,16 @@ static void leave(struct hall *hall, struct guest *guest)
 
 /* ---- the judge ---- */
 
+static void judge_audience(struct hall *hall, const struct question *question,
+                           struct decision *decision)
+{
+    if (choose(hall->c, 4) == 0)
+        decision->grant.audience =
+            audience_by_chance(hall->c, hall->core, question, &decision->grant);
+    decision->audience = audience_by_chance(hall->c, hall->core, question, &decision->grant);
+    hall->totals->filtered += decision->grant.audience != NULL || decision->audience != NULL;
+}
+
 static void judge(struct hall *hall)
 {
     struct decision decision = {.codec = CODEC_JSON};
@@ -550,9 +560,7 @@ static void judge(struct hall *hall)
     CHECK(question != NULL);
     judge_decide(hall->c, UINT64_C(1767225600000) + hall->now, question, &decision);
     if (decision.verdict == VERDICT_ALLOW && (question->needs & NEEDS_FILTER) != 0)
-        decision.grant.audience =
-            audience_by_chance(hall->c, hall->core, question, &decision.grant);
-    hall->totals->filtered += decision.grant.audience != NULL;
+        judge_audience(hall, question, &decision);
     hall->totals->retained += question->ask == ASK_RETAINED;
     (void)numbers_remove(&hall->open, id);
     numbers_add(&hall->over, id);
@@ -561,6 +569,7 @@ static void judge(struct hall *hall)
     hall->totals->rewritten += decision.grant.args.data != NULL;
     step(hall, &(struct event){.type = EV_DECISION, .decision = &decision});
     audience_drop(decision.grant.audience);
+    audience_drop(decision.audience);
 }
 
 /* ---- what happens ---- */

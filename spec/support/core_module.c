@@ -619,13 +619,17 @@ static int router_dropped(lua_State *L)
     return push_actions(L, r);
 }
 
-/* audience = ..., see core_audience.h. */
-static void read_audience(lua_State *L, struct router *r, struct decision *decision)
+/* audience = ..., granted_audience = ...; see core_audience.h. */
+static const struct audience *read_audience(lua_State *L, const char *key, struct router *r,
+                                            const struct decision *decision)
 {
-    if (lua_getfield(L, 2, "audience") != LUA_TNIL)
-        decision->grant.audience = core_audience_read(
-            L, r->core, core_question(r->core, decision->question), &decision->grant);
+    const struct audience *audience = NULL;
+
+    if (lua_getfield(L, 2, key) != LUA_TNIL)
+        audience = core_audience_read(L, r->core, core_question(r->core, decision->question),
+                                      &decision->grant);
     lua_pop(L, 1);
+    return audience;
 }
 
 /* router:decide(table): somebody answers a question; see core_ask.h. */
@@ -637,8 +641,10 @@ static int router_decide(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     core_ask_read(L, 2, &decision, reads);
-    read_audience(L, r, &decision);
+    decision.audience = read_audience(L, "audience", r, &decision);
+    decision.grant.audience = read_audience(L, "granted_audience", r, &decision);
     step(r, &(struct event){.type = EV_DECISION, .decision = &decision});
+    audience_drop(decision.audience);
     audience_drop(decision.grant.audience);
     return push_actions(L, r);
 }

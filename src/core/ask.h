@@ -95,6 +95,9 @@ struct decision {
 
     /* ALLOW: */
     struct grant grant;
+    const struct audience
+        *audience; /* with NEEDS_FILTER: who gets the event, besides what the grant
+                                        says. It is for this event and never kept. */
 
     /* REFUSE: */
     const char *scram; /* Details.scram of the ABORT, or NULL */

@@ -27,9 +27,9 @@ struct grant {
                                         a null takes the client's away */
     const struct audience *audience; /* who may get the event; NULL: everybody */
 
-    /* Set by the core when it was asked about: what the rules said of the audience besides; and
-     * whether it was asked who gets the event (NEEDS_FILTER). */
-    const struct audience *rule_audience;
+    /* Set by the core when it was asked about: what the rules said of the audience besides, and what
+     * was said of it alone; and whether it was asked who gets the event (NEEDS_FILTER). */
+    const struct audience *rule_audience, *filter_audience;
     bool is_filtered;
 };
 

@@ -215,30 +215,36 @@ static void go_on(struct core *core, struct late *late, bool is_denied)
         late_free(core, late);
 }
 
+/* Whether the late subscriber is in it; NULL: everybody is. */
+static bool is_in(struct core *core, const struct late *late, const struct audience *audience)
+{
+    const struct audience_publisher publisher = {.codec = DETAILS_CODEC,
+                                                 .details = late->record->details};
+
+    if (audience == NULL)
+        return true;
+    core->counters.filter_per_session += audience_per_session(audience);
+    return audience_admits(audience_read(audience, core, &publisher), late->member->session);
+}
+
 bool late_decide(struct core *core, const struct decision *decision)
 {
     struct late *late = map_get(&core->late.asks, decision->question, 0);
-    const struct audience *audience = decision->grant.audience;
-    struct audience_publisher publisher;
-    bool is_in;
+    bool is_allowed;
 
     if (late == NULL)
         return false;
     CHECK(decision->verdict == VERDICT_ALLOW || decision->verdict == VERDICT_DENY);
-    publisher =
-        (struct audience_publisher){.codec = DETAILS_CODEC, .details = late->record->details};
-    is_in = decision->verdict == VERDICT_ALLOW &&
-            (audience == NULL ||
-             audience_admits(audience_read(audience, core, &publisher), late->member->session));
-    if (audience != NULL)
-        core->counters.filter_per_session += audience_per_session(audience);
-    if (is_in) {
+    is_allowed = decision->verdict == VERDICT_ALLOW &&
+                 is_in(core, late, decision->grant.audience) &&
+                 is_in(core, late, decision->audience);
+    if (is_allowed) {
         retained_send(core, late->member, late->record);
         late->left--;
     } else {
         core->counters.filtered++;
     }
-    go_on(core, late, !is_in);
+    go_on(core, late, !is_allowed);
     return true;
 }
 

@@ -215,8 +215,9 @@ static void close_session(struct core *core, struct session *session,
 }
 
 static void allow(struct core *core, struct session *session, const struct parked *parked,
-                  const struct question *question, const struct grant *grant)
+                  const struct question *question, const struct decision *decision)
 {
+    const struct grant *grant = &decision->grant;
     struct amended amended;
     const char *words;
 
@@ -230,6 +231,7 @@ static void allow(struct core *core, struct session *session, const struct parke
         calls_chunk(core, session, &amended.msg, &amended.options);
     } else {
         amended.options.grant.is_filtered = (question->needs & NEEDS_FILTER) != 0;
+        amended.options.grant.filter_audience = decision->audience;
         session_perform(core, session, &amended.msg, &amended.options);
     }
 }
@@ -262,7 +264,7 @@ void park_decide(struct core *core, struct session *session, const struct decisi
         if (decision->closes)
             close_session(core, session, decision);
     } else if (!is_late(core, session, &parked->question)) {
-        allow(core, session, parked, &parked->question, &decision->grant);
+        allow(core, session, parked, &parked->question, decision);
     }
     audience_drop(parked->question.given.audience);
     mem_free(parked);

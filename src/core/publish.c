@@ -200,40 +200,57 @@ bool publish_has_audience(const struct publication *pub)
     return pub->audience_count != 0 || pub->is_unasked;
 }
 
-bool publish_is_for_nobody(const struct publication *pub)
+/* What was said of who may have it; NULL: nothing. */
+static const struct audience *audience_at(const struct publication *pub, unsigned i)
 {
     const struct grant *grant = &pub->options->grant;
+    const struct audience *const all[MAX_AUDIENCES] = {grant->rule_audience, grant->audience,
+                                                       grant->filter_audience};
 
-    return (grant->audience != NULL && audience_is_nobody(grant->audience)) ||
-           (grant->rule_audience != NULL && audience_is_nobody(grant->rule_audience));
+    return all[i];
+}
+
+bool publish_is_for_nobody(const struct publication *pub)
+{
+    for (unsigned i = 0; i < MAX_AUDIENCES; i++)
+        if (audience_at(pub, i) != NULL && audience_is_nobody(audience_at(pub, i)))
+            return true;
+    return false;
 }
 
 bool publish_asks_again(const struct publication *pub)
 {
-    const struct audience *audience = pub->options->grant.audience;
+    for (unsigned i = 0; i < MAX_AUDIENCES; i++)
+        if (audience_at(pub, i) != NULL && audience_has_tree(audience_at(pub, i)))
+            return true;
+    return pub->is_unasked;
+}
 
-    return pub->is_unasked || (audience != NULL && audience_has_tree(audience));
+/* Takes both over. So many conditions that they cannot be joined are nobody's. */
+static const struct audience *join(const struct audience *a, const struct audience *b)
+{
+    const struct audience *both;
+    struct fault fault;
+
+    if (a == NULL || b == NULL)
+        return a == NULL ? b : a;
+    both = audience_both(a, b, &fault);
+    if (both == NULL)
+        both = audience_nobody();
+    audience_drop(a);
+    audience_drop(b);
+    return both;
 }
 
 /* What of the audiences can be kept; NULL: nothing. Held once. */
 static const struct audience *bind_audience(const struct publication *pub)
 {
-    const struct audience *bound[2] = {0}, *both;
-    const struct grant *grant = &pub->options->grant;
-    struct fault fault;
+    const struct audience *bound = NULL;
 
-    if (grant->audience != NULL)
-        bound[0] = audience_bind(grant->audience, pub->core, pub->publisher);
-    if (grant->rule_audience != NULL)
-        bound[1] = audience_bind(grant->rule_audience, pub->core, pub->publisher);
-    if (bound[0] == NULL || bound[1] == NULL)
-        return bound[0] == NULL ? bound[1] : bound[0];
-    both = audience_both(bound[0], bound[1], &fault);
-    if (both == NULL) /* so many conditions: better nobody than too many */
-        both = audience_nobody();
-    audience_drop(bound[0]);
-    audience_drop(bound[1]);
-    return both;
+    for (unsigned i = 0; i < MAX_AUDIENCES; i++)
+        if (audience_at(pub, i) != NULL)
+            bound = join(bound, audience_bind(audience_at(pub, i), pub->core, pub->publisher));
+    return bound;
 }
 
 struct record *publish_record(struct publication *pub)
@@ -263,24 +280,21 @@ struct record *publish_record(struct publication *pub)
     return pub->record;
 }
 
-static void add_audience(struct publication *pub, const struct audience *audience)
-{
-    const struct audience_publisher publisher = {.session = pub->publisher};
-
-    if (audience == NULL)
-        return;
-    pub->audiences[pub->audience_count++] = audience_read(audience, pub->core, &publisher);
-    pub->core->counters.filter_per_session += audience_per_session(audience);
-}
-
 /* Who gets it besides what the options of the publisher say. */
 static void set_audience(struct publication *pub)
 {
-    const struct grant *grant = &pub->options->grant;
+    const struct audience_publisher publisher = {.session = pub->publisher};
 
-    pub->is_unasked = pub->core->options.asks_filter && !grant->is_filtered && !pub->is_trusted;
-    add_audience(pub, grant->rule_audience);
-    add_audience(pub, grant->audience);
+    pub->is_unasked =
+        pub->core->options.asks_filter && !pub->options->grant.is_filtered && !pub->is_trusted;
+    for (unsigned i = 0; i < MAX_AUDIENCES; i++) {
+        const struct audience *audience = audience_at(pub, i);
+
+        if (audience == NULL)
+            continue;
+        pub->audiences[pub->audience_count++] = audience_read(audience, pub->core, &publisher);
+        pub->core->counters.filter_per_session += audience_per_session(audience);
+    }
 }
 
 static void run(struct publication *pub)

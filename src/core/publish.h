@@ -15,6 +15,9 @@
 #include "core/record.h"
 #include "core/reply.h"
 
+/* Who gets it besides what its publisher says: by the rules, by a grant, by a filter. */
+#define MAX_AUDIENCES 3
+
 struct publication {
     struct core *core;
     uint64_t id;
@@ -22,7 +25,7 @@ struct publication {
     const struct msg *msg;          /* topic, options and payload */
     const struct options *options;
     struct filter_set filters;
-    const struct audience_test *audiences[2]; /* what the rules and a policy said besides */
+    const struct audience_test *audiences[MAX_AUDIENCES];
     unsigned audience_count;
     const struct session *publisher; /* NULL: the router */
     bool is_meta;                    /* by the router itself */
