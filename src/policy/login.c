@@ -19,7 +19,7 @@
 
 struct slice login_identity(const struct login *login)
 {
-    return login->memory.identity == NULL ? (struct slice){0} : blob_slice(login->memory.identity);
+    return login->memory.identity != NULL ? blob_slice(login->memory.identity) : (struct slice){0};
 }
 
 struct slice login_method(const struct login *login)

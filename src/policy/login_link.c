@@ -26,7 +26,7 @@ void login_link_read(struct login_link *link, struct auth_request *request,
         return;
     link->certificate = (struct auth_certificate){
         .der = tls->certificate,
-        .common_name = tls->common_name == NULL ? (struct slice){0} : slice_of(tls->common_name),
+        .common_name = tls->common_name != NULL ? slice_of(tls->common_name) : (struct slice){0},
         .is_verified = tls->is_verified};
     request->certificate = &link->certificate;
 }
