@@ -436,6 +436,11 @@ static void read_admit(struct check *check, int index)
     check->policy->has_admit = read_function(check, index, "admit", HOOK_ADMIT);
 }
 
+static void read_filter(struct check *check, int index)
+{
+    check->policy->has_filter = read_function(check, index, "filter", HOOK_FILTER);
+}
+
 static void read_on_join(struct check *check, int index)
 {
     check->policy->has_on_join = read_function(check, index, "on_join", HOOK_ON_JOIN);
@@ -508,6 +513,9 @@ static const struct {
     {"admit", read_admit},
     {"authorize", read_authorize},
     {"roles", check_roles},
+    {"filter", read_filter},
+    {"cache_decisions", check_cache_decisions},
+    {"budgets", check_budgets},
     {"intercept", read_intercept},
     {"on_join", read_on_join},
     {"on_leave", read_on_leave},

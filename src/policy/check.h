@@ -42,6 +42,9 @@ void check_tasks(struct check *check, int index);
 void check_limits(struct check *check, int index);
 void check_expose(struct check *check, int index);
 void check_filterable(struct check *check, int index);
+/* policy.budgets, .cache_decisions at the index. */
+void check_budgets(struct check *check, int index);
+void check_cache_decisions(struct check *check, int index);
 
 /* True when there is a table at the index; nil is fine, and no table. */
 bool check_is_table(struct check *check, int index, const char *key, const char *allowed);

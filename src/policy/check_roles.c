@@ -4,6 +4,7 @@
  */
 #include "core/options.h"
 #include "policy/check.h"
+#include "policy/filters.h"
 #include "script/values.h"
 
 #include <lauxlib.h>
@@ -187,13 +188,21 @@ static void check_options(struct reading *r)
     }
 }
 
+/* The object of Lua holds it until the rule was added. */
+static void read_filter(struct reading *r, int value)
+{
+    r->rule.filter = filters_at(r->check->lua, value);
+    if (r->rule.filter == NULL)
+        wrong(r, "filter", value, "nexus.only(...), nexus.except(...) and what is made of them");
+}
+
 static const struct {
     const char *name;
     void (*read)(struct reading *r, int value);
 } keys[] = {
     {"allow", read_allow},     {"deny", read_deny},         {"ask", read_ask},
     {"uri", read_uri},         {"disclose", read_disclose}, {"trustlevel", read_trustlevel},
-    {"timeout", read_timeout}, {"options", read_options},
+    {"timeout", read_timeout}, {"options", read_options},   {"filter", read_filter},
 };
 
 static void unknown_option(struct reading *r, int key)

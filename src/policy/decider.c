@@ -148,10 +148,21 @@ static void close_mind(void *ctx)
     mem_free(mind);
 }
 
+static bool is_of_login(const struct question *question)
+{
+    return question->ask == ASK_JOIN || question->ask == ASK_AUTHENTICATE;
+}
+
+static bool is_for_authorize(const struct question *question)
+{
+    return question->ask == ASK_RECHECK ||
+           (question->ask == ASK_AUTHORIZE && (question->needs & NEEDS_AUTHORIZE) != 0);
+}
+
 /* Fails closed. */
 static void refuse_all(const struct mind *mind, const struct question *question)
 {
-    bool is_request = question->ask == ASK_AUTHORIZE;
+    bool is_request = !is_of_login(question);
 
     realm_decide(mind->realm,
                  &(struct decision){.question = question->id,
@@ -164,7 +175,7 @@ static bool is_crowded(struct mind *mind, const struct question *question)
 {
     if (mind->fibers.count < MAX_FIBERS)
         return false;
-    mind_complain(mind, question->ask == ASK_AUTHORIZE ? "authorize" : "authenticate",
+    mind_complain(mind, is_of_login(question) ? "authenticate" : "authorize",
                   "as many hooks wait as may (10000)", NULL);
     return true;
 }
@@ -174,12 +185,12 @@ static void ask(void *ctx, const struct question *question)
     struct mind *mind = ctx;
 
     if (mind->current == NULL || is_crowded(mind, question) ||
-        (question->ask == ASK_AUTHORIZE && !mind->current->policy->has_authorize))
+        (is_for_authorize(question) && !mind->current->policy->has_authorize))
         refuse_all(mind, question);
-    else if (question->ask == ASK_AUTHORIZE)
-        mind_hear(mind, mind->current, SUBJECT_REQUEST, HOOK_AUTHORIZE, question, NULL);
-    else
+    else if (is_of_login(question))
         login_ask(mind, question);
+    else
+        mind_judge(mind, question);
 }
 
 static void unask(void *ctx, uint64_t question)

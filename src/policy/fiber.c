@@ -8,6 +8,8 @@
 #include "policy/handlers.h"
 #include "policy/waiting.h"
 
+#include <lauxlib.h>
+
 #include <stdio.h>
 
 #define NS_PER_MS UINT64_C(1000000)
@@ -280,8 +282,11 @@ void fiber_start(struct fiber *fiber, struct version *version, const struct fibe
 {
     struct fibers *fibers = &version->mind->fibers;
 
-    *fiber =
-        (struct fiber){.fibers = fibers, .version = version, .kind = kind, .parent = fiber->parent};
+    *fiber = (struct fiber){.fibers = fibers,
+                            .version = version,
+                            .kind = kind,
+                            .parent = fiber->parent,
+                            .reads = fiber->reads};
     list_init(&fiber->link);
     list_append(&version->fibers, &fiber->of_version);
     version->refs++;
@@ -307,6 +312,16 @@ void fiber_cancel(struct fiber *fiber, const char *words)
     }
     drop_wait(fiber);
     make_ready(fiber);
+}
+
+void l_policy_may_act(lua_State *lua)
+{
+    const struct fiber *fiber;
+
+    l_host_acts(lua);
+    fiber = fiber_of(lua);
+    if (fiber != NULL && fiber->is_judging)
+        luaL_error(lua, "cannot act in a filter predicate; do it in policy.filter");
 }
 
 struct fiber *fiber_of(lua_State *lua)

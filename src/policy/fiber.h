@@ -22,6 +22,7 @@
 
 struct fiber;
 struct mind;
+struct reads;
 
 #define MAX_FIBERS 10000 /* of a realm, that have begun and are not over */
 
@@ -54,6 +55,8 @@ struct fiber {
     uint64_t began_ns;    /* for metrics */
     const char *cancel;   /* it is to end with these words; static or living as long */
     bool is_late;         /* its time is over */
+    bool is_judging;      /* a predicate runs: nothing may be changed */
+    struct reads *reads;  /* what it looks at is noted there; NULL: nowhere */
     struct fiber *parent; /* who spawned it and counts it; NULL: nobody, or gone */
     unsigned spawned;     /* that live, of this one */
     char late[40];        /* "not done after 5 s" */
@@ -110,6 +113,9 @@ static inline bool fiber_is_alive(const struct fiber *fiber)
 {
     return fiber->version != NULL;
 }
+
+/* Raises while a policy is loaded, and in predicates: nothing may be done to the realm there. */
+void l_policy_may_act(lua_State *lua);
 
 /* The one that runs this; NULL while a policy is loaded. */
 struct fiber *fiber_of(lua_State *lua);

@@ -3,8 +3,10 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/mem.h"
+#include "policy/filters.h"
 #include "policy/mind.h"
 #include "policy/module.h"
+#include "policy/rulings.h"
 #include "script/values.h"
 #include "wire/errors.h"
 
@@ -24,27 +26,45 @@ static void push_text_value(lua_State *lua, struct slice text)
     lua_pushlstring(lua, text.len == 0 ? "" : text.data, text.len);
 }
 
+static void push_login(lua_State *lua, struct hearing *hearing)
+{
+    const struct msg *msg = hearing->question->msg;
+
+    l_views_push_hello(lua, hearing);
+    if (hearing->subject != SUBJECT_VERIFY)
+        return;
+    push_text_value(lua, msg->text);
+    if (msg->dict.len != 0) {
+        l_values_push(lua, msg->codec, msg->dict, "extra");
+    } else {
+        lua_newtable(lua);
+        l_values_mark(lua, VALUES_DICT);
+    }
+}
+
 static void push(lua_State *lua, void *ctx)
 {
     struct hearing *hearing = hearing_of(ctx);
-    const struct msg *msg = hearing->question->msg;
 
     l_policy_push_hook(lua, hearing->hook);
-    if (hearing->subject == SUBJECT_REQUEST) {
+    switch (hearing->subject) {
+    case SUBJECT_REQUEST:
         l_views_push_request(lua, hearing);
-    } else if (hearing->subject == SUBJECT_ADMIT) {
+        break;
+    case SUBJECT_INTERCEPT:
+        l_views_push_message(lua, hearing);
+        break;
+    case SUBJECT_FILTER:
+        l_views_push_event(lua, hearing);
+        break;
+    case SUBJECT_ADMIT:
         l_views_push_admitted(lua, hearing);
-    } else {
-        l_views_push_hello(lua, hearing);
-        if (hearing->subject != SUBJECT_VERIFY)
-            return;
-        push_text_value(lua, msg->text);
-        if (msg->dict.len != 0) {
-            l_values_push(lua, msg->codec, msg->dict, "extra");
-        } else {
-            lua_newtable(lua);
-            l_values_mark(lua, VALUES_DICT);
-        }
+        break;
+    case SUBJECT_LOOKUP:
+    case SUBJECT_CHALLENGE:
+    case SUBJECT_VERIFY:
+        push_login(lua, hearing);
+        break;
     }
 }
 
@@ -75,12 +95,66 @@ static void take_dict(lua_State *lua, struct hearing *hearing)
     hearing->said = SAID_DICT;
 }
 
+static struct slice keep_slice(struct hearing *hearing, struct slice from)
+{
+    return from.data == NULL ? from : arena_copy(&hearing->arena, from);
+}
+
+static void set_audience(struct hearing *hearing, const struct audience *audience)
+{
+    const struct audience *before = hearing->audience;
+    struct fault fault;
+
+    if (before == NULL) {
+        hearing->audience = audience;
+    } else {
+        hearing->audience = audience_both(before, audience, &fault);
+        if (hearing->audience == NULL) /* too many parts: nobody, to be safe */
+            hearing->audience = audience_nobody();
+        audience_drop(before);
+        audience_drop(audience);
+    }
+    hearing->grant.audience = hearing->audience;
+}
+
+/* What a hook has put in the place of the client's; over what a hook before has. */
+static void take_changes(struct hearing *hearing, const struct grant *changes)
+{
+    struct grant *grant = &hearing->grant;
+
+    grant->codec = CODEC_MSGPACK;
+    if (changes->uri.data != NULL)
+        grant->uri = keep_slice(hearing, changes->uri);
+    if (changes->args.data != NULL)
+        grant->args = keep_slice(hearing, changes->args);
+    if (changes->kwargs.data != NULL)
+        grant->kwargs = keep_slice(hearing, changes->kwargs);
+    if (changes->options.data != NULL)
+        grant->options = keep_slice(hearing, changes->options);
+}
+
 static void take_ruling(struct hearing *hearing, const struct ruling *ruling)
 {
+    const struct grant *from = &ruling->grant;
+
     hearing->said = ruling->is_allowed ? SAID_YES : SAID_NO;
-    hearing->grant = ruling->grant;
-    hearing->uri = keep_words(hearing, ruling->uri);
-    hearing->words = keep_words(hearing, ruling->words);
+    if (ruling->has_keep)
+        hearing->keep_ms = ruling->keep_ms;
+    if (!ruling->is_allowed) {
+        hearing->uri = keep_words(hearing, slice_of(ruling->uri == NULL ? "" : ruling->uri));
+        hearing->words = keep_words(hearing, slice_of(ruling->words == NULL ? "" : ruling->words));
+        hearing->closes = ruling->closes;
+        if (ruling->kwargs != NULL)
+            hearing->deny_kwargs = keep_slice(hearing, blob_slice(ruling->kwargs));
+        return;
+    }
+    hearing->grant = *from;
+    hearing->grant.audience = NULL;
+    hearing->grant.uri = hearing->grant.args = hearing->grant.kwargs = hearing->grant.options =
+        (struct slice){0};
+    take_changes(hearing, from);
+    if (from->audience != NULL)
+        set_audience(hearing, audience_hold(from->audience));
 }
 
 static void take_boolean(lua_State *lua, struct hearing *hearing)
@@ -94,41 +168,78 @@ static void take_boolean(lua_State *lua, struct hearing *hearing)
     }
 }
 
-static const char *allowed_words(enum subject subject)
+/* A table of changed fields. */
+static void take_rewrite(lua_State *lua, struct hearing *hearing)
 {
-    switch (subject) {
-    case SUBJECT_REQUEST:
-        return "true, false, nexus.allow{}, nexus.deny{}";
-    case SUBJECT_ADMIT:
-        return "true, false, nexus.deny{}";
-    case SUBJECT_CHALLENGE:
-        return "a table, nil, nexus.deny{}";
-    case SUBJECT_LOOKUP:
-    case SUBJECT_VERIFY:
-        break;
-    }
-    return "a record, nil, nexus.deny{}";
+    static const char *const known[] = {"uri", "args", "kwargs", "options", NULL};
+    struct grant changes = {0};
+    struct blob *parts[4] = {NULL};
+
+    l_module_check_keys(lua, 1, hearing->fiber.kind->hook, known);
+    l_rulings_changes(lua, 1, &changes, parts);
+    take_changes(hearing, &changes);
+    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
+        blob_drop(parts[i]);
+    hearing->said = SAID_YES;
+}
+
+static int returned_wrong(lua_State *lua, const struct hearing *hearing)
+{
+    static const char *const allowed[] = {
+        [SUBJECT_REQUEST] = "true, false, nexus.allow{}, nexus.deny{}",
+        [SUBJECT_INTERCEPT] = "nil, a table of changed fields, nexus.deny{}",
+        [SUBJECT_FILTER] = "nil, true, false, a filter, a function",
+        [SUBJECT_LOOKUP] = "a record, nil, nexus.deny{}",
+        [SUBJECT_CHALLENGE] = "a table, nil, nexus.deny{}",
+        [SUBJECT_VERIFY] = "a record, nil, nexus.deny{}",
+        [SUBJECT_ADMIT] = "true, false, nexus.deny{}",
+    };
+    bool is_ruling = rulings_at(lua, 1) != NULL;
+
+    return luaL_error(lua, "policy.%s returned %s%s; allowed: %s", hearing->fiber.kind->hook,
+                      is_ruling ? "nexus.allow" : "a ", is_ruling ? "" : luaL_typename(lua, 1),
+                      allowed[hearing->subject]);
+}
+
+static void take_filter(lua_State *lua, struct hearing *hearing)
+{
+    const struct audience *audience = filters_at(lua, 1);
+
+    hearing->said = SAID_YES;
+    if (audience != NULL)
+        set_audience(hearing, audience_hold(audience));
+    else if (lua_isfunction(lua, 1))
+        set_audience(hearing, l_filters_judge(lua, 1, hearing));
+    else if (!lua_isboolean(lua, 1))
+        returned_wrong(lua, hearing);
+    else if (!lua_toboolean(lua, 1))
+        set_audience(hearing, audience_nobody());
 }
 
 static void take(lua_State *lua, int count, void *ctx)
 {
     struct hearing *hearing = hearing_of(ctx);
-    bool is_judged = hearing->subject == SUBJECT_REQUEST || hearing->subject == SUBJECT_ADMIT;
-    const struct ruling *ruling = count == 0 ? NULL : module_ruling(lua, 1);
+    enum subject subject = hearing->subject;
+    bool is_judged = subject == SUBJECT_REQUEST || subject == SUBJECT_ADMIT;
+    const struct ruling *ruling = count == 0 ? NULL : rulings_at(lua, 1);
 
     hearing->said = SAID_NOTHING;
     if (count == 0 || lua_isnil(lua, 1))
         return;
-    if (ruling != NULL && (!ruling->is_allowed || hearing->subject == SUBJECT_REQUEST))
+    if (ruling != NULL && subject != SUBJECT_FILTER &&
+        (!ruling->is_allowed || subject == SUBJECT_REQUEST))
         take_ruling(hearing, ruling);
+    else if (subject == SUBJECT_FILTER)
+        take_filter(lua, hearing);
+    else if (subject == SUBJECT_INTERCEPT && lua_istable(lua, 1))
+        take_rewrite(lua, hearing);
     else if (is_judged && lua_isboolean(lua, 1))
         take_boolean(lua, hearing);
-    else if (!is_judged && lua_istable(lua, 1))
+    else if (!is_judged && subject != SUBJECT_INTERCEPT && lua_istable(lua, 1))
         take_dict(lua, hearing);
-    else if (is_judged || !lua_isboolean(lua, 1) || lua_toboolean(lua, 1))
-        luaL_error(lua, "policy.%s returned %s%s; allowed: %s", hearing->fiber.kind->hook,
-                   ruling != NULL ? "nexus.allow" : "a ",
-                   ruling != NULL ? "" : luaL_typename(lua, 1), allowed_words(hearing->subject));
+    else if (is_judged || subject == SUBJECT_INTERCEPT || !lua_isboolean(lua, 1) ||
+             lua_toboolean(lua, 1))
+        returned_wrong(lua, hearing);
 }
 
 /* ---- the life of a hearing ---- */
@@ -147,6 +258,7 @@ static struct hearing *hearing_take(struct mind *mind)
     list_append(&mind->hearings, &hearing->of_mind);
     list_init(&hearing->link);
     arena_init(&hearing->arena);
+    reads_init(&hearing->reads);
     return hearing;
 }
 
@@ -165,6 +277,8 @@ static void hearing_give(struct hearing *hearing)
     wipe(hearing);
     hearing->dict = (struct slice){0};
     hearing->uri = hearing->words = NULL;
+    audience_drop(hearing->audience);
+    hearing->audience = NULL;
     arena_reset(&hearing->arena);
     list_prepend(&hearing->mind->idle, &hearing->link);
 }
@@ -176,15 +290,34 @@ void hearings_free(struct mind *mind)
 
         wipe(hearing);
         arena_fini(&hearing->arena);
+        reads_fini(&hearing->reads);
+        audience_drop(hearing->audience);
         list_remove(node);
         mem_free(hearing);
     }
 }
 
-static void decide_request(struct hearing *hearing, bool is_sound)
+/* What policy.authorize has read, for the core; in the arena, since others may read after it. */
+static void keep_reads(struct hearing *hearing)
+{
+    const struct reads *reads = &hearing->reads;
+    struct slice *names;
+
+    hearing->names = NULL;
+    if (hearing->keep_ms == 0 || reads->is_unkept)
+        return;
+    names = arena_alloc(&hearing->arena, (reads->count + 1) * sizeof(*names));
+    for (size_t i = 0; i < reads->count; i++)
+        names[i] = arena_copy(&hearing->arena, reads->looks[i].attribute);
+    hearing->names = names;
+    hearing->name_count = reads->count;
+}
+
+static void decide(struct hearing *hearing, bool is_sound)
 {
     struct decision decision = {.question = hearing->question->id, .verdict = VERDICT_DENY};
 
+    decision.codec = CODEC_MSGPACK;
     if (!is_sound) {
         decision.reason = WAMP_AUTHORIZATION_FAILED;
     } else if (hearing->said == SAID_YES) {
@@ -193,24 +326,82 @@ static void decide_request(struct hearing *hearing, bool is_sound)
     } else {
         decision.reason = hearing->uri;
         decision.words = hearing->words;
+        decision.kwargs = hearing->deny_kwargs;
+        decision.closes = hearing->closes;
+    }
+    if (is_sound && hearing->names != NULL &&
+        (decision.verdict == VERDICT_ALLOW || hearing->subject == SUBJECT_REQUEST)) {
+        decision.keep_ms = hearing->keep_ms;
+        decision.reads = hearing->names;
+        decision.read_count = hearing->name_count;
     }
     realm_decide(hearing->mind->realm, &decision);
+}
+
+/* ---- one function after the other ---- */
+
+static const struct fiber_kind kinds[SUBJECT_ADMIT + 1];
+
+static size_t intercept_hook(const struct question *question)
+{
+    if (question->ask == ASK_ANSWER)
+        return question->msg->type == MSG_YIELD ? HOOK_INTERCEPT_RESULT : HOOK_INTERCEPT_ERROR;
+    return question->action == RULE_CALL ? HOOK_INTERCEPT_CALL : HOOK_INTERCEPT_PUBLISH;
+}
+
+/* Puts the question to the next function that has a say. */
+static void ask_next(struct hearing *hearing, struct version *version)
+{
+    if ((hearing->needs & NEEDS_AUTHORIZE) != 0) {
+        hearing->needs &= ~(unsigned)NEEDS_AUTHORIZE;
+        hearing->subject = SUBJECT_REQUEST;
+        hearing->hook = HOOK_AUTHORIZE;
+    } else if ((hearing->needs & NEEDS_INTERCEPT) != 0) {
+        hearing->needs &= ~(unsigned)NEEDS_INTERCEPT;
+        hearing->subject = SUBJECT_INTERCEPT;
+        hearing->hook = intercept_hook(hearing->question);
+    } else {
+        hearing->needs &= ~(unsigned)NEEDS_FILTER;
+        hearing->subject = SUBJECT_FILTER;
+        hearing->hook = HOOK_FILTER;
+    }
+    hearing->fiber.parent = NULL;
+    hearing->fiber.reads = hearing->subject == SUBJECT_INTERCEPT ? NULL : &hearing->reads;
+    reads_reset(&hearing->reads, hearing->question->session);
+    fiber_start(&hearing->fiber, version, &kinds[hearing->subject], 0);
+}
+
+/* An answer that lets it pass; nothing said is one, but for policy.authorize. */
+static bool is_passed(struct hearing *hearing)
+{
+    if (hearing->said == SAID_NOTHING && hearing->subject != SUBJECT_REQUEST)
+        hearing->said = SAID_YES;
+    return hearing->said == SAID_YES;
 }
 
 static void end(struct fiber *fiber, enum fiber_end how, const struct door_answer *answer)
 {
     struct hearing *hearing = hearing_of(fiber);
+    struct mind *mind = hearing->mind;
+    bool is_sound = how == FIBER_RETURNED;
 
     (void)answer;
-    if (hearing->question != NULL) {
-        map_remove(&hearing->mind->hearing_questions, hearing->question->id, 0);
-        if (hearing->mind->is_stopped)
-            ; /* nobody hears it any more */
-        else if (hearing->subject == SUBJECT_REQUEST)
-            decide_request(hearing, how == FIBER_RETURNED);
-        else
-            login_heard(hearing->login, hearing, how == FIBER_RETURNED);
+    if (hearing->question == NULL || mind->is_stopped) {
+        hearing_give(hearing); /* nobody hears it any more */
+        return;
     }
+    if (hearing->subject == SUBJECT_REQUEST && is_sound)
+        keep_reads(hearing);
+    if (hearing->login == NULL && is_sound && is_passed(hearing) && hearing->needs != 0 &&
+        mind->current != NULL) {
+        ask_next(hearing, mind->current);
+        return;
+    }
+    map_remove(&mind->hearing_questions, hearing->question->id, 0);
+    if (hearing->login == NULL)
+        decide(hearing, is_sound);
+    else
+        login_heard(hearing->login, hearing, is_sound);
     hearing_give(hearing);
 }
 
@@ -219,28 +410,90 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
         name, which, push, take, NULL, end, false \
     }
 
-static const struct fiber_kind kinds[] = {
+static const struct fiber_kind kinds[SUBJECT_ADMIT + 1] = {
     [SUBJECT_REQUEST] = KIND("authorize", BUDGET_AUTHORIZE),
+    [SUBJECT_INTERCEPT] = KIND("intercept", BUDGET_INTERCEPT),
+    [SUBJECT_FILTER] = KIND("filter", BUDGET_FILTER),
     [SUBJECT_LOOKUP] = KIND("authenticate", BUDGET_AUTHENTICATE),
     [SUBJECT_CHALLENGE] = KIND("authenticate", BUDGET_AUTHENTICATE),
     [SUBJECT_VERIFY] = KIND("authenticate", BUDGET_AUTHENTICATE),
     [SUBJECT_ADMIT] = KIND("admit", BUDGET_ADMIT),
 };
 
-void mind_hear(struct mind *mind, struct version *version, enum subject subject, size_t hook,
-               const struct question *question, struct login *login)
+static struct hearing *hearing_begin(struct mind *mind, const struct question *question)
 {
     struct hearing *hearing = hearing_take(mind);
 
-    hearing->subject = subject;
-    hearing->hook = hook;
     hearing->question = question;
-    hearing->login = login;
+    hearing->login = NULL;
     hearing->said = SAID_NOTHING;
     hearing->grant = (struct grant){0};
+    hearing->deny_kwargs = (struct slice){0};
+    hearing->closes = false;
+    hearing->keep_ms = 0;
+    hearing->names = NULL;
+    hearing->needs = 0;
     hearing->fiber.parent = NULL;
+    hearing->fiber.reads = NULL;
     map_put(&mind->hearing_questions, question->id, 0, hearing);
+    return hearing;
+}
+
+void mind_hear(struct mind *mind, struct version *version, enum subject subject, size_t hook,
+               const struct question *question, struct login *login)
+{
+    struct hearing *hearing = hearing_begin(mind, question);
+
+    hearing->subject = subject;
+    hearing->hook = hook;
+    hearing->login = login;
     fiber_start(&hearing->fiber, version, &kinds[subject], 0);
+}
+
+static unsigned needs_of(const struct question *question)
+{
+    switch (question->ask) {
+    case ASK_AUTHORIZE:
+        return question->needs;
+    case ASK_ANSWER:
+        return NEEDS_INTERCEPT;
+    case ASK_RETAINED:
+        return NEEDS_FILTER;
+    case ASK_RECHECK:
+    case ASK_JOIN:
+    case ASK_AUTHENTICATE:
+        break;
+    }
+    return NEEDS_AUTHORIZE;
+}
+
+/* What the policy that runs now has functions for: another one may have been asked before. */
+static unsigned needs_here(const struct policy *policy, const struct question *question)
+{
+    unsigned needs = needs_of(question);
+
+    if (!policy->intercepts[intercept_hook(question) - HOOK_INTERCEPT_PUBLISH])
+        needs &= ~(unsigned)NEEDS_INTERCEPT;
+    if (!policy->has_filter)
+        needs &= ~(unsigned)NEEDS_FILTER;
+    return needs;
+}
+
+void mind_judge(struct mind *mind, const struct question *question)
+{
+    const struct policy *policy = mind->current->policy;
+    struct hearing *hearing = hearing_begin(mind, question);
+
+    hearing->needs = needs_here(policy, question);
+    hearing->keep_ms = policy->keep_ms;
+    if (hearing->needs != 0) {
+        ask_next(hearing, mind->current);
+        return;
+    }
+    hearing->said = SAID_YES;
+    map_remove(&mind->hearing_questions, question->id, 0);
+    decide(hearing, true);
+    hearing_give(hearing);
 }
 
 void mind_dismiss(struct hearing *hearing)

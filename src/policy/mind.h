@@ -16,6 +16,7 @@
 #include "policy/counts.h"
 #include "policy/derive.h"
 #include "policy/fiber.h"
+#include "policy/reads.h"
 #include "policy/service.h"
 
 #define ADMIN_COUNT 5
@@ -33,8 +34,17 @@ struct login;
 struct service;
 struct reloads;
 
-/* What a function is asked, and with what in hand. */
-enum subject { SUBJECT_REQUEST, SUBJECT_LOOKUP, SUBJECT_CHALLENGE, SUBJECT_VERIFY, SUBJECT_ADMIT };
+/* What a function is asked, and with what in hand. Those of requests come one after the other, as far
+ * as they are needed. */
+enum subject {
+    SUBJECT_REQUEST,   /* policy.authorize */
+    SUBJECT_INTERCEPT, /* policy.intercept.publish, ... */
+    SUBJECT_FILTER,    /* policy.filter */
+    SUBJECT_LOOKUP,
+    SUBJECT_CHALLENGE,
+    SUBJECT_VERIFY,
+    SUBJECT_ADMIT,
+};
 
 enum said {
     SAID_NOTHING, /* nil, or nothing at all */
@@ -52,13 +62,21 @@ struct hearing {
     enum subject subject;
     size_t hook;
     const struct question *question; /* NULL: of no interest any more */
-    struct login *login;             /* all but SUBJECT_REQUEST */
+    struct login *login;             /* of a login, else NULL */
+    unsigned needs;                  /* what is still to be asked */
 
     enum said said;
     struct grant grant;
     struct arena arena; /* of the answer */
     const char *uri, *words;
     struct slice dict; /* MessagePack */
+    struct slice deny_kwargs;
+    bool closes;
+    uint32_t keep_ms;
+    const struct slice *names; /* what policy.authorize has read; NULL: it is not to be kept */
+    size_t name_count;
+    const struct audience *audience; /* held: what the grant points to */
+    struct reads reads;              /* of policy.authorize, or of a predicate */
 };
 
 struct mind {
@@ -109,6 +127,9 @@ struct mind {
 /* Puts a question to a function of a version; it may be over when this returns. */
 void mind_hear(struct mind *mind, struct version *version, enum subject subject, size_t hook,
                const struct question *question, struct login *login);
+
+/* The same for a question about what a session does, with all the functions that have a say. */
+void mind_judge(struct mind *mind, const struct question *question);
 
 /* Nobody waits for it any more; what its question pointed to is gone. */
 void mind_dismiss(struct hearing *hearing);
@@ -170,7 +191,12 @@ struct slice login_method(const struct login *login);
 
 void l_views_open(lua_State *lua);
 void l_views_push_request(lua_State *lua, struct hearing *hearing);
+void l_views_push_message(lua_State *lua, struct hearing *hearing);
+void l_views_push_event(lua_State *lua, struct hearing *hearing);
 void l_views_push_hello(lua_State *lua, struct hearing *hearing);
+
+/* Who published an event that was kept, as it was then. */
+void l_views_push_publisher(lua_State *lua, struct hearing *hearing);
 
 /* Of a session that is open, and of the one that a login will be. */
 void l_views_push_session(lua_State *lua, const struct mind *mind, uint64_t session);

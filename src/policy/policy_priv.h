@@ -122,6 +122,7 @@ struct policy {
     bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
     bool has_on_unload, has_check;
     bool intercepts[4]; /* publish, call, result, error */
+    uint32_t keep_ms;   /* of answers of authorize that do not say themselves */
     size_t last_hook;
     struct handler *procedures, *subscriptions;
     size_t procedure_count, subscription_count;

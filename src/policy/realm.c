@@ -22,7 +22,7 @@ static const char glue_key = 0;
 
 static struct mind *mind_of(lua_State *lua)
 {
-    l_host_acts(lua);
+    l_policy_may_act(lua);
     return policy_of(lua)->version->mind;
 }
 

@@ -137,6 +137,7 @@ void reload_core_options(const struct policy *policy, struct core_options *optio
     options->intercepts = 0;
     for (unsigned i = 0; i < ARRAY_LEN(policy->intercepts); i++)
         options->intercepts |= policy->intercepts[i] ? 1U << i : 0;
+    options->asks_filter = policy->has_filter;
 }
 
 static void swap(struct reloads *reloads, struct policy *policy)

@@ -1,15 +1,15 @@
-/* views.c -- request, hello and session, as hooks see them.
+/* views.c -- what is judged, as hooks see it: hello, request, message, event.
  *
- * A view of a request or a HELLO is a hearing and its generation at that time: when the hearing has
- * ended the numbers differ, and reading raises. That of a session is its number, or the hearing of
- * policy.admit as long as it is none. Nothing is decoded before it is read; what was decoded stays
- * in the view.
+ * A view is a hearing and its generation at that time: when the hearing has ended the numbers
+ * differ, and reading raises. Nothing is decoded before it is read; what was decoded stays in the
+ * view. Sessions are in session_view.c.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "base/guess.h"
 #include "policy/facts.h"
 #include "policy/mind.h"
+#include "policy/reads.h"
 #include "script/values.h"
 #include "wire/uri.h"
 
@@ -38,6 +38,9 @@ enum field {
     FIELD_HELLO,  /* a key of HELLO.Details */
     FIELD_AGENT,
     FIELD_COOKIE,
+    FIELD_RETAINED,
+    FIELD_PROCEDURE,
+    FIELD_CALLER,
 };
 
 struct field_row {
@@ -90,56 +93,6 @@ static void push_slice(lua_State *lua, struct slice text)
     lua_pushlstring(lua, text.len == 0 ? "" : text.data, text.len);
 }
 
-/* ---- session ---- */
-
-static const struct field_row session_rows[] = {
-    {"id", FIELD_ID},
-    {"authid", FIELD_DETAIL},
-    {"authrole", FIELD_DETAIL},
-    {"authmethod", FIELD_DETAIL},
-    {"authprovider", FIELD_DETAIL},
-    {"realm", FIELD_DETAIL},
-    {"trustlevel", FIELD_TRUSTLEVEL},
-    {"transport", FIELD_TRANSPORT},
-    {NULL, FIELD_ID},
-};
-
-struct session_view {
-    struct view admitted; /* hearing NULL: it is open, or was */
-    const struct mind *mind;
-    uint64_t id;
-    uint64_t leaving; /* serial of what it was when it left; 0: it had not */
-};
-
-static const struct session_view *look_at(lua_State *lua, struct look *look)
-{
-    const struct session_view *view = lua_touserdata(lua, 1);
-
-    const struct leaving *leaving =
-        view->leaving == 0 ? NULL : map_get(&view->mind->leaving, view->leaving, 0);
-
-    if (view->admitted.hearing != NULL)
-        login_look(hearing_of(lua, "session")->login, look);
-    else if (leaving != NULL)
-        *look = leaving->left->look;
-    else if (!core_look(realm_core(view->mind->realm), view->id, look))
-        luaL_error(lua, "session is over");
-    return view;
-}
-
-static int no_attribute(lua_State *lua, const struct policy *policy, struct slice name)
-{
-    struct guess guess = guess_begin(name);
-    char words[128];
-
-    for (size_t i = 0; i < policy->attribute_count; i++)
-        guess_offer(&guess, policy->attributes[i].name);
-    for (const struct field_row *row = session_rows; row->name != NULL; row++)
-        guess_offer(&guess, slice_of(row->name));
-    return luaL_error(lua, "no attribute \"%s\"%s", name.data == NULL ? "?" : name.data,
-                      guess_words(&guess, words));
-}
-
 static struct slice name_at(lua_State *lua, int index)
 {
     struct slice name = {0};
@@ -147,73 +100,6 @@ static struct slice name_at(lua_State *lua, int index)
     if (lua_type(lua, index) == LUA_TSTRING)
         name.data = lua_tolstring(lua, index, &name.len);
     return name;
-}
-
-/* Of a session that is not open yet everything is known that its connection has told. */
-static void push_transport(lua_State *lua, const struct session_view *view, const struct look *look)
-{
-    const struct hearing *hearing = view->admitted.hearing;
-
-    if (hearing != NULL)
-        l_facts_push_transport(lua, hearing->question->transport);
-    else
-        l_facts_push_session_transport(lua, look);
-}
-
-static int l_session_index(lua_State *lua)
-{
-    struct look look;
-    const struct session_view *view = look_at(lua, &look);
-    const struct policy *policy = policy_of(lua);
-    struct slice name = name_at(lua, 2);
-    enum field field = field_at(lua);
-
-    if (field == FIELD_ID)
-        lua_pushinteger(lua, (lua_Integer)view->id);
-    else if (field == FIELD_TRUSTLEVEL && look.trustlevel >= 0)
-        lua_pushinteger(lua, look.trustlevel);
-    else if (field == FIELD_TRUSTLEVEL)
-        lua_pushnil(lua);
-    else if (field == FIELD_TRANSPORT)
-        push_transport(lua, view, &look);
-    else if (slice_eq(name, SLICE("authid")))
-        push_slice(lua, look.authid);
-    else if (slice_eq(name, SLICE("authrole")))
-        push_slice(lua, look.authrole);
-    else if (slice_eq(name, SLICE("has")))
-        lua_pushvalue(lua, lua_upvalueindex(2));
-    else if (field == FIELD_DETAIL || policy_attribute(policy, name) != NULL)
-        l_facts_push_entry(lua, look.codec, look.details, name, name.data);
-    else
-        return no_attribute(lua, policy, name);
-    return 1;
-}
-
-/* session:has(name, value) */
-static int l_session_has(lua_State *lua)
-{
-    const struct policy *policy = policy_of(lua);
-    struct look look;
-    struct slice name;
-    bool has = false;
-
-    luaL_checkudata(lua, 1, "session");
-    look_at(lua, &look);
-    name.data = luaL_checklstring(lua, 2, &name.len);
-    lua_settop(lua, 3);
-    if (policy_attribute(policy, name) == NULL)
-        return no_attribute(lua, policy, name);
-    l_facts_push_entry(lua, look.codec, look.details, name, name.data);
-    if (!lua_isnil(lua, 3) && lua_istable(lua, 4)) {
-        for (lua_Integer i = 1; !has && lua_rawgeti(lua, 4, i) != LUA_TNIL; i++) {
-            has = lua_rawequal(lua, 3, -1) != 0;
-            lua_pop(lua, 1);
-        }
-    } else if (!lua_isnil(lua, 3)) {
-        has = lua_rawequal(lua, 3, 4) != 0;
-    }
-    lua_pushboolean(lua, has);
-    return 1;
 }
 
 /* ---- hello ---- */
@@ -263,12 +149,25 @@ static int l_hello_index(lua_State *lua)
     return 1;
 }
 
-/* ---- request ---- */
+/* ---- request, message, event: what is judged, as each hook calls it ---- */
 
 static const struct field_row request_rows[] = {
     {"action", FIELD_ACTION},   {"uri", FIELD_URI},         {"match", FIELD_MATCH},
     {"session", FIELD_SESSION}, {"options", FIELD_OPTIONS}, {"args", FIELD_ARGS},
     {"kwargs", FIELD_KWARGS},   {"params", FIELD_PARAMS},   {NULL, FIELD_ID},
+};
+
+static const struct field_row message_rows[] = {
+    {"uri", FIELD_URI},       {"session", FIELD_SESSION}, {"options", FIELD_OPTIONS},
+    {"args", FIELD_ARGS},     {"kwargs", FIELD_KWARGS},   {"procedure", FIELD_PROCEDURE},
+    {"caller", FIELD_CALLER}, {NULL, FIELD_ID},
+};
+
+static const struct field_row event_rows[] = {
+    {"topic", FIELD_URI},       {"publisher", FIELD_SESSION},
+    {"options", FIELD_OPTIONS}, {"args", FIELD_ARGS},
+    {"kwargs", FIELD_KWARGS},   {"retained", FIELD_RETAINED},
+    {"params", FIELD_PARAMS},   {NULL, FIELD_ID},
 };
 
 /* For rules: the attributes of a session, as the core sees them. */
@@ -335,20 +234,55 @@ static void push_params(lua_State *lua, const struct hearing *hearing)
     }
 }
 
+/* What the hooks before have put in the place of the client's. */
+static void push_changed(lua_State *lua, const struct hearing *hearing, struct slice value,
+                         const char *path)
+{
+    l_values_push(lua, hearing->grant.codec, value, path);
+}
+
+/* The client's options, and over them what a hook before has said. */
+static void push_options(lua_State *lua, const struct hearing *hearing)
+{
+    l_facts_push_dict(lua, hearing->question->msg, "options");
+    if (hearing->grant.options.len == 0)
+        return;
+    push_changed(lua, hearing, hearing->grant.options, "options");
+    for (lua_pushnil(lua); lua_next(lua, -2) != 0; lua_pop(lua, 1)) {
+        lua_pushvalue(lua, -2);
+        lua_pushvalue(lua, -2);
+        lua_rawset(lua, -6);
+    }
+    lua_pop(lua, 1);
+}
+
+static void push_arguments(lua_State *lua, const struct hearing *hearing, bool is_args)
+{
+    struct slice changed = is_args ? hearing->grant.args : hearing->grant.kwargs;
+
+    if (changed.data != NULL)
+        push_changed(lua, hearing, changed, is_args ? "args" : "kwargs");
+    else
+        l_facts_push_payload(lua, hearing->question->msg, is_args);
+}
+
 static void push_cached(lua_State *lua, struct hearing *hearing, enum field field)
 {
-    const struct msg *msg = hearing->question->msg;
+    const struct question *question = hearing->question;
 
     switch ((unsigned)field) {
     case FIELD_SESSION:
-        l_views_push_session(lua, hearing->mind, hearing->question->session);
+        if (question->ask == ASK_RETAINED)
+            l_views_push_publisher(lua, hearing);
+        else
+            l_views_push_session(lua, hearing->mind, question->session);
         break;
     case FIELD_OPTIONS:
-        l_facts_push_dict(lua, msg, "options");
+        push_options(lua, hearing);
         break;
     case FIELD_ARGS:
     case FIELD_KWARGS:
-        l_facts_push_payload(lua, msg, field == FIELD_ARGS);
+        push_arguments(lua, hearing, field == FIELD_ARGS);
         break;
     default:
         push_params(lua, hearing);
@@ -356,27 +290,60 @@ static void push_cached(lua_State *lua, struct hearing *hearing, enum field fiel
     }
 }
 
-static int l_request_index(lua_State *lua)
+static struct slice uri_of(const struct hearing *hearing)
 {
-    struct hearing *hearing = hearing_of(lua, "request");
     const struct question *question = hearing->question;
-    enum field field = field_at(lua);
+
+    if (hearing->grant.uri.data != NULL)
+        return hearing->grant.uri;
+    return question->ask == ASK_ANSWER && question->msg->type == MSG_YIELD ? question->procedure
+                                                                           : question->msg->text;
+}
+
+/* Fields that take no time; false: it is none of them. */
+static bool push_plain(lua_State *lua, const struct hearing *hearing, enum field field)
+{
+    const struct question *question = hearing->question;
 
     switch ((unsigned)field) {
     case FIELD_ACTION:
         lua_pushstring(lua, rules_action_name(question->action));
-        return 1;
+        return true;
     case FIELD_URI:
-        push_slice(lua, question->msg->text);
-        return 1;
+        push_slice(lua, uri_of(hearing));
+        return true;
     case FIELD_MATCH:
         lua_pushstring(lua, match_name(question->match));
-        return 1;
-    case 0:
-        return unknown_field(lua, request_rows, "field of a request");
+        return true;
+    case FIELD_RETAINED:
+        lua_pushboolean(lua, question->ask == ASK_RETAINED);
+        return true;
+    case FIELD_PROCEDURE:
+        push_slice(lua, question->ask == ASK_ANSWER ? question->procedure : uri_of(hearing));
+        return true;
+    case FIELD_CALLER:
+        if (question->ask == ASK_ANSWER)
+            l_views_push_session(lua, hearing->mind, question->caller);
+        else
+            lua_pushnil(lua);
+        return true;
     default:
-        break;
+        return false;
     }
+}
+
+static int index_judged(lua_State *lua, const struct field_row *rows, const char *name,
+                        const char *what)
+{
+    struct hearing *hearing = hearing_of(lua, name);
+    enum field field = field_at(lua);
+
+    if (field == 0)
+        return unknown_field(lua, rows, what);
+    if (push_plain(lua, hearing, field))
+        return 1;
+    if (field != FIELD_SESSION && field != FIELD_PARAMS)
+        reads_note_own(hearing->fiber.reads);
     if (lua_getiuservalue(lua, 1, (int)(field - FIELD_SESSION) + 1) != LUA_TNIL)
         return 1;
     push_cached(lua, hearing, field);
@@ -385,7 +352,22 @@ static int l_request_index(lua_State *lua)
     return 1;
 }
 
-_Static_assert(FIELD_PARAMS - FIELD_SESSION + 1 == CACHED, "user values of a request");
+static int l_request_index(lua_State *lua)
+{
+    return index_judged(lua, request_rows, "request", "field of a request");
+}
+
+static int l_message_index(lua_State *lua)
+{
+    return index_judged(lua, message_rows, "message", "field of a message");
+}
+
+static int l_event_index(lua_State *lua)
+{
+    return index_judged(lua, event_rows, "event", "field of an event");
+}
+
+_Static_assert(FIELD_PARAMS - FIELD_SESSION + 1 == CACHED, "user values of what is judged");
 
 /* ---- making them ---- */
 
@@ -402,55 +384,28 @@ void l_views_push_request(lua_State *lua, struct hearing *hearing)
     push_view(lua, hearing, "request", CACHED);
 }
 
+void l_views_push_message(lua_State *lua, struct hearing *hearing)
+{
+    push_view(lua, hearing, "message", CACHED);
+}
+
+void l_views_push_event(lua_State *lua, struct hearing *hearing)
+{
+    push_view(lua, hearing, "event", CACHED);
+}
+
 void l_views_push_hello(lua_State *lua, struct hearing *hearing)
 {
     push_view(lua, hearing, "hello", 0);
 }
 
-static struct session_view *push_session(lua_State *lua)
-{
-    struct session_view *view = lua_newuserdatauv(lua, sizeof(*view), 0);
-
-    *view = (struct session_view){.id = 0};
-    luaL_setmetatable(lua, "session");
-    return view;
-}
-
-void l_views_push_session(lua_State *lua, const struct mind *mind, uint64_t session)
-{
-    struct session_view *view = push_session(lua);
-
-    view->mind = mind;
-    view->id = session;
-}
-
-void l_views_push_left(lua_State *lua, const struct mind *mind, const struct leaving *leaving)
-{
-    struct session_view *view = push_session(lua);
-
-    view->mind = mind;
-    view->id = leaving->left->look.id;
-    view->leaving = leaving->serial;
-}
-
-void l_views_push_admitted(lua_State *lua, struct hearing *hearing)
-{
-    struct session_view *view = push_session(lua);
-
-    view->admitted = (struct view){hearing, hearing->generation};
-    view->mind = hearing->mind;
-    view->id = hearing->question->session;
-}
-
 static int l_read_only(lua_State *lua)
 {
-    return luaL_error(
-        lua, "%s is read-only%s", lua_tostring(lua, lua_upvalueindex(1)),
-        strcmp(lua_tostring(lua, lua_upvalueindex(1)), "session") == 0 ? "; use session:set" : "");
+    return luaL_error(lua, "%s is read-only", lua_tostring(lua, lua_upvalueindex(1)));
 }
 
 static void open_one(lua_State *lua, const char *name, const struct field_row *rows,
-                     lua_CFunction index, lua_CFunction method)
+                     lua_CFunction index)
 {
     luaL_newmetatable(lua, name);
     lua_newtable(lua);
@@ -458,11 +413,7 @@ static void open_one(lua_State *lua, const char *name, const struct field_row *r
         lua_pushinteger(lua, rows->field);
         lua_setfield(lua, -2, rows->name);
     }
-    if (method == NULL)
-        lua_pushnil(lua);
-    else
-        lua_pushcfunction(lua, method);
-    lua_pushcclosure(lua, index, 2);
+    lua_pushcclosure(lua, index, 1);
     lua_setfield(lua, -2, "__index");
     lua_pushstring(lua, name);
     lua_pushcclosure(lua, l_read_only, 1);
@@ -474,7 +425,8 @@ static void open_one(lua_State *lua, const char *name, const struct field_row *r
 
 void l_views_open(lua_State *lua)
 {
-    open_one(lua, "request", request_rows, l_request_index, NULL);
-    open_one(lua, "hello", hello_rows, l_hello_index, NULL);
-    open_one(lua, "session", session_rows, l_session_index, l_session_has);
+    open_one(lua, "request", request_rows, l_request_index);
+    open_one(lua, "message", message_rows, l_message_index);
+    open_one(lua, "event", event_rows, l_event_index);
+    open_one(lua, "hello", hello_rows, l_hello_index);
 }

@@ -88,6 +88,11 @@ const struct core *realm_core(const struct realm *realm)
     return realm->core;
 }
 
+struct core *realm_own_core(struct realm *realm)
+{
+    return realm->core;
+}
+
 struct uv_loop_s *realm_loop(const struct realm *realm)
 {
     return net_loop(realm->home->net);

@@ -60,6 +60,9 @@ const char *realm_name(const struct realm *realm);
 const struct core *realm_core(const struct realm *realm);
 struct uv_loop_s *realm_loop(const struct realm *realm);
 
+/* The core to make things for, as audience_tree_new does; it is changed by steps only. */
+struct core *realm_own_core(struct realm *realm);
+
 /* Clocks, read once a loop turn: monotonic, and since 1970 (UTC). Milliseconds. */
 uint64_t realm_now(const struct realm *realm);
 uint64_t realm_wall(const struct realm *realm);

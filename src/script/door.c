@@ -306,6 +306,19 @@ int door_wait(lua_State *lua, struct door_wait wait)
     return lua_yieldk(lua, 0, 0, l_woken);
 }
 
+void door_forbid_wait(lua_State *lua, const char *words)
+{
+    struct door_run *run = vm_of(lua)->run;
+
+    run->call.no_wait = words;
+    run->call.budget.slice_ns = 0;
+}
+
+bool door_is_over(lua_State *lua)
+{
+    return vm_of(lua)->run->fired != DOOR_NO_LIMIT;
+}
+
 void *door_ctx(lua_State *lua)
 {
     const struct door_run *run = vm_of(lua)->run;

@@ -104,6 +104,12 @@ void *door_ctx(lua_State *lua);
 /* A number that no other entry into this state has, or had. 0 outside of entries. */
 uint64_t door_serial(lua_State *lua);
 
+/* From now on nothing may wait in the running entry: `words` (static) are raised. */
+void door_forbid_wait(lua_State *lua, const char *words);
+
+/* True when a budget of the running entry has run out, and it is about to be ended. */
+bool door_is_over(lua_State *lua);
+
 /* Runs that wait or were sliced. */
 size_t door_waiting(const struct vm *vm);
 
