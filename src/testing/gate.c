@@ -17,25 +17,53 @@
 
 #define FACE "nexus.testing"
 
-static bool prepare(struct vm *vm)
-{
-    return vm_provide(vm, "nexus.testing_core", l_testing_open_within) == 0;
-}
-
-static void l_push_face(lua_State *lua)
+static void l_run(lua_State *lua, const char *module)
 {
     const struct embedded *file = embedded_files;
 
-    while (strcmp(file->module, FACE) != 0)
+    while (strcmp(file->module, module) != 0)
         file++;
-    if (!vm_load(lua, slice_make((const char *)file->text, file->len), FACE))
+    if (!vm_load(lua, slice_make((const char *)file->text, file->len), module))
         lua_error(lua);
     lua_call(lua, 0, 1);
 }
 
+static int l_open_words(lua_State *lua)
+{
+    l_run(lua, FACE ".words");
+    return 1;
+}
+
+static int l_open_inbox(lua_State *lua)
+{
+    l_run(lua, FACE ".inbox");
+    return 1;
+}
+
+static int l_open_session(lua_State *lua)
+{
+    l_run(lua, FACE ".session");
+    return 1;
+}
+
+static int l_open_login(lua_State *lua)
+{
+    l_run(lua, FACE ".login");
+    return 1;
+}
+
+static bool prepare(struct vm *vm)
+{
+    return vm_provide(vm, FACE "_core", l_testing_open_within) == 0 &&
+           vm_provide(vm, FACE ".words", l_open_words) == 0 &&
+           vm_provide(vm, FACE ".inbox", l_open_inbox) == 0 &&
+           vm_provide(vm, FACE ".session", l_open_session) == 0 &&
+           vm_provide(vm, FACE ".login", l_open_login) == 0;
+}
+
 static void l_push(lua_State *lua, const struct policy *policy)
 {
-    l_push_face(lua);
+    l_run(lua, FACE);
     lua_getfield(lua, -1, "adopt");
     lua_remove(lua, -2);
     l_stage_of_policy(lua, policy, STAGE_CHECK_REALM);
