@@ -138,6 +138,19 @@ describe("nexusd test", function()
     assert.are.equal(0, code)
   end)
 
+  it("runs the specs of nexus.testing itself", function()
+    local files = {}
+    for _, name in ipairs { "01_router_spec.lua", "04_policy_spec.lua" } do
+      local file = assert(io.open("spec/testing/" .. name))
+      files["spec/" .. name] = file:read "a"
+      file:close()
+    end
+    local command = "env -u LD_PRELOAD ASAN_OPTIONS=\"$ASAN_OPTIONS:detect_leaks=1\" "
+    local text, code = run(("%s %s '%s'"):format(command, nexusd, policies.write(files)))
+    has(text, "31 successes / 0 failures / 0 errors / 0 pending")
+    assert.are.equal(0, code)
+  end)
+
   it("says what failed and where, as busted does", function()
     local folder = write(bad_spec)
     local text, code = run(("%s '%s'"):format(nexusd, folder))

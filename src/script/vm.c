@@ -163,9 +163,13 @@ static void forget_weak_tables(lua_State *lua)
     lua_pop(lua, 1);
 }
 
+static const char ours_key = 0;
+
 static int l_setup(lua_State *lua)
 {
     luaL_checkstack(lua, 100, NULL);
+    lua_pushboolean(lua, 1);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &ours_key);
     forget_weak_tables(lua);
     keep_messages(lua);
     values_open(lua);
@@ -260,6 +264,9 @@ static struct vm *l_guest_new(lua_State *lua)
     lua_setmetatable(lua, -2);
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &guest_key);
     *vm_slot(lua) = (uintptr_t)vm;
+    lua_rawgeti(lua, LUA_REGISTRYINDEX, LUA_RIDX_MAINTHREAD);
+    *vm_slot(lua_tothread(lua, -1)) = (uintptr_t)vm; /* threads that begin get it from there */
+    lua_pop(lua, 1);
     values_open(lua);
     return vm;
 }
@@ -267,13 +274,16 @@ static struct vm *l_guest_new(lua_State *lua)
 void l_vm_guest(lua_State *lua)
 {
     struct vm *vm;
+    bool is_ours;
 
-    if (LIKELY(*vm_slot(lua) != 0))
-        return;
     luaL_checkstack(lua, 10, NULL);
+    is_ours = lua_rawgetp(lua, LUA_REGISTRYINDEX, &ours_key) != LUA_TNIL;
     lua_rawgetp(lua, LUA_REGISTRYINDEX, &guest_key);
     vm = lua_touserdata(lua, -1);
-    lua_pop(lua, 1);
+    lua_pop(lua, 2);
+    if (is_ours)
+        return;
+    /* In a state of others nobody has written to the extra space. */
     *vm_slot(lua) = (uintptr_t)(vm != NULL ? vm : l_guest_new(lua));
 }
 
