@@ -100,23 +100,6 @@ static struct slice keep_slice(struct hearing *hearing, struct slice from)
     return from.data == NULL ? from : arena_copy(&hearing->arena, from);
 }
 
-static void set_audience(struct hearing *hearing, const struct audience *audience)
-{
-    const struct audience *before = hearing->audience;
-    struct fault fault;
-
-    if (before == NULL) {
-        hearing->audience = audience;
-    } else {
-        hearing->audience = audience_both(before, audience, &fault);
-        if (hearing->audience == NULL) /* too many parts: nobody, to be safe */
-            hearing->audience = audience_nobody();
-        audience_drop(before);
-        audience_drop(audience);
-    }
-    hearing->grant.audience = hearing->audience;
-}
-
 /* What a hook has put in the place of the client's; over what a hook before has. */
 static void take_changes(struct hearing *hearing, const struct grant *changes)
 {
@@ -154,7 +137,7 @@ static void take_ruling(struct hearing *hearing, const struct ruling *ruling)
         (struct slice){0};
     take_changes(hearing, from);
     if (from->audience != NULL)
-        set_audience(hearing, audience_hold(from->audience));
+        hearing->grant.audience = hearing->allowed = audience_hold(from->audience);
 }
 
 static void take_boolean(lua_State *lua, struct hearing *hearing)
@@ -176,7 +159,7 @@ static void take_rewrite(lua_State *lua, struct hearing *hearing)
     struct blob *parts[4] = {NULL};
 
     l_module_check_keys(lua, 1, hearing->fiber.kind->hook, known);
-    l_rulings_changes(lua, 1, &changes, parts);
+    l_rulings_changes(lua, "policy.intercept", 1, &changes, parts);
     take_changes(hearing, &changes);
     for (size_t i = 0; i < ARRAY_LEN(parts); i++)
         blob_drop(parts[i]);
@@ -207,13 +190,13 @@ static void take_filter(lua_State *lua, struct hearing *hearing)
 
     hearing->said = SAID_YES;
     if (audience != NULL)
-        set_audience(hearing, audience_hold(audience));
+        hearing->filtered = audience_hold(audience);
     else if (lua_isfunction(lua, 1))
-        set_audience(hearing, l_filters_judge(lua, 1, hearing));
+        hearing->filtered = l_filters_judge(lua, 1, hearing);
     else if (!lua_isboolean(lua, 1))
         returned_wrong(lua, hearing);
     else if (!lua_toboolean(lua, 1))
-        set_audience(hearing, audience_nobody());
+        hearing->filtered = audience_nobody();
 }
 
 static void take(lua_State *lua, int count, void *ctx)
@@ -277,8 +260,9 @@ static void hearing_give(struct hearing *hearing)
     wipe(hearing);
     hearing->dict = (struct slice){0};
     hearing->uri = hearing->words = NULL;
-    audience_drop(hearing->audience);
-    hearing->audience = NULL;
+    audience_drop(hearing->allowed);
+    audience_drop(hearing->filtered);
+    hearing->allowed = hearing->filtered = NULL;
     arena_reset(&hearing->arena);
     list_prepend(&hearing->mind->idle, &hearing->link);
 }
@@ -291,7 +275,8 @@ void hearings_free(struct mind *mind)
         wipe(hearing);
         arena_fini(&hearing->arena);
         reads_fini(&hearing->reads);
-        audience_drop(hearing->audience);
+        audience_drop(hearing->allowed);
+        audience_drop(hearing->filtered);
         list_remove(node);
         mem_free(hearing);
     }
@@ -323,6 +308,7 @@ static void decide(struct hearing *hearing, bool is_sound)
     } else if (hearing->said == SAID_YES) {
         decision.verdict = VERDICT_ALLOW;
         decision.grant = hearing->grant;
+        decision.audience = hearing->filtered;
     } else {
         decision.reason = hearing->uri;
         decision.words = hearing->words;

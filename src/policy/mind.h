@@ -75,7 +75,8 @@ struct hearing {
     uint32_t keep_ms;
     const struct slice *names; /* what policy.authorize has read; NULL: it is not to be kept */
     size_t name_count;
-    const struct audience *audience; /* held: what the grant points to */
+    const struct audience *allowed;  /* held: of nexus.allow, the grant points to it */
+    const struct audience *filtered; /* held: what policy.filter said */
     struct reads reads;              /* of policy.authorize, or of a predicate */
 };
 

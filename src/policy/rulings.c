@@ -14,6 +14,8 @@
 #define MAX_TIMEOUT_S 86400
 #define MAX_KEEP_S    86400
 
+static const char allow_name[] = "nexus.allow", deny_name[] = "nexus.deny";
+
 static struct ruling *new_ruling(lua_State *lua)
 {
     struct ruling *ruling = lua_newuserdatauv(lua, sizeof(*ruling), 1);
@@ -40,9 +42,9 @@ static int l_gc(lua_State *lua)
     return 0;
 }
 
-static int wrong(lua_State *lua, const char *option, const char *allowed)
+static int wrong(lua_State *lua, const char *of, const char *option, const char *allowed)
 {
-    return luaL_error(lua, "%s: found %s; allowed: %s", option, luaL_tolstring(lua, -1, NULL),
+    return luaL_error(lua, "%s.%s: found a %s; allowed: %s", of, option, luaL_typename(lua, -1),
                       allowed);
 }
 
@@ -55,48 +57,49 @@ static struct blob *encode(lua_State *lua, enum values_shape shape, const char *
     return l_values_end(lua);
 }
 
-static void take_part(lua_State *lua, int index, const char *key, enum values_shape shape,
-                      struct blob **part, struct slice *slice)
+static void take_part(lua_State *lua, const char *of, int index, const char *key,
+                      enum values_shape shape, struct blob **part, struct slice *slice)
 {
     if (lua_getfield(lua, index, key) != LUA_TNIL) {
         if (!lua_istable(lua, -1))
-            wrong(lua, key, shape == VALUES_LIST ? "a list" : "a table with names");
+            wrong(lua, of, key, shape == VALUES_LIST ? "a list" : "a table with names");
         *part = encode(lua, shape, key);
         *slice = blob_slice(*part);
     }
     lua_pop(lua, 1);
 }
 
-void l_rulings_changes(lua_State *lua, int index, struct grant *grant, struct blob *parts[4])
+void l_rulings_changes(lua_State *lua, const char *of, int index, struct grant *grant,
+                       struct blob *parts[4])
 {
     struct slice uri;
 
     grant->codec = CODEC_MSGPACK;
     if (lua_getfield(lua, index, "uri") != LUA_TNIL) {
         if (lua_type(lua, -1) != LUA_TSTRING)
-            wrong(lua, "uri", "a URI");
+            wrong(lua, of, "uri", "a URI");
         uri.data = lua_tolstring(lua, -1, &uri.len);
         if (!uri_is_valid(uri, MATCH_EXACT, false))
-            wrong(lua, "uri", "a URI");
+            wrong(lua, of, "uri", "a URI");
         parts[0] = blob_copy(uri);
         grant->uri = blob_slice(parts[0]);
     }
     lua_pop(lua, 1);
-    take_part(lua, index, "args", VALUES_LIST, &parts[1], &grant->args);
-    take_part(lua, index, "kwargs", VALUES_DICT, &parts[2], &grant->kwargs);
-    take_part(lua, index, "options", VALUES_DICT, &parts[3], &grant->options);
+    take_part(lua, of, index, "args", VALUES_LIST, &parts[1], &grant->args);
+    take_part(lua, of, index, "kwargs", VALUES_DICT, &parts[2], &grant->kwargs);
+    take_part(lua, of, index, "options", VALUES_DICT, &parts[3], &grant->options);
 }
 
 /* ---- what both have ---- */
 
-static void take_cache(lua_State *lua, struct ruling *ruling)
+static void take_cache(lua_State *lua, const char *of, struct ruling *ruling)
 {
     double seconds;
 
     if (lua_getfield(lua, 1, "cache") != LUA_TNIL) {
         seconds = lua_tonumber(lua, -1);
         if (lua_type(lua, -1) != LUA_TNUMBER || !(seconds >= 0) || seconds > MAX_KEEP_S)
-            wrong(lua, "cache", "seconds, from 0 to 86400");
+            wrong(lua, of, "cache", "seconds, from 0 to 86400");
         ruling->has_keep = true;
         ruling->keep_ms = (uint32_t)(seconds * 1000);
     }
@@ -119,7 +122,7 @@ static void take_disclose(lua_State *lua, struct grant *grant)
     if (lua_getfield(lua, 1, "disclose") == LUA_TBOOLEAN)
         *(lua_toboolean(lua, -1) ? &grant->discloses : &grant->hides) = true;
     else if (!lua_isnil(lua, -1))
-        wrong(lua, "disclose", "true, false");
+        wrong(lua, allow_name, "disclose", "true, false");
     lua_pop(lua, 1);
 }
 
@@ -130,7 +133,7 @@ static void take_trustlevel(lua_State *lua, struct grant *grant)
         grant->trustlevel = lua_tointeger(lua, -1);
         if (!lua_isinteger(lua, -1) || grant->trustlevel < 0 ||
             grant->trustlevel > INT64_C(1) << 31)
-            wrong(lua, "trustlevel", "an integer from 0 to 2147483648");
+            wrong(lua, allow_name, "trustlevel", "an integer from 0 to 2147483648");
     }
     lua_pop(lua, 1);
 }
@@ -141,7 +144,7 @@ static void take_timeout(lua_State *lua, struct grant *grant)
         double seconds = lua_tonumber(lua, -1);
 
         if (lua_type(lua, -1) != LUA_TNUMBER || !(seconds >= 0.001) || seconds > MAX_TIMEOUT_S)
-            wrong(lua, "timeout", "seconds, from 0.001 to 86400");
+            wrong(lua, allow_name, "timeout", "seconds, from 0.001 to 86400");
         grant->timeout_ms = (uint64_t)(seconds * 1000);
     }
     lua_pop(lua, 1);
@@ -154,7 +157,8 @@ static void take_filter(lua_State *lua, struct grant *grant)
     if (lua_getfield(lua, 1, "filter") != LUA_TNIL) {
         audience = filters_at(lua, -1);
         if (audience == NULL)
-            wrong(lua, "filter", "nexus.only(...), nexus.except(...) and what is made of them");
+            wrong(lua, allow_name, "filter",
+                  "nexus.only(...), nexus.except(...) and what is made of them");
         grant->audience = audience_hold(audience);
     }
     lua_pop(lua, 1);
@@ -174,8 +178,8 @@ static int l_allow(lua_State *lua)
     take_trustlevel(lua, &ruling->grant);
     take_timeout(lua, &ruling->grant);
     take_filter(lua, &ruling->grant);
-    take_cache(lua, ruling);
-    l_rulings_changes(lua, 1, &ruling->grant, ruling->parts);
+    take_cache(lua, allow_name, ruling);
+    l_rulings_changes(lua, allow_name, 1, &ruling->grant, ruling->parts);
     return 1;
 }
 
@@ -189,7 +193,7 @@ static const char *keep_text(lua_State *lua, const char *key, const char *allowe
     if (lua_getfield(lua, 1, key) == LUA_TSTRING)
         text = lua_tostring(lua, -1);
     else if (!lua_isnil(lua, -1))
-        wrong(lua, key, allowed);
+        wrong(lua, deny_name, key, allowed);
     lua_pop(lua, 1);
     return text;
 }
@@ -210,16 +214,16 @@ static int l_deny(lua_State *lua)
         return luaL_error(lua, "nexus.deny.error: found \"%s\"; allowed: a URI", ruling->uri);
     if (lua_getfield(lua, 1, "kwargs") != LUA_TNIL) {
         if (!lua_istable(lua, -1))
-            return wrong(lua, "kwargs", "a table with names");
+            return wrong(lua, deny_name, "kwargs", "a table with names");
         ruling->kwargs = encode(lua, VALUES_DICT, "kwargs");
     }
     lua_pop(lua, 1);
     if (lua_getfield(lua, 1, "close") == LUA_TBOOLEAN)
         ruling->closes = lua_toboolean(lua, -1) != 0;
     else if (!lua_isnil(lua, -1))
-        return wrong(lua, "close", "true, false");
+        return wrong(lua, deny_name, "close", "true, false");
     lua_pop(lua, 1);
-    take_cache(lua, ruling);
+    take_cache(lua, deny_name, ruling);
     lua_settop(lua, 2);
     return 1;
 }

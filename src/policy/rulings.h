@@ -26,9 +26,10 @@ struct ruling {
 const struct ruling *rulings_at(lua_State *lua, int index);
 
 /* Takes uri, args, kwargs and options out of a table of changes at the index: what intercept may
- * return. Writes them into the grant; the blobs are the caller's. May raise: then they are in
+ * return, which `of` names in errors. Writes them into the grant; the blobs are the caller's. May raise: then they are in
  * `parts` all the same. */
-void l_rulings_changes(lua_State *lua, int index, struct grant *grant, struct blob *parts[4]);
+void l_rulings_changes(lua_State *lua, const char *of, int index, struct grant *grant,
+                       struct blob *parts[4]);
 
 extern const struct module_table policy_rulings;
 
