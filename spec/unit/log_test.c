@@ -217,3 +217,24 @@ TEST(threads_do_not_mix_lines)
     }
     EXPECT_EQ(lines, 200);
 }
+
+static char taken[1000];
+
+static void take(struct slice line)
+{
+    size_t len = strlen(taken);
+
+    snprintf(taken + len, sizeof(taken) - len, "%.*s", (int)line.len, line.data);
+}
+
+TEST(lines_are_handed_to_somebody_instead)
+{
+    start(LOG_INFO, false);
+    log_divert(take);
+    log_line(LOG_INFO, "first", "words", "key", "value", NULL);
+    log_line(LOG_DEBUG, "second", "not of this level", NULL);
+    log_divert(NULL);
+    log_line(LOG_INFO, "third", "words", NULL);
+    EXPECT_SLICE(after_instant(slice_of(taken)), SLICE("INFO  first words key=value\n"));
+    EXPECT_SLICE(after_instant(finish()), SLICE("INFO  third words\n"));
+}

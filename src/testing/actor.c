@@ -114,6 +114,7 @@ static int l_send(lua_State *lua)
     struct decision given;
 
     luaL_argcheck(lua, actor->local != NULL, 1, "the session is closed");
+    l_stage_expect_rest(lua, actor->stage);
     l_vm_guest(lua);
     (void)l_values_begin(lua, actor->codec);
     l_values_put(lua, 2, VALUES_LIST, "message");
@@ -162,7 +163,10 @@ static int l_is_closed(lua_State *lua)
 
 static int l_close(lua_State *lua)
 {
-    hang_up(check_actor(lua));
+    struct actor *actor = check_actor(lua);
+
+    l_stage_expect_rest(lua, actor->stage);
+    hang_up(actor);
     return 0;
 }
 

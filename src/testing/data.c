@@ -11,11 +11,15 @@
 #include <lauxlib.h>
 
 #include <sqlite3.h>
-#include <stdio.h>
+#include <time.h>
 
-#define STORE    "nexus.testing.store"
-#define DATABASE "nexus.testing.database"
-#define BUSY_MS  5000
+#define STORE     "nexus.testing.store"
+#define DATABASE  "nexus.testing.database"
+#define BUSY_MS   5000
+#define LIMIT_S   5        /* of one statement */
+#define LOOK_EACH 10000    /* steps of SQLite between two looks at the clock */
+#define MAX_VALUE 16777216 /* octets */
+#define MAX_ROWS  100000
 
 /* ---- stores ---- */
 
@@ -137,8 +141,47 @@ static int l_keys(lua_State *lua)
 /* ---- databases ---- */
 
 struct database_handle {
-    sqlite3 *of; /* owned; NULL: closed */
+    sqlite3 *of;             /* owned; NULL: closed */
+    sqlite3_stmt *statement; /* owned; one that raised is ended with the next */
+    time_t ends_at;
 };
+
+/* Also policy.check has it: one file, in its folder, and no end of memory or time. */
+static int on_action(void *ctx, int action, const char *first, const char *second, const char *name,
+                     const char *trigger)
+{
+    (void)ctx;
+    (void)first;
+    (void)second;
+    (void)name;
+    (void)trigger;
+    return action == SQLITE_ATTACH || action == SQLITE_DETACH || action == SQLITE_PRAGMA
+               ? SQLITE_DENY
+               : SQLITE_OK;
+}
+
+static int on_progress(void *ctx)
+{
+    const struct database_handle *database = ctx;
+
+    return time(NULL) > database->ends_at;
+}
+
+static void set_up(struct database_handle *database)
+{
+    sqlite3 *of = database->of;
+
+    sqlite3_busy_timeout(of, BUSY_MS);
+    sqlite3_limit(of, SQLITE_LIMIT_LENGTH, MAX_VALUE);
+    sqlite3_limit(of, SQLITE_LIMIT_ATTACHED, 0);
+    sqlite3_limit(of, SQLITE_LIMIT_WORKER_THREADS, 0);
+    sqlite3_db_config(of, SQLITE_DBCONFIG_DEFENSIVE, 1, NULL);
+    sqlite3_db_config(of, SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0, NULL);
+    /* It does not outlive the test, so nobody waits for the disk. */
+    (void)sqlite3_exec(of, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    sqlite3_progress_handler(of, LOOK_EACH, on_progress, database);
+    sqlite3_set_authorizer(of, on_action, NULL);
+}
 
 static struct database_handle *check_database(lua_State *lua)
 {
@@ -160,13 +203,11 @@ int l_database_new(lua_State *lua)
                   "the name of a file in the data folder");
     path = lua_pushfstring(lua, "%s/%s", stage->folder, name);
     database = lua_newuserdatauv(lua, sizeof(*database), 0);
-    database->of = NULL;
+    *database = (struct database_handle){.of = NULL};
     luaL_setmetatable(lua, DATABASE);
     if (sqlite3_open(path, &database->of) != SQLITE_OK)
         return luaL_error(lua, "%s: %s", name, sqlite3_errmsg(database->of));
-    sqlite3_busy_timeout(database->of, BUSY_MS);
-    /* It does not outlive the test, so nobody waits for the disk. */
-    (void)sqlite3_exec(database->of, "PRAGMA synchronous = OFF", NULL, NULL, NULL);
+    set_up(database);
     return 1;
 }
 
@@ -174,8 +215,9 @@ static int l_database_close(lua_State *lua)
 {
     struct database_handle *database = luaL_checkudata(lua, 1, DATABASE);
 
+    sqlite3_finalize(database->statement);
     sqlite3_close_v2(database->of);
-    database->of = NULL;
+    *database = (struct database_handle){.of = NULL};
     return 0;
 }
 
@@ -237,23 +279,27 @@ static int l_run(lua_State *lua, lua_Integer max_rows)
     struct database_handle *database = check_database(lua);
     struct slice sql = check_text(lua, 2);
     int top = lua_gettop(lua), result;
-    sqlite3_stmt *statement = NULL;
     lua_Integer count = 0;
 
     l_vm_guest(lua);
-    for (int i = 3; i <= top; i++)
-        if (lua_type(lua, i) == LUA_TUSERDATA)
-            (void)l_values_check_octets(lua, i); /* nothing is raised while there is a statement */
-    if (sqlite3_prepare_v2(database->of, sql.data, (int)sql.len, &statement, NULL) != SQLITE_OK)
+    luaL_argcheck(lua, sql.len <= MAX_VALUE, 2, "the SQL is too long");
+    sqlite3_finalize(database->statement);
+    database->statement = NULL;
+    database->ends_at = time(NULL) + LIMIT_S;
+    if (sqlite3_prepare_v2(database->of, sql.data, (int)sql.len, &database->statement, NULL) !=
+        SQLITE_OK)
         return luaL_error(lua, "%s", sqlite3_errmsg(database->of));
     for (int i = 3; i <= top; i++)
-        bind(lua, statement, i - 2, i);
+        bind(lua, database->statement, i - 2, i);
     lua_newtable(lua);
-    while ((result = sqlite3_step(statement)) == SQLITE_ROW && count < max_rows) {
-        l_push_row(lua, statement);
+    while ((result = sqlite3_step(database->statement)) == SQLITE_ROW && count < max_rows) {
+        l_push_row(lua, database->statement);
         lua_rawseti(lua, -2, ++count);
     }
-    sqlite3_finalize(statement);
+    sqlite3_finalize(database->statement);
+    database->statement = NULL;
+    if (result == SQLITE_ROW && max_rows == MAX_ROWS)
+        return luaL_error(lua, "there are more than %d rows", MAX_ROWS);
     if (result != SQLITE_DONE && result != SQLITE_ROW)
         return luaL_error(lua, "%s", sqlite3_errmsg(database->of));
     return 1;
@@ -278,7 +324,7 @@ static int l_row(lua_State *lua)
 /* rows(sql, ...): a list */
 static int l_rows(lua_State *lua)
 {
-    return l_run(lua, LUA_MAXINTEGER);
+    return l_run(lua, MAX_ROWS);
 }
 
 void l_data_open(lua_State *lua)
@@ -292,11 +338,15 @@ void l_data_open(lua_State *lua)
                                         {NULL, NULL}};
 
     luaL_newmetatable(lua, STORE);
+    lua_pushboolean(lua, 0);
+    lua_setfield(lua, -2, "__metatable");
     luaL_newlib(lua, store);
     lua_setfield(lua, -2, "__index");
     luaL_newmetatable(lua, DATABASE);
     lua_pushcfunction(lua, l_database_close);
     lua_setfield(lua, -2, "__gc");
+    lua_pushboolean(lua, 0);
+    lua_setfield(lua, -2, "__metatable");
     luaL_newlib(lua, database);
     lua_setfield(lua, -2, "__index");
     lua_pop(lua, 2);

@@ -142,7 +142,7 @@ static void l_ask_policy(lua_State *lua, struct inquiry *inquiry)
 /* stage:allows(session, action, uri, match, message) -> allowed, words when it is not */
 int l_judge_allows(lua_State *lua)
 {
-    struct stage *stage = l_stage_check(lua, 1);
+    struct stage *stage = l_stage_rest(lua, 1);
     struct rules_explanation explanation;
     enum rule_effect effect;
     struct inquiry inquiry;
@@ -216,7 +216,7 @@ static void put_explanation(struct writer *w, const struct rules *rules,
 /* stage:explain(session, action, uri, match, message) -> text */
 int l_judge_explain(lua_State *lua)
 {
-    struct stage *stage = l_stage_check(lua, 1);
+    struct stage *stage = l_stage_rest(lua, 1);
     struct rules_explanation explanation;
     struct inquiry inquiry;
     struct writer w;

@@ -60,6 +60,7 @@ static int l_close(lua_State *lua)
 {
     struct stage *stage = luaL_checkudata(lua, 1, STAGE);
 
+    l_stage_expect_rest(lua, stage);
     l_web_forget(lua, stage);
     stage_close(stage);
     return 0;
@@ -70,6 +71,21 @@ struct stage *l_stage_check(lua_State *lua, int index)
     struct stage *stage = luaL_checkudata(lua, index, STAGE);
 
     luaL_argcheck(lua, stage->router != NULL, index, "the router is closed");
+    return stage;
+}
+
+void l_stage_expect_rest(lua_State *lua, const struct stage *stage)
+{
+    if (stage->lua != NULL)
+        luaL_error(lua,
+                   "not within the function of router:answer_http, while the router is at work");
+}
+
+struct stage *l_stage_rest(lua_State *lua, int index)
+{
+    struct stage *stage = l_stage_check(lua, index);
+
+    l_stage_expect_rest(lua, stage);
     return stage;
 }
 
@@ -283,7 +299,7 @@ static int push_outcome(lua_State *lua, struct stage *stage, bool is_done)
 
 static int l_turn(lua_State *lua)
 {
-    struct stage *stage = l_stage_check(lua, 1);
+    struct stage *stage = l_stage_rest(lua, 1);
 
     stage->lua = lua;
     return push_outcome(lua, stage, router_turn(stage->router, stage->patience_ms));
@@ -292,7 +308,7 @@ static int l_turn(lua_State *lua)
 /* advance(seconds) */
 static int l_advance(lua_State *lua)
 {
-    struct stage *stage = l_stage_check(lua, 1);
+    struct stage *stage = l_stage_rest(lua, 1);
     lua_Number seconds = luaL_checknumber(lua, 2);
 
     luaL_argcheck(lua, seconds >= 0 && seconds <= MAX_ADVANCE_S, 2, "seconds, not negative");

@@ -36,6 +36,10 @@ static inline struct stage *stage_of_config(const struct host_config *config)
 
 /* The open stage at the index; raises for others. */
 struct stage *l_stage_check(lua_State *lua, int index);
+
+/* The same, when its router is not at work: what router:answer_http calls is in the middle of it. */
+struct stage *l_stage_rest(lua_State *lua, int index);
+void l_stage_expect_rest(lua_State *lua, const struct stage *stage);
 void l_stage_open(lua_State *lua);
 int l_stage_new(lua_State *lua);
 
