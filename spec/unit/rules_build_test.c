@@ -12,8 +12,10 @@ TEST(what_rules_carry)
     struct rules *rules = rules_new();
     struct rules_error error;
     struct rules_verdict verdict;
-    struct rule extra = {
-        .disclose = RULE_DISCLOSE_ALWAYS, .trustlevel = 3, .timeout_ms = 1500, .options = SLICE("\x81\xa1x\x01")};
+    struct rule extra = {.disclose = RULE_DISCLOSE_ALWAYS,
+                         .trustlevel = 3,
+                         .timeout_ms = 1500,
+                         .options = SLICE("\x81\xa1x\x01")};
     struct rules_question question;
     uint32_t role = 0;
 

@@ -59,8 +59,9 @@ struct listener_options {
     const char *unix_path; /* NULL for TCP */
     unsigned unix_mode;    /* permission bits of the socket file; 0: as the umask says */
     enum tls_mode tls;
-    const char *tls_cert, *tls_key;                 /* PEM files */
-    const char *tls_ocsp; /* DER file: what the issuer says of the certificate, shown to clients that
+    const char *tls_cert, *tls_key; /* PEM files */
+    const char
+        *tls_ocsp; /* DER file: what the issuer says of the certificate, shown to clients that
                              ask; NULL: nothing is */
     const struct tls_certificate *tls_certificates; /* instead of these two, by name */
     size_t tls_certificate_count;

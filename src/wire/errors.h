@@ -53,7 +53,7 @@
 #define WAMP_RUNTIME_ERROR          "wamp.error.runtime_error"
 
 /* Our own. */
-#define NEXUS_RATE_LIMITED "nexus.error.rate_limited"
+#define NEXUS_RATE_LIMITED  "nexus.error.rate_limited"
 #define NEXUS_RELOAD_FAILED "nexus.error.reload_failed"
 
 #define WAMP_CLOSE_SYSTEM_SHUTDOWN "wamp.close.system_shutdown"
