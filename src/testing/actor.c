@@ -191,10 +191,11 @@ static enum codec codec_field(lua_State *lua)
         name = luaL_checkstring(lua, -1);
     while (codec < CODEC_COUNT && strcmp(codec_name(codec), name) != 0)
         codec++;
-    if (codec == CODEC_COUNT)
-        luaL_error(lua, "serializer: found \"%s\"; allowed: json, msgpack, cbor", name);
     lua_pop(lua, 1);
-    return codec;
+    if (codec != CODEC_COUNT)
+        return codec;
+    luaL_error(lua, "serializer: found \"%s\"; allowed: json, msgpack, cbor", name);
+    return CODEC_JSON;
 }
 
 /* "CN=alice,O=Acme" or just "alice". */

@@ -58,7 +58,8 @@ int l_store_new(lua_State *lua)
     struct kv_error error;
     struct store_handle *store;
 
-    luaL_argcheck(lua, state != NULL && state->kv != NULL, 1, "the realm has no policy");
+    if (state == NULL || state->kv == NULL)
+        return luaL_argerror(lua, 1, "the realm has no policy");
     luaL_argcheck(lua, name.len != 0 && name.len <= KV_MAX_NAME_LEN, 2, "1 to 100 octets");
     store = lua_newuserdatauv(lua, sizeof(*store), 1);
     *store = (struct store_handle){.stage = stage};

@@ -77,10 +77,6 @@ local function difference(a, b, path, seen)
   if rawequal(a, b) or seen[a] == b then
     return nil
   end
-  local meta = getmetatable(a)
-  if meta and meta == getmetatable(b) and type(meta) == "table" and meta.__eq then
-    return a ~= b and path or nil
-  end
   seen[a] = b
   for _, key in ipairs(sorted_keys(a)) do
     local place = difference(a[key], b[key], path .. "." .. key_text(key), seen)
