@@ -172,6 +172,8 @@ return policy
       assert.are.equal("denied  no rule is for it", router:explain(alice, "call", "com.beta.x"))
       local text = router:explain(alice, "call", "com.acme.orders.x", nil, { 0 })
       assert.is_truthy(text:find("asked   rule  acme/policy.lua:7  user: ask call", 1, true))
+      assert.is_truthy(text:find("\n        asks  acme/policy.lua:9  policy.authorize: denied", 1,
+        true))
       assert.is_truthy(text:find("authorize: denied  wamp.error.not_authorized: for acme only", 1,
         true))
     end)

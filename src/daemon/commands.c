@@ -8,6 +8,7 @@
 #include "base/distance.h"
 #include "base/mem.h"
 #include "daemon/exit_code.h"
+#include "daemon/explain.h"
 #include "daemon/passwd.h"
 #include "daemon/policies.h"
 #include "daemon/testing.h"
@@ -34,6 +35,16 @@ static const struct command commands[] = {
         .words = "run the specs of a policy, which are in its folder spec, and end",
         .flags = testing_flags,
         .run = testing_run,
+    },
+    {
+        .name = "explain",
+        .arguments = "POLICY ACTION URI",
+        .min_arguments = 3,
+        .max_arguments = 3,
+        .words = "say which rule of a policy decides, and why",
+        .more = explain_more,
+        .flags = explain_flags,
+        .run = explain_run,
     },
     {
         .name = "passwd",

@@ -5,6 +5,7 @@
 #include "policy/admin.h"
 
 #include "base/mem.h"
+#include "policy/explain.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
 #include "wire/errors.h"
@@ -217,6 +218,123 @@ static void on_status(struct mind *mind, const struct msg *msg)
     send_yield(mind, &e);
 }
 
+/* ---- explain ---- */
+
+/* What is asked: a session or the attributes of one, the action, the URI, and perhaps the match. */
+struct inquiry {
+    uint64_t session; /* 0: attributes count */
+    struct explain_question question;
+};
+
+/* NULL, or what is wrong with argument number `i`. */
+static const char *read_argument(struct inquiry *inquiry, unsigned i, const struct dict_walk *item)
+{
+    struct slice text = item->token.type == TOKEN_TEXT ? item->token.text : (struct slice){0};
+
+    switch (i) {
+    case 0:
+        if (item->token.type == TOKEN_MAP)
+            inquiry->question.attributes = item->value;
+        else if (item->token.type == TOKEN_UINT)
+            inquiry->session = item->token.natural;
+        else if (item->token.type == TOKEN_INT && item->token.integer > 0)
+            inquiry->session = (uint64_t)item->token.integer;
+        else
+            return "the first argument must be a dict of attributes, or the id of a session";
+        return NULL;
+    case 1:
+        return explain_read_action(text, &inquiry->question.action)
+                   ? NULL
+                   : "the second argument must be \"call\", \"register\", \"publish\" or "
+                     "\"subscribe\"";
+    case 2:
+        inquiry->question.uri = text;
+        return text.len != 0 ? NULL : "the third argument must be a URI";
+    case 3:
+        return explain_read_match(text, &inquiry->question.match)
+                   ? NULL
+                   : "the fourth argument must be \"exact\", \"prefix\" or \"wildcard\"";
+    default:
+        return "more arguments than session or attributes, action, URI, match";
+    }
+}
+
+static const char *read_inquiry(struct inquiry *inquiry, const struct msg *msg, struct arena *arena)
+{
+    const char *wrong = NULL;
+    struct dict_walk item;
+    unsigned count = 0;
+
+    *inquiry = (struct inquiry){.question = {.codec = msg->payload.codec, .match = MATCH_EXACT}};
+    if (msg->payload.kind == PAYLOAD_ARGS && msg->payload.args.len != 0) {
+        list_walk(&item, msg->payload.codec, msg->payload.args, arena);
+        while (wrong == NULL && list_next(&item))
+            wrong = read_argument(inquiry, count++, &item);
+    }
+    return wrong == NULL && count < 3 ? "arguments are: session or attributes, action, URI, match"
+                                      : wrong;
+}
+
+static void yield_explanation(struct mind *mind, uint64_t invocation,
+                              const struct rules_explanation *explanation)
+{
+    const struct rule *rule = explanation->verdict.rule;
+    struct writer text;
+    struct encoder e;
+
+    writer_init(&text, 256);
+    explain_write(&text, mind->current->policy, explanation);
+    begin_yield(&e, invocation);
+    encode_map(&e, COUNT_UNKNOWN);
+    encode_text_pair(&e, "outcome", slice_of(explain_effect(explanation->verdict.effect)));
+    if (rule != NULL)
+        encode_text_pair(&e, "rule", rule->where);
+    encode_text_pair(&e, "text", writer_slice(&text));
+    encode_end(&e);
+    writer_fini(&text);
+    send_yield(mind, &e);
+}
+
+/* Those of a session that is open. NULL, or why not. */
+static const char *take_attributes(const struct mind *mind, struct inquiry *inquiry)
+{
+    struct look look;
+
+    if (inquiry->session == 0)
+        return NULL;
+    if (!core_look(realm_core(mind->realm), inquiry->session, &look))
+        return "there is no such session";
+    if (look.is_trusted)
+        return "the session is the router's own: no rule is for it";
+    inquiry->question.codec = look.codec;
+    inquiry->question.attributes = look.details;
+    return NULL;
+}
+
+static void on_explain(struct mind *mind, const struct msg *msg)
+{
+    struct rules_explanation *explanation = mem_zero(1, sizeof(*explanation));
+    char words[EXPLAIN_WORDS_LEN];
+    struct inquiry inquiry;
+    struct arena arena;
+    const char *wrong;
+
+    arena_init(&arena);
+    wrong = mind->current == NULL ? "there is no policy that could be asked"
+                                  : read_inquiry(&inquiry, msg, &arena);
+    if (wrong == NULL)
+        wrong = take_attributes(mind, &inquiry);
+    if (wrong == NULL &&
+        !explain_attributes(mind->current->policy, &inquiry.question, explanation, words))
+        wrong = words;
+    if (wrong == NULL)
+        yield_explanation(mind, msg->id, explanation);
+    else
+        send_error(mind, msg->id, WAMP_INVALID_ARGUMENT, wrong);
+    arena_fini(&arena);
+    mem_free(explanation);
+}
+
 /* ---- the procedures ---- */
 
 static const struct {
@@ -225,7 +343,7 @@ static const struct {
 } procedures[] = {
     {"nexus.policy.status", on_status},     {"nexus.policy.reload", on_reload},
     {"nexus.policy.check", on_check},       {"nexus.policy.history", on_history},
-    {"nexus.policy.rollback", on_rollback},
+    {"nexus.policy.rollback", on_rollback}, {"nexus.policy.explain", on_explain},
 };
 
 _Static_assert(ARRAY_LEN(procedures) == ADMIN_COUNT, "admin.h");

@@ -428,7 +428,14 @@ static bool read_function(struct check *check, int index, const char *key, size_
 
 static void read_authorize(struct check *check, int index)
 {
-    check->policy->has_authorize = read_function(check, index, "authorize", HOOK_AUTHORIZE);
+    struct policy *policy = check->policy;
+    struct place at;
+
+    policy->has_authorize = read_function(check, index, "authorize", HOOK_AUTHORIZE);
+    if (!policy->has_authorize)
+        return;
+    at = check_place(check, index, SLICE("authorize"));
+    policy->authorize_at = policy_format(&policy->arena, "%s:%u", at.label, at.line);
 }
 
 static void read_admit(struct check *check, int index)

@@ -19,7 +19,7 @@
 #include "policy/reads.h"
 #include "policy/service.h"
 
-#define ADMIN_COUNT 5
+#define ADMIN_COUNT 6
 
 struct admin_procedure {
     struct service_request request; /* REGISTER */

@@ -121,8 +121,9 @@ struct policy {
     bool is_loaded; /* it was run and checked */
     bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
     bool has_on_unload, has_check;
-    bool intercepts[4]; /* publish, call, result, error */
-    uint32_t keep_ms;   /* of answers of authorize that do not say themselves */
+    uint32_t keep_ms;         /* of answers of authorize that do not say themselves */
+    const char *authorize_at; /* "policy.lua:20"; NULL without it */
+    bool intercepts[4];       /* publish, call, result, error */
     size_t last_hook;
     struct handler *procedures, *subscriptions;
     size_t procedure_count, subscription_count;

@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "base/writer.h"
 #include "core/look.h"
+#include "policy/explain.h"
 #include "script/values.h"
 #include "testing/stage.h"
 #include "wire/errors.h"
@@ -161,58 +162,6 @@ int l_judge_allows(lua_State *lua)
     return 2;
 }
 
-static void put(struct writer *w, const char *text)
-{
-    writer_write(w, text, strlen(text));
-}
-
-/* "policy.lua:14  user: deny * com.acme.admin.**" */
-static void put_rule(struct writer *w, const struct rules *rules, const struct rule *rule)
-{
-    struct slice role = rules_role_name(rules, rule->role);
-    const char *between = "";
-
-    writer_write(w, rule->where.data, rule->where.len);
-    put(w, "  ");
-    writer_write(w, role.data, role.len);
-    put(w, ": ");
-    put(w, rules_effect_name(rule->effect));
-    put(w, " ");
-    if (rule->actions == RULE_ALL_ACTIONS) {
-        put(w, "*");
-    } else {
-        for (unsigned i = 0; i < RULE_ACTION_COUNT; i++) {
-            if ((rule->actions & RULE_BIT(i)) == 0)
-                continue;
-            put(w, between);
-            put(w, rules_action_name((enum rule_action)i));
-            between = " ";
-        }
-    }
-    put(w, " ");
-    writer_write(w, rule->uri.data, rule->uri.len);
-}
-
-static void put_explanation(struct writer *w, const struct rules *rules,
-                            const struct rules_explanation *explanation)
-{
-    static const char *const words[] = {
-        [RULE_DENY] = "denied ", [RULE_ASK] = "asked  ", [RULE_ALLOW] = "allowed"};
-
-    put(w, words[explanation->verdict.effect]);
-    if (explanation->verdict.rule == NULL) {
-        put(w, explanation->verdict.effect == RULE_ALLOW ? " there are no rules"
-                                                         : " no rule is for it");
-        return;
-    }
-    put(w, " rule  ");
-    put_rule(w, rules, explanation->verdict.rule);
-    for (size_t i = 0; i < explanation->beaten_count && i < MAX_RULES_EXPLAINED; i++) {
-        put(w, "\n        beats ");
-        put_rule(w, rules, explanation->beaten[i]);
-    }
-}
-
 /* stage:explain(session, action, uri, match, message) -> text */
 int l_judge_explain(lua_State *lua)
 {
@@ -226,13 +175,13 @@ int l_judge_explain(lua_State *lua)
     if (l_explain_rules(lua, stage, &explanation) == RULE_ASK)
         l_ask_policy(lua, &inquiry);
     writer_init(&w, 0);
-    put_explanation(&w, stage->policy == NULL ? NULL : policy_rules(stage->policy), &explanation);
-    if (explanation.verdict.effect == RULE_ASK) {
-        put(&w, "\n        policy.authorize: ");
-        put(&w, inquiry.is_allowed ? "allowed" : "denied  ");
-        put(&w, inquiry.is_allowed ? "" : inquiry.words);
-    }
+    explain_write(&w, stage->policy, &explanation);
     lua_pushlstring(lua, writer_slice(&w).data, w.len);
     writer_fini(&w);
+    if (explanation.verdict.effect == RULE_ASK) {
+        lua_pushstring(lua, inquiry.is_allowed ? ": allowed" : ": denied  ");
+        lua_pushstring(lua, inquiry.is_allowed ? "" : inquiry.words);
+        lua_concat(lua, 3);
+    }
     return 1;
 }
