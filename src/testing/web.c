@@ -9,7 +9,7 @@
 
 #include <stdio.h>
 
-#define MAX_HEADERS 64
+#define MAX_HEADERS ((size_t)64)
 
 struct asking {
     struct stage *stage;
