@@ -20,7 +20,7 @@
 #define LOAD_CPU  (2 * NS_PER_S)
 #define LOAD_WALL (5 * NS_PER_S)
 
-static const char policy_key = 0, hooks_key = 0;
+static const char policy_key = 0, hooks_key = 0, module_key = 0;
 
 const char *policy_format(struct arena *arena, const char *format, ...)
 {
@@ -66,6 +66,12 @@ void l_policy_set_hook(lua_State *lua, size_t hook)
     lua_pop(lua, 1);
 }
 
+static int l_get_module(lua_State *lua)
+{
+    lua_rawgetp(lua, LUA_REGISTRYINDEX, &module_key);
+    return 1;
+}
+
 static int l_prepare(lua_State *lua)
 {
     struct policy *policy = lua_touserdata(lua, -1);
@@ -75,6 +81,9 @@ static int l_prepare(lua_State *lua)
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &hooks_key);
     l_host_set(lua, &policy->host);
     l_views_open(lua);
+    /* Now, not when it is required: sessions, calls and events are given to policies that never do. */
+    l_policy_open_module(lua);
+    lua_rawsetp(lua, LUA_REGISTRYINDEX, &module_key);
     return 0;
 }
 
@@ -180,7 +189,7 @@ static bool open_vm(struct policy *policy)
                                              .now = now_of,
                                              .clock_ctx = &policy->host});
     return policy->vm != NULL && vm_try(policy->vm, l_prepare, policy, NULL, 0) == 0 &&
-           vm_provide(policy->vm, "nexus", l_policy_open_module) == 0;
+           vm_provide(policy->vm, "nexus", l_get_module) == 0;
 }
 
 static const char *hook_of(lua_State *lua)
