@@ -214,8 +214,111 @@ return {
             -- http_hosts = nil,
             -- certificates of those who vouch for these hosts; not set: the system's
             -- http_ca_file = nil,
-            -- modules in C that the policy may require, such as "cjson": they are trusted; not set: none
-            -- c_modules = nil,
+            -- modules in C that the policy may require: they are trusted
+            -- c_modules = { "cjson" },
+            -- memory of the policy; what it holds in stores is beside that
+            -- memory = "64MiB",
+            -- what calls of the policy may take; policy.budgets may say less
+            -- budgets = {
+            --     -- of one authenticate
+            --     authenticate = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "100ms",
+            --         -- time in all, waiting included
+            --         wall = "10s",
+            --     },
+            --     -- of one admit
+            --     admit = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "100ms",
+            --         -- time in all, waiting included
+            --         wall = "10s",
+            --     },
+            --     -- of one authorize
+            --     authorize = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "20ms",
+            --         -- time in all, waiting included
+            --         wall = "5s",
+            --     },
+            --     -- of one intercept
+            --     intercept = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "20ms",
+            --         -- time in all, waiting included
+            --         wall = "5s",
+            --     },
+            --     -- of one filter
+            --     filter = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "20ms",
+            --         -- time in all, waiting included
+            --         wall = "5s",
+            --     },
+            --     -- of one predicate
+            --     predicate = {
+            --         -- CPU between two waits
+            --         stretch = "20ms",
+            --         -- CPU in all
+            --         cpu = "20ms",
+            --         -- time in all, waiting included
+            --         wall = "5s",
+            --     },
+            --     -- of one procedure
+            --     procedure = {
+            --         -- CPU between two waits
+            --         stretch = "50ms",
+            --         -- CPU in all
+            --         cpu = "1s",
+            --         -- time in all, waiting included
+            --         wall = "30s",
+            --     },
+            --     -- of one subscription
+            --     subscription = {
+            --         -- CPU between two waits
+            --         stretch = "50ms",
+            --         -- CPU in all
+            --         cpu = "200ms",
+            --         -- time in all, waiting included
+            --         wall = "30s",
+            --     },
+            --     -- of one lifecycle
+            --     lifecycle = {
+            --         -- CPU between two waits
+            --         stretch = "50ms",
+            --         -- CPU in all
+            --         cpu = "200ms",
+            --         -- time in all, waiting included
+            --         wall = "30s",
+            --     },
+            --     -- of one task
+            --     task = {
+            --         -- CPU between two waits
+            --         stretch = "50ms",
+            --         -- CPU in all
+            --         cpu = "5s",
+            --         -- time in all, waiting included
+            --         wall = "10m",
+            --     },
+            --     -- by so much the memory of a policy may grow between two waits
+            --     growth = "16MiB",
+            -- },
+            -- the policy is read again when its files change
+            -- watch = true,
+            -- after that, subscriptions and registrations that the new version denies end
+            -- recheck = true,
+            -- for so long a new version goes back to the one before when a hook fails that did not fail there; 0: never
+            -- probation = 0,
         },
     },
 
@@ -348,8 +451,111 @@ return {
     --     http_hosts = nil,
     --     -- certificates of those who vouch for these hosts; not set: the system's
     --     http_ca_file = nil,
-    --     -- modules in C that the policy may require, such as "cjson": they are trusted; not set: none
-    --     c_modules = nil,
+    --     -- modules in C that the policy may require: they are trusted
+    --     c_modules = { "cjson" },
+    --     -- memory of the policy; what it holds in stores is beside that
+    --     memory = "64MiB",
+    --     -- what calls of the policy may take; policy.budgets may say less
+    --     budgets = {
+    --         -- of one authenticate
+    --         authenticate = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "100ms",
+    --             -- time in all, waiting included
+    --             wall = "10s",
+    --         },
+    --         -- of one admit
+    --         admit = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "100ms",
+    --             -- time in all, waiting included
+    --             wall = "10s",
+    --         },
+    --         -- of one authorize
+    --         authorize = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "20ms",
+    --             -- time in all, waiting included
+    --             wall = "5s",
+    --         },
+    --         -- of one intercept
+    --         intercept = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "20ms",
+    --             -- time in all, waiting included
+    --             wall = "5s",
+    --         },
+    --         -- of one filter
+    --         filter = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "20ms",
+    --             -- time in all, waiting included
+    --             wall = "5s",
+    --         },
+    --         -- of one predicate
+    --         predicate = {
+    --             -- CPU between two waits
+    --             stretch = "20ms",
+    --             -- CPU in all
+    --             cpu = "20ms",
+    --             -- time in all, waiting included
+    --             wall = "5s",
+    --         },
+    --         -- of one procedure
+    --         procedure = {
+    --             -- CPU between two waits
+    --             stretch = "50ms",
+    --             -- CPU in all
+    --             cpu = "1s",
+    --             -- time in all, waiting included
+    --             wall = "30s",
+    --         },
+    --         -- of one subscription
+    --         subscription = {
+    --             -- CPU between two waits
+    --             stretch = "50ms",
+    --             -- CPU in all
+    --             cpu = "200ms",
+    --             -- time in all, waiting included
+    --             wall = "30s",
+    --         },
+    --         -- of one lifecycle
+    --         lifecycle = {
+    --             -- CPU between two waits
+    --             stretch = "50ms",
+    --             -- CPU in all
+    --             cpu = "200ms",
+    --             -- time in all, waiting included
+    --             wall = "30s",
+    --         },
+    --         -- of one task
+    --         task = {
+    --             -- CPU between two waits
+    --             stretch = "50ms",
+    --             -- CPU in all
+    --             cpu = "5s",
+    --             -- time in all, waiting included
+    --             wall = "10m",
+    --         },
+    --         -- by so much the memory of a policy may grow between two waits
+    --         growth = "16MiB",
+    --     },
+    --     -- the policy is read again when its files change
+    --     watch = true,
+    --     -- after that, subscriptions and registrations that the new version denies end
+    --     recheck = true,
+    --     -- for so long a new version goes back to the one before when a hook fails that did not fail there; 0: never
+    --     probation = 0,
     -- },
 
     -- realms that may be made from the template

@@ -88,7 +88,6 @@ describe("the module nexus", function()
       deep = { er = true } }
     realm.secrets = { jwt_key = { file = key }, pin = { env = "NEXUS_SPEC_PIN" } }
     realm.http_hosts = { "127.0.0.1" }
-    realm.c_modules = { "cjson" }
     nexusd = daemon.start { config = config, environment = "NEXUS_SPEC_PIN=987654321" }
     nexusd:wait_for_log("policy-says") -- on_load is done
     client = policies.connect(nexusd)
@@ -198,7 +197,8 @@ describe("a configuration of the module", function()
   end)
 
   it("refuses a module in C that is not allowed", function()
-    local config = policies.config("require 'cjson' return { api = 1 }")
+    local config = policies.config("require 'cjson' return { api = 1 }",
+      { realm = { c_modules = {} } })
     local nexusd = daemon.spawn { config = config }
     daemon.eventually(function() return nexusd:code() end)
     assert.matches("no C module of that name is allowed by the configuration", nexusd:log(), 1,

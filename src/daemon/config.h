@@ -12,6 +12,7 @@
 #include "daemon/realm_values.h"
 #include "daemon/report.h"
 #include "daemon/tree.h"
+#include "policy/policy.h"
 #include "router/router.h"
 
 struct listen_config {
@@ -33,6 +34,10 @@ struct realm_config {
     struct secret_sources secrets;
     const char *const *http_hosts, *const *c_modules; /* NULL: none */
     const char *http_ca_file;                         /* NULL: the system's */
+    uint64_t memory;                                  /* bytes of a state of Lua */
+    struct policy_budgets budgets;
+    bool rechecks, is_watched;
+    uint32_t probation_ms;
 };
 
 /* Of all realms with a policy; see policy/logins.h. */

@@ -51,6 +51,7 @@ struct config_option {
     const char *name;
     enum option_type type;
     bool is_required;
+    bool may_be_empty;    /* OPTION_TEXTS */
     const char *fallback; /* default, as people would write it; a list with commas; NULL: none */
     uint64_t min, max;
     const char *const *choices; /* NULL-terminated */

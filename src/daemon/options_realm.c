@@ -125,6 +125,41 @@ static const struct config_option kv_rows[] = {
 };
 static const struct section kv_section = SECTION_OF(kv_rows);
 
+#define REALM_AT(field) offsetof(struct realm_config, field)
+
+/* Rows of one budget. */
+#define BUDGET_TIME(kind, field, fallback_ms, text)                                          \
+    {                                                                                        \
+        .name = #field, .type = OPTION_DURATION_MS, .fallback = STRING(fallback_ms) "ms",    \
+        .min = 1, .max = 86400000, .offset = REALM_AT(budgets.of[BUDGET_##kind].field##_ms), \
+        .words = text,                                                                       \
+    }
+
+#define BUDGET_SECTION(kind, key, stretch_ms_, cpu_ms_, wall_ms_)           \
+    static const struct config_option key##_budget_rows[] = {               \
+        BUDGET_TIME(kind, stretch, stretch_ms_, "CPU between two waits"),   \
+        BUDGET_TIME(kind, cpu, cpu_ms_, "CPU in all"),                      \
+        BUDGET_TIME(kind, wall, wall_ms_, "time in all, waiting included"), \
+    };                                                                      \
+    static const struct section key##_budget = SECTION_OF(key##_budget_rows);
+
+POLICY_BUDGETS(BUDGET_SECTION)
+
+#define BUDGET_OPTION(kind, key, stretch_ms_, cpu_ms_, wall_ms_) \
+    {.name = #key, .type = OPTION_SECTION, .section = &key##_budget, .words = "of one " #key},
+
+static const struct config_option budgets_rows[] = {
+    POLICY_BUDGETS(BUDGET_OPTION){
+        .name = "growth",
+        .type = OPTION_SIZE64,
+        .fallback = STRING(POLICY_GROWTH_MIB) "MiB",
+        .min = 65536,
+        .max = MAX_BYTES,
+        .offset = REALM_AT(budgets.growth),
+        .words = "by so much the memory of a policy may grow between two waits"},
+};
+static const struct section budgets_section = SECTION_OF(budgets_rows);
+
 static const struct config_option realm_rows[] = {
     {.name = "policy",
      .type = OPTION_POLICY,
@@ -420,8 +455,38 @@ static const struct config_option realm_rows[] = {
     {.name = "c_modules",
      .type = OPTION_TEXTS,
      .offset = offsetof(struct realm_config, c_modules),
-     .words = "modules in C that the policy may require, such as \"cjson\": they are trusted; "
-              "not set: none"},
+     .fallback = HOST_C_MODULE,
+     .may_be_empty = true,
+     .words = "modules in C that the policy may require: they are trusted"},
+    {.name = "memory",
+     .type = OPTION_SIZE64,
+     .fallback = "64MiB",
+     .min = UINT64_C(1) << 20,
+     .max = MAX_BYTES,
+     .offset = REALM_AT(memory),
+     .words = "memory of the policy; what it holds in stores is beside that"},
+    {.name = "budgets",
+     .type = OPTION_SECTION,
+     .section = &budgets_section,
+     .words = "what calls of the policy may take; policy.budgets may say less"},
+    {.name = "watch",
+     .type = OPTION_BOOL,
+     .fallback = "true",
+     .offset = REALM_AT(is_watched),
+     .words = "the policy is read again when its files change"},
+    {.name = "recheck",
+     .type = OPTION_BOOL,
+     .fallback = "true",
+     .offset = REALM_AT(rechecks),
+     .words = "after that, subscriptions and registrations that the new version denies end"},
+    {.name = "probation",
+     .type = OPTION_DURATION_MS,
+     .fallback = "0ms",
+     .max = 86400000,
+     .offset = REALM_AT(probation_ms),
+     .words = "for so long a new version goes back to the one before when a hook fails that did "
+              "not fail there; 0: never"},
 };
 const struct section realm_section = SECTION_OF(realm_rows);
+#undef REALM_AT
 #undef AT

@@ -56,6 +56,8 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
 
     loaded->path = config->policy_path;
     loaded->use.config = (struct host_config){.settings = config->settings.packed,
+                                              .memory = config->memory,
+                                              .budgets = &config->budgets,
                                               .data_folder = folder,
                                               .http_hosts = config->http_hosts,
                                               .http_ca_file = config->http_ca_file,
@@ -72,8 +74,9 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
         loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
     loaded->use.policy = loaded->policy;
     loaded->use.path = loaded->path;
-    loaded->use.is_watched = true;
-    loaded->use.rechecks = true;
+    loaded->use.is_watched = config->is_watched;
+    loaded->use.rechecks = config->rechecks;
+    loaded->use.probation_ms = config->probation_ms;
     return loaded;
 }
 

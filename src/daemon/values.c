@@ -215,11 +215,13 @@ static bool read_set(const struct config_option *option, const struct node *node
     return true;
 }
 
-static bool read_texts(const struct node *node, const char *const **texts, struct arena *arena)
+static bool read_texts(const struct config_option *option, const struct node *node,
+                       const char *const **texts, struct arena *arena)
 {
+    bool is_empty = node->type == NODE_TABLE && node->first == NULL;
     size_t count = 0;
 
-    if (!is_list(node))
+    if (is_empty ? !option->may_be_empty : !is_list(node))
         return false;
     for (const struct node *item = node->first; item != NULL; item = item->next, count++) {
         if (item->type != NODE_TEXT || *item->text == '\0' || !utf8_is_valid(slice_of(item->text)))
@@ -313,7 +315,7 @@ bool option_read(const struct config_option *option, const struct node *node, vo
         memcpy(field, &text, sizeof(text));
         return true;
     case OPTION_TEXTS:
-        if (!read_texts(node, &texts, arena))
+        if (!read_texts(option, node, &texts, arena))
             return false;
         memcpy(field, &texts, sizeof(texts));
         return true;
@@ -449,11 +451,13 @@ static void print_set(const struct config_option *option, unsigned set, struct w
 
 static void print_texts(const char *const *texts, struct writer *out)
 {
+    if (texts[0] == NULL)
+        print_text(out, "{");
     for (size_t i = 0; texts[i] != NULL; i++) {
         print_text(out, i == 0 ? "{ " : ", ");
         print_quoted(out, texts[i]);
     }
-    print_text(out, " }");
+    print_text(out, texts[0] == NULL ? "}" : " }");
 }
 
 static bool print_mode(unsigned mode, struct writer *out)

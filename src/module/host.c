@@ -72,9 +72,11 @@ static void machine_random(const struct host *host, void *out, size_t len)
     }
 }
 
+const char *const host_c_modules[] = {HOST_C_MODULE, NULL};
+
 void host_init(struct host *host)
 {
-    static const struct host_config nothing;
+    static const struct host_config nothing = {.c_modules = host_c_modules};
 
     *host = (struct host){
         .config = &nothing, .now = machine_now, .wall = machine_wall, .random = machine_random};

@@ -14,6 +14,7 @@
 #include <lua.h>
 
 struct kv_space;
+struct policy_budgets;
 struct limiters;
 struct metrics_scope;
 struct router_state;
@@ -39,6 +40,7 @@ struct host_config {
     const char *http_ca_file; /* certificates of those who vouch for servers; NULL: the system's */
     const char *const *c_modules;          /* that may be required; NULL-terminated, or NULL */
     size_t memory;                         /* bytes of a state of Lua; 0: the default */
+    const struct policy_budgets *budgets;  /* what calls may take; NULL: the defaults */
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
     struct router_state *router_state;     /* what all realms share; NULL: nothing */
 
@@ -94,6 +96,10 @@ struct host {
     struct database *databases;
     struct web *web;
 };
+
+/* The C modules that may be required where the configuration does not say; NULL-terminated. */
+#define HOST_C_MODULE "cjson"
+extern const char *const host_c_modules[];
 
 /* A host of nobody, with the clocks of the machine and an empty configuration. */
 void host_init(struct host *host);

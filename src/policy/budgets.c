@@ -1,37 +1,33 @@
-/* budgets.c -- what calls of a policy may take, unless it or the configuration says less.
+/* budgets.c -- what calls of a policy may take, unless it says less.
  *
  * SPDX-License-Identifier: MIT
  */
 #include "policy/policy_priv.h"
 
-#define MS     UINT64_C(1000000) /* nanoseconds */
-#define S      (1000 * MS)
-#define TURN   (2 * MS)
-#define GROWTH ((size_t)16 * 1024 * 1024)
+#define NS_PER_MS UINT64_C(1000000)
+#define TURN      (2 * NS_PER_MS)
 
-const char *const budget_names[BUDGET_COUNT] = {
-    [BUDGET_AUTHENTICATE] = "authenticate",
-    [BUDGET_ADMIT] = "admit",
-    [BUDGET_AUTHORIZE] = "authorize",
-    [BUDGET_INTERCEPT] = "intercept",
-    [BUDGET_FILTER] = "filter",
-    [BUDGET_PREDICATE] = "predicate",
-    [BUDGET_PROCEDURE] = "procedure",
-    [BUDGET_SUBSCRIPTION] = "subscription",
-    [BUDGET_LIFE] = "lifecycle",
-    [BUDGET_TASK] = "task",
-};
+#define NAME_ROW(kind, name, stretch, cpu, wall)    [BUDGET_##kind] = #name,
+#define DEFAULT_ROW(kind, name, stretch, cpu, wall) [BUDGET_##kind] = {stretch, cpu, wall},
 
-/* A predicate is evaluated in one go, since those whom it judges may come and go meanwhile. */
-const struct door_budget budget_defaults[BUDGET_COUNT] = {
-    [BUDGET_AUTHENTICATE] = {20 * MS, 100 * MS, 10 * S, TURN, 0, GROWTH},
-    [BUDGET_ADMIT] = {20 * MS, 100 * MS, 10 * S, TURN, 0, GROWTH},
-    [BUDGET_AUTHORIZE] = {20 * MS, 20 * MS, 5 * S, TURN, 0, GROWTH},
-    [BUDGET_INTERCEPT] = {20 * MS, 20 * MS, 5 * S, TURN, 0, GROWTH},
-    [BUDGET_FILTER] = {20 * MS, 20 * MS, 5 * S, TURN, 0, GROWTH},
-    [BUDGET_PREDICATE] = {20 * MS, 20 * MS, 5 * S, 0, 0, GROWTH},
-    [BUDGET_PROCEDURE] = {50 * MS, 1 * S, 30 * S, TURN, 0, GROWTH},
-    [BUDGET_SUBSCRIPTION] = {50 * MS, 200 * MS, 30 * S, TURN, 0, GROWTH},
-    [BUDGET_LIFE] = {50 * MS, 200 * MS, 30 * S, TURN, 0, GROWTH},
-    [BUDGET_TASK] = {50 * MS, 5 * S, 600 * S, TURN, 0, GROWTH},
-};
+const char *const budget_names[BUDGET_COUNT] = {POLICY_BUDGETS(NAME_ROW)};
+
+static const struct policy_budgets defaults = {.of = {POLICY_BUDGETS(DEFAULT_ROW)},
+                                               .growth = (uint64_t)POLICY_GROWTH_MIB << 20};
+
+void budgets_fill(struct door_budget budgets[BUDGET_COUNT], const struct policy_budgets *configured)
+{
+    const struct policy_budgets *from = configured == NULL ? &defaults : configured;
+
+    for (unsigned i = 0; i < BUDGET_COUNT; i++) {
+        const struct policy_budget *budget = &from->of[i];
+
+        budgets[i] = (struct door_budget){.stretch_ns = budget->stretch_ms * NS_PER_MS,
+                                          .cpu_ns = budget->cpu_ms * NS_PER_MS,
+                                          .wall_ns = budget->wall_ms * NS_PER_MS,
+                                          .slice_ns = TURN,
+                                          .growth = from->growth};
+    }
+    /* Evaluated in one go, since those whom it judges may come and go meanwhile. */
+    budgets[BUDGET_PREDICATE].slice_ns = 0;
+}

@@ -218,7 +218,7 @@ struct policy *policy_instance(struct source *source, const struct host_config *
     policy->host.http_answer = policy->host.config->http_answer;
     if (state != NULL)
         host_set_state(&policy->host, state);
-    memcpy(policy->budgets, budget_defaults, sizeof(policy->budgets));
+    budgets_fill(policy->budgets, policy->host.config->budgets);
     if (!open_vm(policy))
         say(ctx, "there is not enough memory for a state of Lua");
     else

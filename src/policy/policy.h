@@ -17,6 +17,33 @@
 struct policy;
 struct vm;
 
+/* What a call may take, by what is called, in milliseconds: CPU between two waits, CPU in all, time
+ * from its beginning on. The rows are kind, name, and the three as they are when nobody says more. */
+#define POLICY_BUDGETS(row)                                                             \
+    row(AUTHENTICATE, authenticate, 20, 100, 10000) row(ADMIT, admit, 20, 100, 10000)   \
+        row(AUTHORIZE, authorize, 20, 20, 5000) row(INTERCEPT, intercept, 20, 20, 5000) \
+            row(FILTER, filter, 20, 20, 5000) row(PREDICATE, predicate, 20, 20, 5000)   \
+                row(PROCEDURE, procedure, 50, 1000, 30000)                              \
+                    row(SUBSCRIPTION, subscription, 50, 200, 30000)                     \
+                        row(LIFECYCLE, lifecycle, 50, 200, 30000)                       \
+                            row(TASK, task, 50, 5000, 600000)
+
+#define POLICY_GROWTH_MIB 16
+
+#define BUDGET_ROW(kind, name, stretch, cpu, wall) BUDGET_##kind,
+enum budget_kind { POLICY_BUDGETS(BUDGET_ROW) BUDGET_COUNT };
+#undef BUDGET_ROW
+
+/* The same as the configuration says it: a policy may lower it. */
+struct policy_budget {
+    uint32_t stretch_ms, cpu_ms, wall_ms;
+};
+
+struct policy_budgets {
+    struct policy_budget of[BUDGET_COUNT];
+    uint64_t growth; /* bytes that a state may grow by between two waits */
+};
+
 /* Is told what is wrong with a policy, a line at a time: "policy.lua:14: words". */
 typedef void policy_say_fn(void *ctx, const char *line);
 

@@ -39,24 +39,12 @@ struct method {
     bool is_remembered; /* cookie = true: what was proved holds on */
 };
 
-/* What a call may take; by what is called. */
-enum budget_kind {
-    BUDGET_AUTHENTICATE,
-    BUDGET_ADMIT,
-    BUDGET_AUTHORIZE,
-    BUDGET_INTERCEPT,
-    BUDGET_FILTER,
-    BUDGET_PREDICATE,
-    BUDGET_PROCEDURE,
-    BUDGET_SUBSCRIPTION,
-    BUDGET_LIFE, /* on_join, on_leave, on_load, on_unload */
-    BUDGET_TASK,
-    BUDGET_COUNT
-};
-
-/* The names in policy.budgets, and what they are without it. */
+/* The names in policy.budgets. */
 extern const char *const budget_names[BUDGET_COUNT];
-extern const struct door_budget budget_defaults[BUDGET_COUNT];
+
+/* What calls may take that the policy does not lower; configured NULL: the defaults. */
+void budgets_fill(struct door_budget budgets[BUDGET_COUNT],
+                  const struct policy_budgets *configured);
 
 struct version;
 

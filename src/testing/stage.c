@@ -225,6 +225,7 @@ static struct stage *l_begin(lua_State *lua, uint32_t patience_ms, const struct 
     struct stage *stage = lua_newuserdatauv(lua, sizeof(*stage), 0);
 
     *stage = (struct stage){.patience_ms = patience_ms, .first_line = lines_count()};
+    stage->use.config.c_modules = host_c_modules;
     if (config != NULL)
         stage->use.config = *config;
     list_init(&stage->actors);
