@@ -70,11 +70,14 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
     mem_free(moment);
 }
 
-static const struct fiber_kind join_kind = {"on_join", BUDGET_LIFECYCLE, push, NULL, NULL, end, false};
-static const struct fiber_kind leave_kind = {"on_leave", BUDGET_LIFECYCLE, push, NULL, NULL, end, false};
-static const struct fiber_kind load_kind = {"on_load", BUDGET_LIFECYCLE, push, NULL, NULL, end, false};
-static const struct fiber_kind unload_kind = {"on_unload", BUDGET_LIFECYCLE, push, NULL,
-                                              NULL,        end,         false};
+static const struct fiber_kind join_kind = {"on_join", BUDGET_LIFECYCLE, push, NULL, NULL, end,
+                                            false};
+static const struct fiber_kind leave_kind = {"on_leave", BUDGET_LIFECYCLE, push, NULL, NULL, end,
+                                             false};
+static const struct fiber_kind load_kind = {"on_load", BUDGET_LIFECYCLE, push, NULL, NULL, end,
+                                            false};
+static const struct fiber_kind unload_kind = {"on_unload", BUDGET_LIFECYCLE, push, NULL, NULL, end,
+                                              false};
 
 static struct moment *moment_new(struct mind *mind, enum hook hook)
 {
