@@ -42,6 +42,20 @@ static void drop_wait(struct fiber *fiber)
     wait->drop(wait);
 }
 
+/* What it has spawned goes on without it. */
+static void orphan(struct fiber *fiber)
+{
+    if (fiber->spawned == 0)
+        return;
+    list_each (&fiber->version->fibers, node, after) {
+        struct fiber *other = container_of(node, struct fiber, of_version);
+
+        if (other->parent == fiber)
+            other->parent = NULL;
+    }
+    fiber->spawned = 0;
+}
+
 static void finish(struct fiber *fiber, enum fiber_end end, const struct door_answer *answer)
 {
     struct version *version = fiber->version;
@@ -52,14 +66,7 @@ static void finish(struct fiber *fiber, enum fiber_end end, const struct door_an
     fiber->fibers->count--;
     if (fiber->parent != NULL)
         fiber->parent->spawned--;
-    list_each (&version->fibers, node, after) {
-        struct fiber *other = container_of(node, struct fiber, of_version);
-
-        if (fiber->spawned != 0 && other->parent == fiber) {
-            other->parent = NULL;
-            fiber->spawned--;
-        }
-    }
+    orphan(fiber);
     mind_count(version->mind, fiber, end, answer);
     fiber->run = NULL;
     fiber->version = NULL;

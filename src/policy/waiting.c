@@ -214,6 +214,8 @@ static struct fiber *check_room(lua_State *lua, unsigned more)
         luaL_error(lua, "not here: no call is under way");
     else if (parent->spawned + more > MAX_SPAWNED)
         luaL_error(lua, "a call may have %d functions running beside it", MAX_SPAWNED);
+    else if (parent->fibers->count + more > MAX_FIBERS)
+        luaL_error(lua, "as many calls run as may (%d)", MAX_FIBERS);
     return parent;
 }
 
