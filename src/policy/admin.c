@@ -214,6 +214,7 @@ static void on_status(struct mind *mind, const struct msg *msg)
     put_number(&e, "running", mind->fibers.count);
     put_number(&e, "versions", versions);
     put_number(&e, "reload_failures", reloads_failures(mind->reloads));
+    put_number(&e, "rebuilds", reloads_rebuilt(mind->reloads));
     encode_end(&e);
     send_yield(mind, &e);
 }

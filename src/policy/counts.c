@@ -52,6 +52,15 @@ void counts_memory(struct counts *counts, size_t bytes)
         metric_set(counts->memory, (double)bytes);
 }
 
+void counts_rebuilt(struct counts *counts)
+{
+    if (counts->rebuilt == NULL)
+        counts->rebuilt = find(counts, METRIC_COUNTER, "nexus_lua_rebuilds_total",
+                               "States of Lua that were full and made anew.", NULL, 0);
+    if (counts->rebuilt != NULL)
+        metric_add(counts->rebuilt, 1);
+}
+
 static struct hook_counts *hook_of(struct counts *counts, const char *hook)
 {
     struct metrics_label label = {SLICE("hook"), slice_of(hook)};

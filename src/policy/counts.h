@@ -21,7 +21,7 @@ struct counts {
     struct metrics_scope *scope; /* borrowed; NULL: nothing is counted */
     struct hook_counts hooks[COUNTS_HOOKS];
     size_t hook_count;
-    struct metric *waiting, *memory;
+    struct metric *waiting, *memory, *rebuilt;
 };
 
 void counts_init(struct counts *counts, struct metrics_scope *scope);
@@ -32,6 +32,9 @@ void counts_waiting(struct counts *counts, size_t fibers);
 /* A run is over. `answer` is how, where it failed or was killed; else NULL. */
 void counts_run(struct counts *counts, const char *hook, uint64_t took_ns,
                 const struct door_answer *answer);
+
+/* A state was full, and made anew. */
+void counts_rebuilt(struct counts *counts);
 
 /* Bytes of the state of Lua. */
 void counts_memory(struct counts *counts, size_t bytes);

@@ -201,6 +201,10 @@ static void step(struct fiber *fiber)
     struct fiber *before = fibers->running;
     struct door_answer answer;
 
+    if (fiber->run == NULL && fiber->cancel != NULL) {
+        finish(fiber, FIBER_CANCELED, NULL);
+        return;
+    }
     fibers->running = fiber;
     if (fiber->run == NULL) {
         begin(fiber, &answer);
@@ -313,12 +317,20 @@ void fiber_cancel(struct fiber *fiber, const char *words)
         fiber->cancel = words;
     if (fiber->fibers->running == fiber || fiber->fibers->sliced == fiber)
         return; /* it is told when it waits, or has its turn */
-    if (fiber->run == NULL) {
-        finish(fiber, FIBER_CANCELED, NULL);
-        return;
-    }
     drop_wait(fiber);
     make_ready(fiber);
+}
+
+void version_end(struct version *version, const char *words)
+{
+    struct fibers *fibers = &version->mind->fibers;
+    bool was_running = fibers->is_running;
+
+    fibers->is_running = true; /* none is stepped, so none is over, until all have been told */
+    list_each (&version->fibers, node, after)
+        fiber_cancel(container_of(node, struct fiber, of_version), words);
+    fibers->is_running = was_running;
+    run_ready(fibers);
 }
 
 void l_policy_may_act(lua_State *lua)

@@ -89,6 +89,9 @@ struct version {
 
 void version_drop(struct version *version);
 
+/* Cancels all its fibers. The caller holds the version. */
+void version_end(struct version *version, const char *words);
+
 /* The loop will not run any more: its fibers end as canceled, where they are, and no Lua runs. */
 void version_abandon(struct version *version);
 

@@ -53,6 +53,9 @@ void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end
                    end == FIBER_FAILED ? answer : NULL);
     if (end == FIBER_FAILED && mind->reloads != NULL)
         reloads_note_failure(mind->reloads, fiber);
+    if (end == FIBER_FAILED && mind->reloads != NULL && answer->outcome == DOOR_KILLED &&
+        answer->limit == DOOR_MEMORY)
+        reloads_note_memory(mind->reloads, fiber);
     if (end == FIBER_FAILED && !fiber->kind->is_quiet)
         mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
 }

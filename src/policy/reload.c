@@ -15,9 +15,12 @@
 
 #include <stdio.h>
 
-#define DRAIN_MS 30000
+#define DRAIN_MS   30000
+#define LOOK_MS    1000  /* between two looks at a state that was out of memory */
+#define REBUILD_MS 10000 /* between two states made of the same version */
 
 static const char drain_words[] = "this version of the policy is not the current one any more";
+static const char full_words[] = "the memory of the policy was full, and its state was made anew";
 
 /* One reload, or one that waits for its turn. */
 struct reload {
@@ -51,6 +54,9 @@ struct reloads {
     struct failures failures, failures_before; /* of the running version, of the one before */
     uint64_t probation_ends;                   /* realm_now; 0: it is over */
     uint64_t failed;
+    struct realm_timer look;          /* whether the state is full of what is no garbage */
+    uint64_t look_from, rebuild_from; /* realm_now; not before */
+    uint64_t rebuilt;
 };
 
 /* ---- versions that are kept ---- */
@@ -112,8 +118,7 @@ static void on_drained(struct realm_timer *timer)
     struct version *version = container_of(timer, struct version, drain);
 
     version->refs++;
-    list_each (&version->fibers, node, after)
-        fiber_cancel(container_of(node, struct fiber, of_version), drain_words);
+    version_end(version, drain_words);
     version_drop(version);
 }
 
@@ -390,6 +395,75 @@ void reloads_note_failure(struct reloads *reloads, const struct fiber *fiber)
     (void)reloads_roll_back(reloads, source_version(reloads->kept[1].source), "probation", NULL);
 }
 
+/* ---- memory that has run out ---- */
+
+/* Less than a quarter is free. */
+static bool is_full(const struct mind *mind)
+{
+    const struct vm *vm = mind->current->policy->vm;
+
+    return vm_memory(vm) > vm_memory_max(vm) / 4 * 3;
+}
+
+/* A new state of the running version takes over; what waits in the old one ends as an error. */
+static void rebuild(struct reloads *reloads)
+{
+    struct mind *mind = reloads->mind;
+    struct version *full = mind->current;
+    struct reload *reload = mem_zero(1, sizeof(*reload)); /* never queued: for the words */
+
+    reload->reloads = reloads;
+    reload->source = source_hold(full->policy->source);
+    full->refs++;
+    take_over(reload);
+    if (*reload->words == '\0') {
+        reloads->rebuilt++;
+        counts_rebuilt(&mind->counts);
+        log_line(LOG_WARN, "policy-rebuilt",
+                 "the state of the policy was full; a new one of the same version decides", "realm",
+                 realm_name(mind->realm), "version", policy_version(full->policy), NULL);
+        version_end(full, full_words);
+    } else {
+        log_line(LOG_ERROR, "policy-rebuild-failed", reload->words, "realm",
+                 realm_name(mind->realm), "version", policy_version(full->policy), NULL);
+    }
+    version_drop(full);
+    source_drop(reload->source);
+    mem_free(reload);
+}
+
+static void on_look(struct realm_timer *timer)
+{
+    struct reloads *reloads = container_of(timer, struct reloads, look);
+    struct mind *mind = reloads->mind;
+    uint64_t now = realm_now(mind->realm);
+
+    if (mind->is_stopped || mind->current == NULL || !is_full(mind))
+        return;
+    vm_collect(mind->current->policy->vm, true);
+    counts_memory(&mind->counts, vm_memory(mind->current->policy->vm));
+    if (!is_full(mind) || now < reloads->rebuild_from || reloads->current != NULL)
+        return;
+    reloads->rebuild_from = now + REBUILD_MS;
+    rebuild(reloads);
+}
+
+void reloads_note_memory(struct reloads *reloads, const struct fiber *fiber)
+{
+    struct mind *mind = reloads->mind;
+    uint64_t now = realm_now(mind->realm);
+
+    if (fiber->version != mind->current || mind->is_stopped || now < reloads->look_from)
+        return;
+    reloads->look_from = now + LOOK_MS;
+    realm_set_timer(mind->realm, &reloads->look, now);
+}
+
+uint64_t reloads_rebuilt(const struct reloads *reloads)
+{
+    return reloads->rebuilt;
+}
+
 /* ---- the beginning and the end ---- */
 
 static void on_change(void *ctx)
@@ -403,6 +477,7 @@ struct reloads *reloads_new(struct mind *mind, const struct policy_use *use)
 
     reloads->mind = mind;
     reloads->use = use;
+    reloads->look.fire = on_look;
     list_init(&reloads->waiting);
     return reloads;
 }
@@ -427,6 +502,7 @@ void reloads_stop(struct reloads *reloads)
 
     watch_free(reloads->watch);
     reloads->watch = NULL;
+    realm_clear_timer(reloads->mind->realm, &reloads->look);
     if (reloads->current != NULL) {
         tell(reloads->current, &over);
         reloads->current->reloads = NULL;

@@ -56,6 +56,13 @@ bool reloads_roll_back(struct reloads *reloads, const char *version, const char 
 /* A fiber has failed: a version on probation may have to go. */
 void reloads_note_failure(struct reloads *reloads, const struct fiber *fiber);
 
+/* One has failed because there was no memory: garbage is collected soon, and when that does not help the
+ * state is made anew of the running version. */
+void reloads_note_memory(struct reloads *reloads, const struct fiber *fiber);
+
+/* How often that has happened. */
+uint64_t reloads_rebuilt(const struct reloads *reloads);
+
 /* What ran, the newest first; NULL behind the last one. */
 struct kept_version {
     struct source *source; /* held */
