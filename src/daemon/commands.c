@@ -11,7 +11,9 @@
 #include "daemon/explain.h"
 #include "daemon/passwd.h"
 #include "daemon/policies.h"
+#include "daemon/policy_new.h"
 #include "daemon/testing.h"
+#include "daemon/types.h"
 
 #include <stdarg.h>
 #include <stdio.h>
@@ -45,6 +47,22 @@ static const struct command commands[] = {
         .more = explain_more,
         .flags = explain_flags,
         .run = explain_run,
+    },
+    {
+        .name = "policy",
+        .arguments = "new DIR",
+        .min_arguments = 2,
+        .max_arguments = 2,
+        .words = "write a policy to begin with, and a spec for it",
+        .more = policy_new_more,
+        .run = policy_new_run,
+    },
+    {
+        .name = "types",
+        .arguments = "",
+        .words = "write the annotations of the module nexus, for editors",
+        .flags = types_flags,
+        .run = types_run,
     },
     {
         .name = "passwd",

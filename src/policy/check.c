@@ -509,38 +509,69 @@ static void read_intercept(struct check *check, int index)
 /* ---- the table ---- */
 
 /* Later rows look at what earlier ones have read. */
-static const struct {
-    const char *name;
-    void (*read)(struct check *check, int index);
-} keys[] = {
-    {"api", read_api},
-    {"attributes", read_attributes},
-    {"authenticate", read_authenticate},
-    {"authmethods", read_authmethods},
-    {"admit", read_admit},
-    {"authorize", read_authorize},
-    {"roles", check_roles},
-    {"filter", read_filter},
-    {"cache_decisions", check_cache_decisions},
-    {"budgets", check_budgets},
-    {"intercept", read_intercept},
-    {"on_join", read_on_join},
-    {"on_leave", read_on_leave},
-    {"check", read_check},
-    {"on_load", read_on_load},
-    {"on_unload", read_on_unload},
-    {"procedures", check_procedures},
-    {"subscriptions", check_subscriptions},
-    {"tasks", check_tasks},
-    {"limits", check_limits},
-    {"expose", check_expose},
-    {"filterable", check_filterable},
+const struct check_key check_keys[] = {
+    {"api", "1", "The version of all this; needed.", read_api},
+    {"attributes", "table<string, \"string\"|\"integer\"|\"boolean\"|\"list\">",
+     "Attributes of sessions that the policy gives out, and their types.", read_attributes},
+    {"authenticate",
+     "table<string, boolean|nexus.Method|fun(hello: nexus.Hello): "
+     "nexus.Principal|nexus.Decision|nil>",
+     "For each method what is known of a principal: nil, there is none. The router does the "
+     "challenge "
+     "and the comparison.",
+     read_authenticate},
+    {"authmethods", "string[]", "Methods, the preferred one first; without it the client prefers.",
+     read_authmethods},
+    {"admit", "fun(session: nexus.Session): boolean|nexus.Decision|nil, string?",
+     "The last word before WELCOME, for every method: only true admits.", read_admit},
+    {"authorize", "fun(request: nexus.Request): boolean|nexus.Decision|nil, string?",
+     "What the rules marked ask, and everything if there are no rules. Nothing is no.",
+     read_authorize},
+    {"roles", "table<string, nexus.Rule[]|{ inherit?: string }>",
+     "For each role its rules. The most specific pattern wins; what no rule matches is denied. "
+     "inherit = role takes the rules of another one.",
+     check_roles},
+    {"filter",
+     "fun(event: nexus.Publication): "
+     "boolean|nexus.Filter|(fun(session: nexus.Session): boolean?)|nil",
+     "Who gets an event: nil or true, no further restriction; false, nobody.", read_filter},
+    {"cache_decisions", "number",
+     "Seconds for which answers of authorize are kept that do not say so themselves.",
+     check_cache_decisions},
+    {"budgets", "table<string, nexus.Budget>",
+     "For hooks by name, less than the router gives: authenticate, admit, authorize, intercept, "
+     "filter, predicate, procedure, subscription, life, task.",
+     check_budgets},
+    {"intercept",
+     "table<\"publish\"|\"call\"|\"result\"|\"error\", fun(message: nexus.Message): "
+     "table|nexus.Decision|nil>",
+     "Sees a message once, after it was allowed: nil leaves it, a table of changed fields rewrites "
+     "it, nexus.deny{} stops it.",
+     read_intercept},
+    {"on_join", "fun(session: nexus.Session)", "A session has begun.", read_on_join},
+    {"on_leave", "fun(session: nexus.Session, reason: string)", "A session has ended.",
+     read_on_leave},
+    {"check", "fun(t: table): boolean?",
+     "Tests that run before the policy goes live; t is a router with it, as in nexus.testing.",
+     read_check},
+    {"on_load", "fun(info: nexus.Version)", "This version runs from now on.", read_on_load},
+    {"on_unload", "fun(info: nexus.Version)", "It does not any more.", read_on_unload},
+    {"procedures", "table<string, nexus.Procedure|fun(call: nexus.Call): ...>",
+     "By URI or pattern, what is called in the router.", check_procedures},
+    {"subscriptions", "table<string, nexus.Subscription|fun(event: nexus.Event)>",
+     "By URI or pattern, what hears events.", check_subscriptions},
+    {"tasks", "table<string, nexus.Task>", "By name, what is done at times.", check_tasks},
+    {"limits", "nexus.Limit[]", "Rates and counts of requests and sessions.", check_limits},
+    {"expose", "\"*\"|string[]", "Attributes that the meta API shows.", check_expose},
+    {"filterable", "\"*\"|string[]",
+     "Attributes that clients may name in eligible_x and exclude_x.", check_filterable},
+    {NULL, NULL, NULL, NULL},
 };
 
 static bool is_key(struct slice key)
 {
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        if (slice_eq(key, slice_of(keys[i].name)))
+    for (size_t i = 0; check_keys[i].name != NULL; i++) {
+        if (slice_eq(key, slice_of(check_keys[i].name)))
             return true;
     }
     return false;
@@ -557,8 +588,8 @@ static void unknown_key(struct check *check, int key, int value)
                        check_found(check, key));
         return;
     }
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++)
-        guess_offer(&guess, slice_of(keys[i].name));
+    for (size_t i = 0; check_keys[i].name != NULL; i++)
+        guess_offer(&guess, slice_of(check_keys[i].name));
     check_complain(check, check_place(check, value, name), "policy.%.*s: no such key%s",
                    (int)(name.len < 80 ? name.len : 80), name.data, guess_words(&guess, words));
 }
@@ -579,10 +610,10 @@ void check_table(struct check *check, int index)
         if (!is_key(check_text(lua, -2)))
             unknown_key(check, lua_gettop(lua) - 1, lua_gettop(lua));
     }
-    for (size_t i = 0; i < ARRAY_LEN(keys); i++) {
-        lua_pushstring(lua, keys[i].name);
+    for (size_t i = 0; check_keys[i].name != NULL; i++) {
+        lua_pushstring(lua, check_keys[i].name);
         lua_rawget(lua, index);
-        keys[i].read(check, lua_gettop(lua));
+        check_keys[i].read(check, lua_gettop(lua));
         lua_pop(lua, 1);
     }
 }

@@ -27,6 +27,17 @@ struct check {
     size_t count;
 };
 
+/* A key of the policy table: how it is read, and what is said about it. */
+struct check_key {
+    const char *name;
+    const char *type;  /* in the syntax of LuaLS */
+    const char *words; /* a sentence or two */
+    void (*read)(struct check *check, int index);
+};
+
+/* All of them; the last has no name. */
+extern const struct check_key check_keys[];
+
 /* Checks the value at the index, and fills in the policy. May raise. */
 void check_table(struct check *check, int index);
 
