@@ -116,6 +116,8 @@ static void on_clock(struct realm_timer *timer)
     struct fiber *fiber = container_of(timer, struct fiber, clock);
 
     fiber->is_late = true;
+    snprintf(fiber->late, sizeof(fiber->late), "not done after %g s",
+             (double)fiber->wall_ms / 1000);
     fiber_cancel(fiber, fiber->late);
 }
 
@@ -285,7 +287,7 @@ static void set_end(struct fiber *fiber, uint64_t wall_ms)
     if (ms == 0 || (wall_ms != 0 && wall_ms < ms))
         ms = wall_ms;
     fiber->ends_at = ms == 0 ? NEVER : realm_now(fiber->fibers->realm) + ms;
-    snprintf(fiber->late, sizeof(fiber->late), "not done after %g s", (double)ms / 1000);
+    fiber->wall_ms = ms;
 }
 
 void fiber_start(struct fiber *fiber, struct version *version, const struct fiber_kind *kind,

@@ -52,6 +52,7 @@ struct fiber {
     struct wait *wait;    /* owned: what it waits for */
     struct realm_timer clock;
     uint64_t ends_at;     /* its time on the wall is over, realm_now */
+    uint64_t wall_ms;     /* how long that is */
     uint64_t began_ns;    /* for metrics */
     const char *cancel;   /* it is to end with these words; static or living as long */
     bool is_late;         /* its time is over */
@@ -59,7 +60,7 @@ struct fiber {
     struct reads *reads;  /* what it looks at is noted there; NULL: nowhere */
     struct fiber *parent; /* who spawned it and counts it; NULL: nobody, or gone */
     unsigned spawned;     /* that live, of this one */
-    char late[40];        /* "not done after 5 s" */
+    char late[40];        /* "not done after 5 s", when it was not */
 };
 
 /* All fibers of a realm. */
