@@ -118,6 +118,14 @@ policy.subscriptions["com.acme.thing.{id}.moved"] = { queue = 2, handler = funct
   nexus.sleep(0.1)
   log[#log + 1] = event.params.id .. "=" .. event.kwargs.n
 end }
+local joined = {}
+policy.subscriptions["wamp.session.on_join"] = function(event)
+  joined[event.args[1].session] = event.publisher == nil
+end
+policy.procedures["com.acme.joined"] = function(call)
+  local id = call.args[1]
+  return joined[id]
+end
 local ticks = 0
 policy.tasks.tick = { every = 0.02, run = function() ticks = ticks + 1 end }
 policy.procedures["com.acme.ticks"] = function() return ticks end
@@ -392,8 +400,11 @@ for _, workers in ipairs { 1, 2 } do
       assert.same({ "load true 64" }, { table.unpack(call(client, "com.acme.lives", 0)) })
     end)
 
-    it("is a session that all can see", function()
+    it("is a session that all can see, and hears what the router says", function()
       local client = join()
+      assert.is_true(daemon.eventually(function()
+        return call(client, "com.acme.joined", client.session)
+      end))
       local ids = call(client, "wamp.session.list")
       local found
       for _, id in ipairs(ids) do

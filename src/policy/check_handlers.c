@@ -53,7 +53,7 @@ static struct slice wire_uri(struct arena *arena, const struct rules_pattern *pa
 }
 
 static bool read_pattern(struct handler *handler, struct arena *arena, struct slice key,
-                         struct trouble *trouble)
+                         bool is_topic, struct trouble *trouble)
 {
     struct rules_error error;
     size_t wild = 0;
@@ -77,7 +77,7 @@ static bool read_pattern(struct handler *handler, struct arena *arena, struct sl
     handler->uri = wire_uri(arena, &handler->pattern);
     if (!uri_is_valid(handler->uri, handler->match, false))
         return wrong(trouble, "\"%.*s\" is no URI", SLICE_ARG(key));
-    if (uri_is_within(handler->uri, SLICE("wamp")))
+    if (!is_topic && uri_is_within(handler->uri, SLICE("wamp")))
         return wrong(trouble, "wamp. is for the router itself");
     return true;
 }
@@ -303,7 +303,7 @@ static void read_handler(struct check *check, int key, int value, bool is_topic,
     if (name.data == NULL) {
         check_complain(check, at, "policy.%s: found the key %s; allowed: URIs and patterns",
                        group_of(is_topic), check_found(check, key));
-    } else if (!read_pattern(handler, &check->policy->arena, name, &trouble)) {
+    } else if (!read_pattern(handler, &check->policy->arena, name, is_topic, &trouble)) {
         check_complain(check, at, "policy.%s[\"%.*s\"]: %s", group_of(is_topic), SLICE_ARG(name),
                        trouble.words);
     } else if (!take_function(check, value, handler, &trouble) ||
@@ -449,7 +449,7 @@ void l_handler_read(lua_State *lua, struct arena *arena, struct handler *handler
     if (!lua_isnil(lua, 4))
         luaL_checktype(lua, 4, LUA_TTABLE);
     set_defaults(handler, is_topic);
-    is_right = read_pattern(handler, arena, key, &trouble) &&
+    is_right = read_pattern(handler, arena, key, is_topic, &trouble) &&
                (lua_isnil(lua, 4) || read_options(lua, 4, handler, arena, is_topic, &trouble));
     if (!is_right) {
         arena_fini(arena);
