@@ -229,7 +229,8 @@ for _, workers in ipairs { 1, 2 } do
       assert.same({}, { table.unpack(message[6]) })
       local incident = message[7].incident
       assert.matches("^%x+$", incident)
-      assert.truthy(nexusd:log():find("incident " .. incident, 1, true))
+      assert.truthy(nexusd:log():find("incident=" .. incident, 1, true))
+      assert.equal(incident, select(3, call(client, "com.acme.broken"))[7].incident)
       assert.truthy(nexusd:log():find("the secret of the house", 1, true))
       assert.equal("wamp.error.runtime_error", select(2, call(client, "com.acme.unsendable")))
       assert.truthy(nexusd:log():find("args[1].items[3]: function cannot be sent", 1, true))

@@ -44,6 +44,13 @@ static struct state *open_state(const struct mind *mind)
         .metrics = config->router_state == NULL ? NULL : config->router_state->metrics});
 }
 
+static const char *version_of(void *ctx)
+{
+    const struct mind *mind = ctx;
+
+    return mind->current == NULL ? NULL : policy_version(mind->current->policy);
+}
+
 static void *open_mind(void *ctx, struct realm *realm)
 {
     const struct policy_use *use = ctx;
@@ -72,6 +79,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind);
+    complaints_init(&mind->complaints, realm, &mind->rng, version_of, mind);
     mind->use = use;
     mind->state = open_state(mind);
     mind->cookies = cookies_new(&mind->rng);
@@ -98,6 +106,7 @@ static void stop_mind(void *ctx)
     struct mind *mind = ctx;
 
     mind->is_stopped = true;
+    complaints_stop(&mind->complaints);
     reloads_stop(mind->reloads);
     fibers_stop(&mind->fibers);
     list_each (&mind->versions, node, after)

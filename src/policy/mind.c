@@ -12,35 +12,12 @@
 
 #include <stdio.h>
 
-#define SILENCE_MS 60000 /* between two lines with the same words */
-
 /* ---- complaints ---- */
 
-void mind_complain(struct mind *mind, const char *hook, const char *message, const char *trace)
+const char *mind_complain(struct mind *mind, const char *hook, const char *message,
+                          const char *trace)
 {
-    uint64_t now = realm_now(mind->realm);
-    size_t i = 0;
-    char more[24] = "";
-
-    while (i < ARRAY_LEN(mind->errors) &&
-           strncmp(mind->errors[i].message, message, sizeof(mind->errors[i].message) - 1) != 0)
-        i++;
-    if (i < ARRAY_LEN(mind->errors) && now - mind->errors[i].at < SILENCE_MS) {
-        mind->errors[i].more++;
-        return;
-    }
-    if (i == ARRAY_LEN(mind->errors)) {
-        i = mind->last_error++ % ARRAY_LEN(mind->errors);
-        snprintf(mind->errors[i].message, sizeof(mind->errors[i].message), "%s", message);
-        mind->errors[i].more = 0;
-    }
-    if (mind->errors[i].more != 0)
-        snprintf(more, sizeof(more), "%u", mind->errors[i].more);
-    mind->errors[i].at = now;
-    mind->errors[i].more = 0;
-    log_line(LOG_ERROR, "policy-failed", message, "realm", realm_name(mind->realm), "hook", hook,
-             "trace", trace == NULL || *trace == '\0' ? NULL : trace, "more_since",
-             *more == '\0' ? NULL : more, NULL);
+    return complaints_say(&mind->complaints, hook, message, trace);
 }
 
 void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end,
@@ -57,7 +34,7 @@ void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end
         answer->limit == DOOR_MEMORY)
         reloads_note_memory(mind->reloads, fiber);
     if (end == FIBER_FAILED && !fiber->kind->is_quiet)
-        mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
+        (void)mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
 }
 
 /* ---- versions ---- */

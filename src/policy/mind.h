@@ -13,6 +13,7 @@
 
 #include "base/map.h"
 #include "core/look.h"
+#include "policy/complaints.h"
 #include "policy/counts.h"
 #include "policy/derive.h"
 #include "policy/fiber.h"
@@ -115,12 +116,7 @@ struct mind {
     struct counts counts;
     bool is_stopped;
 
-    struct {
-        char message[160];
-        uint64_t at;
-        unsigned more;
-    } errors[16]; /* said lately */
-    unsigned last_error;
+    struct complaints complaints;
 };
 
 /* ---- what is asked and said: hearing.c ---- */
@@ -139,8 +135,10 @@ void hearings_free(struct mind *mind);
 
 /* ---- mind.c ---- */
 
-/* Logs what went wrong in a hook, the same words once a minute. */
-void mind_complain(struct mind *mind, const char *hook, const char *message, const char *trace);
+/* Logs what went wrong in a hook, the same words once a minute; returns the incident's number, see
+ * complaints.h. */
+const char *mind_complain(struct mind *mind, const char *hook, const char *message,
+                          const char *trace);
 
 /* A fiber is over: counts it, and complains of what went wrong. */
 void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end,

@@ -114,13 +114,12 @@ static void answer_error(struct invocation *invocation, const char *uri, struct 
 /* An error that is no WAMP error: the caller gets a number, and the log has the words. */
 static void answer_incident(struct invocation *invocation, const struct door_answer *failure)
 {
-    char incident[17], hook[200];
-    uint64_t number = rng_u64(&invocation->mind->rng);
+    const struct handler *handler = &invocation->handler;
+    char hook[80];
+    const char *incident;
 
-    snprintf(incident, sizeof(incident), "%08llx", (unsigned long long)(number & 0xffffffff));
-    snprintf(hook, sizeof(hook), "%.*s, incident %s", SLICE_ARG(invocation->handler.pattern.text),
-             incident);
-    mind_complain(invocation->mind, hook, failure->message, failure->trace);
+    snprintf(hook, sizeof(hook), "procedure %.*s", SLICE_ARG(handler->pattern.text));
+    incident = mind_complain(invocation->mind, hook, failure->message, failure->trace);
     answer(invocation, encode_error(invocation->id, WAMP_RUNTIME_ERROR, "incident",
                                     slice_of(incident), (struct slice){0}));
 }

@@ -1,0 +1,105 @@
+/* complaints.c -- see complaints.h.
+ *
+ * SPDX-License-Identifier: MIT
+ */
+#include "policy/complaints.h"
+
+#include "base/log.h"
+
+#include <stdio.h>
+
+#define SILENCE_MS 60000
+
+static void on_timer(struct realm_timer *timer);
+
+void complaints_init(struct complaints *complaints, struct realm *realm, struct rng *rng,
+                     const char *(*version)(void *ctx), void *ctx)
+{
+    *complaints = (struct complaints){.realm = realm, .rng = rng, .version = version, .ctx = ctx};
+    complaints->timer.fire = on_timer;
+}
+
+void complaints_stop(struct complaints *complaints)
+{
+    realm_clear_timer(complaints->realm, &complaints->timer);
+}
+
+static void write_line(const struct complaints *complaints, const struct complaint_said *said,
+                       const char *message, const char *trace)
+{
+    char version[9] = "";
+    const char *whole = complaints->version(complaints->ctx);
+
+    if (whole != NULL)
+        snprintf(version, sizeof(version), "%s", whole); /* its beginning tells it apart */
+    log_line(LOG_ERROR, "policy-failed", message, "realm", realm_name(complaints->realm), "hook",
+             said->hook, "incident", said->incident, "version", *version == '\0' ? NULL : version,
+             "trace", trace == NULL || *trace == '\0' ? NULL : trace, NULL);
+}
+
+/* "policy.lua:31: words (312 more in 60 s)" */
+static void sum_up(const struct complaints *complaints, struct complaint_said *said)
+{
+    char words[sizeof(said->message) + 40];
+
+    snprintf(words, sizeof(words), "%s (%u more in 60 s)", said->message, said->more);
+    said->more = 0;
+    write_line(complaints, said, words, NULL);
+}
+
+/* Sums of a minute that is over; the next time that there may be one. */
+static void on_timer(struct realm_timer *timer)
+{
+    struct complaints *complaints = container_of(timer, struct complaints, timer);
+    uint64_t now = realm_now(complaints->realm), next = NEVER;
+
+    for (size_t i = 0; i < COMPLAINTS_KEPT; i++) {
+        struct complaint_said *said = &complaints->of[i];
+
+        if (said->more == 0)
+            continue;
+        if (now >= said->at + SILENCE_MS)
+            sum_up(complaints, said);
+        else if (said->at + SILENCE_MS < next)
+            next = said->at + SILENCE_MS;
+    }
+    if (next != NEVER)
+        realm_set_timer(complaints->realm, timer, next);
+}
+
+static struct complaint_said *find(struct complaints *complaints, const char *message)
+{
+    for (size_t i = 0; i < COMPLAINTS_KEPT; i++) {
+        struct complaint_said *said = &complaints->of[i];
+
+        if (*said->message != '\0' &&
+            strncmp(said->message, message, sizeof(said->message) - 1) == 0)
+            return said;
+    }
+    return NULL;
+}
+
+const char *complaints_say(struct complaints *complaints, const char *hook, const char *message,
+                           const char *trace)
+{
+    uint64_t now = realm_now(complaints->realm);
+    struct complaint_said *said = find(complaints, message);
+
+    if (said != NULL && now < said->at + SILENCE_MS) {
+        said->more++;
+        if (!deadline_is_set(&complaints->timer.deadline))
+            realm_set_timer(complaints->realm, &complaints->timer, said->at + SILENCE_MS);
+        return said->incident;
+    }
+    if (said == NULL)
+        said = &complaints->of[complaints->last++ % COMPLAINTS_KEPT];
+    if (said->more != 0)
+        sum_up(complaints, said); /* its place is needed */
+    said->at = now;
+    snprintf(said->message, sizeof(said->message), "%s", message);
+    snprintf(said->hook, sizeof(said->hook), "%s", hook);
+    snprintf(said->incident, sizeof(said->incident), "%08llx",
+             (unsigned long long)(rng_u64(complaints->rng) & 0xffffffff));
+    write_line(complaints, said, message, trace);
+    return said->incident;
+}
