@@ -82,6 +82,15 @@ function Router:run()
   return self
 end
 
+--- The same without waiting for what other threads do, such as databases.
+---@return nexus.testing.Router
+function Router:glance()
+  repeat
+    self.stage:glance()
+  until not deliver(self)
+  return self
+end
+
 --- Moves the clock on, and does on the way what its deadlines ask for.
 ---@param seconds number
 ---@return nexus.testing.Router

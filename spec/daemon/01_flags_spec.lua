@@ -53,8 +53,8 @@ describe("the command line", function()
       short .. "--log-level loud")
     assert_usage('nexusd: --log-format: found "xml"; allowed: "text", "json"',
       short .. "--log-format xml")
-    assert_usage('nexusd: --policy: found the string "closed"; allowed: "open", or the path of a '
-      .. 'policy, with a / or .lua in it',
+    assert_usage('nexusd: --policy: found the string "closed"; allowed: '
+      .. daemon.ready_policies .. ", or the path of a policy, with a / or .lua in it",
       short .. "--policy closed")
     assert_usage('nexusd: --ws: "8080": the port is missing; allowed: "host:port", '
       .. '"[::1]:port", "tls://host:port" or "unix:/path"', "--realm realm1 --ws 8080")

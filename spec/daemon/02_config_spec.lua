@@ -83,7 +83,7 @@ return {
       '13: realms["realm1"].queue.overflow: found the string "explode"; allowed: "drop_newest", '
         .. '"drop_oldest", "conflate", "disconnect"',
       '15: realms["realm2"]: policy is missing: a realm must say who may come in; ready-made '
-        .. 'policies: "open"',
+        .. "policies: " .. daemon.ready_policies,
       '17: log: found the string "loud"; allowed: a table of options',
     })
   end)

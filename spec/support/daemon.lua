@@ -13,7 +13,10 @@ local framing = require "framing"
 local json = require "json"
 local stream = require "stream"
 
-local daemon = {}
+local daemon = {
+  --- The policies that come with nexusd, as errors name them.
+  ready_policies = '"open", "users", "scram-users"',
+}
 
 local Daemon = {}
 Daemon.__index = Daemon

@@ -186,6 +186,59 @@ TEST(links_that_are_fine)
     close_root();
 }
 
+TEST(a_file_of_data)
+{
+    struct source *source, *other;
+
+    open_root();
+    EXPECT(mkdir(in_root("etc"), 0700) == 0);
+    put("etc/users.lua", "return { alice = 1 }");
+    source = source_read_with(in_root("acme"), in_root("etc/users.lua"), words);
+    EXPECT_STR(source_data(source)->label, "etc/users.lua");
+    EXPECT(source_module(source, "settings.file") == source_data(source));
+    EXPECT_STR(source_folder_at(source, 2), in_root("etc"));
+    put("etc/users.lua", "return { alice = 2 }");
+    other = source_read_with(in_root("acme"), in_root("etc/users.lua"), words);
+    EXPECT(strcmp(source_version(source), source_version(other)) != 0);
+    source_drop(other);
+    source_drop(source);
+    put("etc/users.json", "{\"a\":\"]==]\"}");
+    source = source_read_with(in_root("acme"), in_root("etc/users.json"), words);
+    EXPECT(slice_eq(source_data(source)->text,
+                    SLICE("return require \"nexus\".json.decode [===[{\"a\":\"]==]\"}]===]")));
+    source_drop(source);
+    EXPECT(source_read_with(in_root("acme"), in_root("etc/none.lua"), words) == NULL);
+    EXPECT(strstr(words, "etc/none.lua: No such file or directory") != NULL);
+    EXPECT(source_read_with(in_root("acme"), in_root("etc"), words) == NULL);
+    EXPECT(strstr(words, "etc: is no file, or longer than 4 MiB") != NULL);
+    EXPECT(source_is_data("a.lua") && source_is_data("b/c.json") && !source_is_data("a.csv"));
+    close_root();
+}
+
+TEST(ready_made_policies_are_read_when_they_are_required)
+{
+    struct source *source;
+
+    open_root();
+    EXPECT(mkdir(in_root("ready"), 0700) == 0 && mkdir(in_root("ready/users"), 0700) == 0 &&
+           mkdir(in_root("ready/scram-users"), 0700) == 0);
+    put("ready/users/policy.lua", "return require 'policies.scram_users'");
+    put("ready/scram-users/policy.lua", "return {}");
+    EXPECT(setenv("NEXUS_POLICIES", in_root("ready"), 1) == 0);
+    source = must_read("acme");
+    EXPECT_EQ(source_count(source), 3);
+    source_drop(source);
+    put("acme/rules.lua", "return require 'policies.users'");
+    source = must_read("acme");
+    EXPECT_EQ(source_count(source), 5);
+    EXPECT_STR(source_module(source, "policies.scram_users")->label, "policies/scram_users.lua");
+    source_drop(source);
+    EXPECT(remove(in_root("ready/scram-users/policy.lua")) == 0);
+    expect_unreadable("acme", "ready/scram-users/policy.lua: No such file or directory");
+    EXPECT(unsetenv("NEXUS_POLICIES") == 0);
+    close_root();
+}
+
 TEST(long_files)
 {
     char *text = malloc(SOURCE_FILE_MAX + 2);

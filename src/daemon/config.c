@@ -5,6 +5,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/ready.h"
 #include "base/utf8.h"
 #include "daemon/address.h"
 #include "daemon/config_priv.h"
@@ -129,8 +130,8 @@ static void check_required(struct check *check, const struct config_option *opti
     if (strcmp(option->name, "policy") == 0)
         report_error(check->report, table->line,
                      "%s%spolicy is missing: a realm must say who may come in; "
-                     "ready-made policies: \"open\"",
-                     table->name, dot);
+                     "ready-made policies: %s",
+                     table->name, dot, ready_names(check->arena));
     else
         report_error(check->report, table->line, "%s%s%s is missing; allowed: %s", table->name, dot,
                      option->name, option_allowed(option, check->arena));

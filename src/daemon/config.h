@@ -31,6 +31,7 @@ struct realm_config {
     uint32_t kv_max_entries; /* of the stores of a policy, all together */
     uint64_t kv_max_bytes;
     struct settings settings;
+    const char *settings_file; /* from where the program runs; NULL: none is named */
     struct secret_sources secrets;
     const char *const *http_hosts, *const *c_modules; /* NULL: none */
     const char *http_ca_file;                         /* NULL: the system's */

@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/ready.h"
 #include "daemon/compat.h"
 #include "daemon/config_priv.h"
 
@@ -157,8 +158,12 @@ static void check_rows(struct check *check, const struct section *section, const
 
     set_defaults(check, section, node, realm);
     check_section(check, section, node, realm);
-    if (realm->policy != NULL && strcmp(realm->policy, "open") != 0)
-        realm->policy_path = check_path(check, realm->policy);
+    if (realm->policy != NULL && strcmp(realm->policy, "open") != 0) {
+        realm->policy_path = ready_path(realm->policy, check->arena);
+        if (realm->policy_path == NULL)
+            realm->policy_path = check_path(check, realm->policy);
+    }
+    realm->settings_file = check_path(check, settings_file(&realm->settings));
     check_prefixes(check, node_find(node, "reserved_prefixes"), options->strict_uris,
                    options->reserved_prefixes);
     check_histories(check, node_find(node, "event_history"), options);

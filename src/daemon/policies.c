@@ -58,6 +58,7 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
     loaded->use.config = (struct host_config){.settings = config->settings.packed,
                                               .memory = config->memory,
                                               .budgets = &config->budgets,
+                                              .settings_file = config->settings_file,
                                               .data_folder = folder,
                                               .http_hosts = config->http_hosts,
                                               .http_ca_file = config->http_ca_file,

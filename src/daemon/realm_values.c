@@ -114,6 +114,16 @@ bool settings_read(const struct node *node, struct settings *settings, struct ar
     return is_right;
 }
 
+const char *settings_file(const struct settings *settings)
+{
+    const struct node *file = settings->node == NULL ? NULL : node_find(settings->node, "file");
+    const char *end = file == NULL || file->type != NODE_TEXT ? NULL : strrchr(file->text, '.');
+
+    if (end == NULL || (strcmp(end, ".lua") != 0 && strcmp(end, ".json") != 0))
+        return NULL;
+    return file->text;
+}
+
 static void print_node(const struct node *node, struct writer *out)
 {
     char number[40];

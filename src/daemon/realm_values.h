@@ -33,6 +33,9 @@ struct secret_sources {
 bool settings_read(const struct node *node, struct settings *settings, struct arena *arena);
 bool secrets_read(const struct node *node, struct secret_sources *secrets, struct arena *arena);
 
+/* `file`, when it names Lua or JSON; else NULL. */
+const char *settings_file(const struct settings *settings);
+
 /* As Lua, on one line. False: not set. */
 bool settings_print(const struct settings *settings, struct writer *out);
 bool secrets_print(const struct secret_sources *secrets, struct writer *out);

@@ -3,6 +3,7 @@
  * SPDX-License-Identifier: MIT
  */
 #include "base/check.h"
+#include "base/ready.h"
 #include "base/utf8.h"
 #include "daemon/options.h"
 #include "daemon/realm_values.h"
@@ -86,7 +87,8 @@ const char *option_allowed(const struct config_option *option, struct arena *are
     case OPTION_TEXT:
         return option->min == 0 ? "a string" : "a string that is not empty";
     case OPTION_POLICY:
-        return "\"open\", or the path of a policy, with a / or .lua in it";
+        return arena_format(arena, "%s, or the path of a policy, with a / or .lua in it",
+                            ready_names(arena));
     case OPTION_FILE:
         return "the name of a file that can be read";
     case OPTION_TEXTS:
@@ -247,7 +249,7 @@ static bool read_mode(const struct node *node, unsigned *mode)
 /* A word that is no path is more likely a mistake. */
 static bool is_policy(const char *text)
 {
-    return strcmp(text, "open") == 0 || strchr(text, '/') != NULL || strstr(text, ".lua") != NULL;
+    return ready_is(text) || strchr(text, '/') != NULL || strstr(text, ".lua") != NULL;
 }
 
 static bool read_text(const struct config_option *option, const struct node *node,

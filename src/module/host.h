@@ -34,6 +34,8 @@ struct host_config {
     struct slice settings;        /* MessagePack dict, for nexus.config; len 0: empty */
     const struct secret *secrets; /* secret_count of them, for nexus.secret */
     size_t secret_count;
+    const char
+        *settings_file; /* Lua or JSON, read with the policy: `require "settings.file"`; or NULL */
     const char *data_folder; /* where files of stores and databases are; NULL: nowhere */
     const char *const
         *http_hosts;          /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */

@@ -177,6 +177,33 @@ static bool is_sound(struct policy *policy, policy_say_fn *say, void *ctx)
     return is_right;
 }
 
+/* place(key): where the settings' file gives that key a value: "etc/users.lua:14", or the file. */
+static int l_place(lua_State *lua)
+{
+    const struct policy *policy = policy_of(lua);
+    const struct source_file *file = source_data(policy->source);
+    struct slice key = {.data = luaL_checklstring(lua, 1, &key.len)};
+    struct places *places;
+    struct place place;
+
+    if (file == NULL)
+        return luaL_error(lua, "there is no file in the settings");
+    places = places_new_of(policy->source, file);
+    place = places_key(places, key);
+    places_free(places); /* labels are the source's */
+    if (place.line == 0)
+        lua_pushstring(lua, file->label);
+    else
+        lua_pushfstring(lua, "%s:%d", place.label, (int)place.line);
+    return 1;
+}
+
+static int l_open_place(lua_State *lua)
+{
+    lua_pushcfunction(lua, l_place);
+    return 1;
+}
+
 static bool open_vm(struct policy *policy)
 {
     policy->vm = vm_new(&(struct vm_options){.source = policy->source,
@@ -189,7 +216,8 @@ static bool open_vm(struct policy *policy)
                                              .now = now_of,
                                              .clock_ctx = &policy->host});
     return policy->vm != NULL && vm_try(policy->vm, l_prepare, policy, NULL, 0) == 0 &&
-           vm_provide(policy->vm, "nexus", l_get_module) == 0;
+           vm_provide(policy->vm, "nexus", l_get_module) == 0 &&
+           vm_provide(policy->vm, "settings.place", l_open_place) == 0;
 }
 
 static const char *hook_of(lua_State *lua)
@@ -272,7 +300,8 @@ struct policy *policy_load(const char *path, const struct host_config *config, p
                            void *ctx)
 {
     char words[SOURCE_WORDS_LEN];
-    struct source *source = source_read(path, words);
+    struct source *source =
+        source_read_with(path, config == NULL ? NULL : config->settings_file, words);
     struct policy *policy = NULL;
 
     if (source == NULL)

@@ -139,22 +139,47 @@ static void read_word(struct scan *scan)
     }
 }
 
+static void read_words(struct places *places, const struct source_file *file)
+{
+    struct scan scan = {.places = places,
+                        .at = file->text.data,
+                        .end = file->text.data + file->text.len,
+                        .label = file->label,
+                        .line = 1};
+
+    while (scan.at < scan.end)
+        read_word(&scan);
+}
+
+/* A file of data says what others only hand on; ready-made policies are the last to be meant. Their
+ * label is the name alone. */
+static int rank(const struct source *source, const struct source_file *file)
+{
+    if (file == source_data(source))
+        return 0;
+    return file->label == file->name ? 2 : 1;
+}
+
 struct places *places_new(const struct source *source)
 {
     struct places *places = mem_zero(1, sizeof(*places));
 
     places->source = source;
-    for (size_t i = 0; i < source_count(source); i++) {
-        const struct source_file *file = source_at(source, i);
-        struct scan scan = {.places = places,
-                            .at = file->text.data,
-                            .end = file->text.data + file->text.len,
-                            .label = file->label,
-                            .line = 1};
-
-        while (scan.at < scan.end)
-            read_word(&scan);
+    for (int turn = 0; turn < 3; turn++) {
+        for (size_t i = 0; i < source_count(source); i++) {
+            if (rank(source, source_at(source, i)) == turn)
+                read_words(places, source_at(source, i));
+        }
     }
+    return places;
+}
+
+struct places *places_new_of(const struct source *source, const struct source_file *file)
+{
+    struct places *places = mem_zero(1, sizeof(*places));
+
+    places->source = source;
+    read_words(places, file);
     return places;
 }
 

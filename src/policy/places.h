@@ -24,6 +24,9 @@ struct place {
 struct places *places_new(const struct source *source);
 void places_free(struct places *places);
 
+/* Of one of its files alone. */
+struct places *places_new_of(const struct source *source, const struct source_file *file);
+
 /* The rule with `effect = "actions"` and `uri = "..."` in one table. Equal ones are given out in the
  * order of the files. */
 struct place places_rule(struct places *places, struct slice effect, struct slice actions,

@@ -101,7 +101,7 @@ static void on_work(uv_work_t *work)
     struct policy *policy;
 
     if (reload->source == NULL)
-        reload->source = source_read(use->path, words);
+        reload->source = source_read_with(use->path, use->config.settings_file, words);
     if (reload->source == NULL) {
         say(reload, words);
         return;

@@ -178,7 +178,10 @@ void router_free(struct router *router);
 /* Does what there is to do without the clock. */
 bool router_turn(struct router *router, uint32_t wait_ms);
 
-/* The same, then moves the clock on by so much, from one deadline to the next, with turns between. */
+/* The same, but what other threads do is not waited for. */
+bool router_glance(struct router *router, uint32_t wait_ms);
+
+/* As router_turn, then moves the clock on by so much, from one deadline to the next, with turns between. */
 bool router_advance(struct router *router, uint64_t ms, uint32_t wait_ms);
 
 /* What the clock shows, what it would show at the next deadline (or NEVER), and the time of day. */

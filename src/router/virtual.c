@@ -60,6 +60,17 @@ bool router_turn(struct router *router, uint32_t wait_ms)
     return settle(router, &left);
 }
 
+bool router_glance(struct router *router, uint32_t wait_ms)
+{
+    struct patience left = patience(router, wait_ms);
+
+    while (net_turn(net_of(router))) {
+        if (machine_now() >= left.ends_at)
+            return false;
+    }
+    return true;
+}
+
 bool router_advance(struct router *router, uint64_t ms, uint32_t wait_ms)
 {
     struct patience left = patience(router, wait_ms);

@@ -7,6 +7,7 @@
 #include "base/arena.h"
 #include "base/check.h"
 #include "base/mem.h"
+#include "base/ready.h"
 #include "script/globals.h"
 
 #include <lauxlib.h>
@@ -23,6 +24,7 @@
 #include <unistd.h>
 
 #define ENTRY "policy.lua"
+#define DATA  "settings.file.lua" /* no file of a folder has such a name */
 
 struct source {
     atomic_uint refs;
@@ -51,6 +53,16 @@ static char *join(struct arena *arena, const char *a, const char *b)
     path[a_len] = '/';
     memcpy(path + a_len + 1, b, b_len + 1);
     return path;
+}
+
+static const char *add_end(struct arena *arena, const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+    char *copy = arena_alloc(arena, len + end_len + 1);
+
+    memcpy(copy, text, len);
+    memcpy(copy + len, end, end_len + 1);
+    return copy;
 }
 
 static const char *keep(struct arena *arena, const char *text)
@@ -84,11 +96,16 @@ static bool read_all(int fd, char *into, size_t len)
     return true;
 }
 
+static void add_file(struct source *source, const char *name, const char *label, struct slice text)
+{
+    source->files = mem_grow(source->files, (source->count + 1) * sizeof(*source->files));
+    source->files[source->count++] = (struct source_file){name, label, text};
+}
+
 static bool read_open(struct source *source, int fd, const char *name, const char *path,
                       char *words)
 {
     struct stat info;
-    struct source_file *file;
     char *text;
 
     if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode))
@@ -103,11 +120,8 @@ static bool read_open(struct source *source, int fd, const char *name, const cha
     text = arena_alloc(&source->arena, (size_t)info.st_size + 1);
     if (!read_all(fd, text, (size_t)info.st_size))
         return complain(words, path, "changed while it was read");
-    source->files = mem_grow(source->files, (source->count + 1) * sizeof(*source->files));
-    file = &source->files[source->count++];
-    file->name = keep(&source->arena, name);
-    file->label = join(&source->arena, source->label, name);
-    file->text = slice_make(text, (size_t)info.st_size);
+    add_file(source, keep(&source->arena, name), join(&source->arena, source->label, name),
+             slice_make(text, (size_t)info.st_size));
     return true;
 }
 
@@ -198,6 +212,167 @@ static bool read_folder(struct source *source, const char *below, int depth, cha
     return is_fine;
 }
 
+/* ---- a file of data ---- */
+
+static bool ends_with(const char *text, const char *end)
+{
+    size_t len = strlen(text), end_len = strlen(end);
+
+    return len > end_len && strcmp(text + len - end_len, end) == 0;
+}
+
+bool source_is_data(const char *path)
+{
+    return ends_with(path, ".lua") || ends_with(path, ".json");
+}
+
+/* JSON becomes a chunk of Lua with the same lines: a long string with more signs than any in it. */
+static struct slice wrap_json(struct source *source, struct slice text)
+{
+    static const char head[] = "return require \"nexus\".json.decode ";
+    size_t level = 1, run = 0;
+    struct slice chunk;
+    char *at;
+
+    for (size_t i = 0; i < text.len; i++) {
+        run = text.data[i] == '=' ? run + 1 : 0;
+        level = run >= level ? run + 1 : level;
+    }
+    at = arena_alloc(&source->arena, sizeof(head) + text.len + 2 * (level + 2));
+    chunk = slice_make(at, sizeof(head) - 1 + text.len + 2 * (level + 2));
+    memcpy(at, head, sizeof(head) - 1);
+    at += sizeof(head) - 1;
+    *at++ = '[';
+    memset(at, '=', level);
+    at += level;
+    *at++ = '[';
+    if (text.len != 0)
+        memcpy(at, text.data, text.len);
+    at += text.len;
+    *at++ = ']';
+    memset(at, '=', level);
+    at[level] = ']';
+    return chunk;
+}
+
+/* The folder of a path, to be watched, and "folder/file", for messages. */
+static void name_data(struct source *source, const char *path, const char **folder,
+                      const char **label)
+{
+    const char *slash = strrchr(path, '/'), *from = slash;
+    size_t len;
+    char *copy;
+
+    *folder = ".";
+    *label = keep(&source->arena, path);
+    if (slash == NULL)
+        return;
+    while (from > path && from[-1] != '/')
+        from--;
+    *label = keep(&source->arena, from);
+    len = slash == path ? 1 : (size_t)(slash - path);
+    copy = arena_alloc(&source->arena, len + 1);
+    memcpy(copy, path, len);
+    copy[len] = '\0';
+    *folder = copy;
+}
+
+static bool read_data(struct source *source, const char *path, char *words)
+{
+    const char *folder, *label;
+    struct stat info;
+    struct slice text;
+    char *bytes;
+    bool is_read;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+
+    if (fd < 0)
+        return complain(words, path, strerror(errno));
+    if (fstat(fd, &info) != 0 || !S_ISREG(info.st_mode) ||
+        (uint64_t)info.st_size > SOURCE_DATA_MAX) {
+        close(fd);
+        return complain(words, path, "is no file, or longer than 4 MiB");
+    }
+    bytes = arena_alloc(&source->arena, (size_t)info.st_size + 1);
+    is_read = read_all(fd, bytes, (size_t)info.st_size);
+    close(fd);
+    if (!is_read)
+        return complain(words, path, "changed while it was read");
+    text = slice_make(bytes, (size_t)info.st_size);
+    name_data(source, path, &folder, &label);
+    source->folders =
+        mem_grow(source->folders, (source->folder_count + 1) * sizeof(*source->folders));
+    source->folders[source->folder_count++] = folder;
+    add_file(source, DATA, label, ends_with(path, ".json") ? wrap_json(source, text) : text);
+    return true;
+}
+
+/* ---- ready-made policies ---- */
+
+/* Whether a text has `"module"` in it. What is read and not used harms nobody. */
+static bool has_module(struct slice text, const char *module)
+{
+    size_t len = strlen(module);
+    const char *at = text.data, *end = text.data + text.len;
+
+    while (at != NULL && at < end) {
+        at = memmem(at, (size_t)(end - at), module, len);
+        if (at == NULL)
+            return false;
+        at += len;
+        if (at < end && (*at == '"' || *at == '\'' || *at == ']'))
+            return true;
+    }
+    return false;
+}
+
+static bool has_file(const struct source *source, const char *name)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        if (strcmp(source->files[i].name, name) == 0)
+            return true;
+    }
+    return false;
+}
+
+static bool read_ready(struct source *source, const char *path, const char *name, char *words)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    bool is_read;
+
+    if (fd < 0)
+        return complain(words, path, strerror(errno));
+    is_read = read_open(source, fd, name, path, words);
+    close(fd);
+    if (is_read)
+        source->files[source->count - 1].label = source->files[source->count - 1].name;
+    return is_read;
+}
+
+/* The ready-made policies that files require ("policies.users"), and those that these require. */
+static bool read_all_ready(struct source *source, char *words)
+{
+    const char *ready;
+
+    for (size_t at = 0; at < source->count; at++) {
+        for (size_t i = 1; (ready = ready_name(i)) != NULL; i++) {
+            char *module = join(&source->arena, "policies", ready);
+            const char *name, *path;
+
+            for (char *c = module; *c != '\0'; c++)
+                *c = *c == '-' ? '_' : *c;
+            name = add_end(&source->arena, module, ".lua");
+            module[sizeof("policies") - 1] = '.';
+            if (!has_module(source->files[at].text, module) || has_file(source, name))
+                continue;
+            path = join(&source->arena, ready_path(ready, &source->arena), ENTRY);
+            if (!read_ready(source, path, name, words))
+                return false;
+        }
+    }
+    return true;
+}
+
 /* ---- all together ---- */
 
 static int compare_files(const void *a, const void *b)
@@ -261,6 +436,8 @@ static bool set_folder(struct source *source, const char *path, const char **ent
     char *slash;
 
     *entry = ENTRY;
+    if (access(path, F_OK) != 0 && ready_path(path, &source->arena) != NULL)
+        path = ready_path(path, &source->arena);
     if (realpath(path, real) == NULL || stat(real, &info) != 0)
         return complain(words, path, strerror(errno));
     if (!S_ISDIR(info.st_mode)) {
@@ -278,10 +455,18 @@ static bool set_folder(struct source *source, const char *path, const char **ent
 
 struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN])
 {
+    return source_read_with(path, NULL, words);
+}
+
+struct source *source_read_with(const char *path, const char *data_path,
+                                char words[SOURCE_WORDS_LEN])
+{
     struct source *source = source_new();
     const char *entry;
 
-    if (!set_folder(source, path, &entry, words) || !read_folder(source, "", 0, words)) {
+    if (!set_folder(source, path, &entry, words) || !read_folder(source, "", 0, words) ||
+        (data_path != NULL && !read_data(source, data_path, words)) ||
+        !read_all_ready(source, words)) {
         source_drop(source);
         return NULL;
     }
@@ -350,6 +535,15 @@ const struct source_file *source_module(const struct source *source, const char 
         while (at < len && (name[at] == module[at] || (name[at] == '/' && module[at] == '.')))
             at++;
         if (at == len && strcmp(name + len, ".lua") == 0)
+            return &source->files[i];
+    }
+    return NULL;
+}
+
+const struct source_file *source_data(const struct source *source)
+{
+    for (size_t i = 0; i < source->count; i++) {
+        if (strcmp(source->files[i].name, DATA) == 0)
             return &source->files[i];
     }
     return NULL;

@@ -17,6 +17,7 @@
 /* What keeps a mistaken path ("/home") from being read whole. */
 #define SOURCE_FILE_MAX  ((size_t)1024 * 1024)
 #define SOURCE_TOTAL_MAX ((size_t)16 * 1024 * 1024)
+#define SOURCE_DATA_MAX  ((size_t)4 * 1024 * 1024)
 #define SOURCE_FILES_MAX 1000
 #define SOURCE_DEPTH_MAX 8
 
@@ -33,6 +34,17 @@ struct source;
 
 /* Reads a policy. NULL: words say what is wrong, and with which file. */
 struct source *source_read(const char *path, char words[SOURCE_WORDS_LEN]) MUST_CHECK;
+
+/* The same with a file of data from anywhere (NULL: none), Lua or JSON by its name. It is one of the
+ * policy's files then, and a module: `require "settings.file"`. */
+struct source *source_read_with(const char *path, const char *data_path,
+                                char words[SOURCE_WORDS_LEN]) MUST_CHECK;
+
+/* Whether a name is one of a file of data: *.lua, *.json. */
+bool source_is_data(const char *path);
+
+/* The file of data, or NULL. */
+const struct source_file *source_data(const struct source *source);
 
 /* A policy of one text that is in no file; both are copied. */
 struct source *source_of_text(const char *label, struct slice text);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "base/writer.h"
+#include "script/source.h"
 #include "script/values.h"
 #include "state/state.h"
 
@@ -109,6 +110,21 @@ static const char *keep_field(lua_State *lua, struct stage *stage, const char *k
     return copy;
 }
 
+/* settings.file, of the settings at the top. */
+static void keep_settings_file(lua_State *lua, struct stage *stage)
+{
+    size_t len;
+    const char *path;
+
+    if (lua_getfield(lua, -1, "file") == LUA_TSTRING) {
+        path = lua_tolstring(lua, -1, &len);
+        if (source_is_data(path))
+            stage->use.config.settings_file =
+                arena_copy(&stage->arena, slice_make(path, len + 1)).data;
+    }
+    lua_pop(lua, 1);
+}
+
 static void l_keep_settings(lua_State *lua, struct stage *stage)
 {
     struct blob *blob;
@@ -119,6 +135,7 @@ static void l_keep_settings(lua_State *lua, struct stage *stage)
         blob = l_values_end(lua);
         stage->use.config.settings = arena_copy(&stage->arena, blob_slice(blob));
         blob_drop(blob);
+        keep_settings_file(lua, stage);
     }
     lua_pop(lua, 1);
 }
@@ -306,6 +323,15 @@ static int l_turn(lua_State *lua)
     return push_outcome(lua, stage, router_turn(stage->router, stage->patience_ms));
 }
 
+/* The same, and what other threads do is not waited for. */
+static int l_glance(lua_State *lua)
+{
+    struct stage *stage = l_stage_check(lua, 1);
+
+    stage->lua = lua;
+    return push_outcome(lua, stage, router_glance(stage->router, stage->patience_ms));
+}
+
 /* advance(seconds) */
 static int l_advance(lua_State *lua)
 {
@@ -394,6 +420,7 @@ static int l_version(lua_State *lua)
 void l_stage_open(lua_State *lua)
 {
     static const luaL_Reg methods[] = {{"turn", l_turn},
+                                       {"glance", l_glance},
                                        {"advance", l_advance},
                                        {"now", l_now},
                                        {"next", l_next},

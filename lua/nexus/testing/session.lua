@@ -166,7 +166,8 @@ Pending.__index = Pending
 
 local call_keys <const> = words.set(1, "args", "kwargs", "options", "timeout", "on_progress")
 
---- Begins a call and does not wait: `session:start_call(uri, ...)` or `start_call{ uri, args = }`.
+--- Begins a call and waits neither for its end nor for a database:
+-- `session:start_call(uri, ...)` or `start_call{ uri, args = }`.
 ---@return nexus.testing.Pending
 function Session:start_call(uri, ...)
   local form = type(uri) == "table" and uri or { uri, args = { ... } }
@@ -179,7 +180,7 @@ function Session:start_call(uri, ...)
   self.calls[request] = pending
   local message = { words.CALL, request, words.dict(options), form[1] }
   self:send(words.with_payload(message, form.args, form.kwargs))
-  self.router:run()
+  self.router:glance()
   return pending
 end
 

@@ -1,0 +1,120 @@
+--- Policies that come with nexusd: by their names in a configuration, and their own specs.
+-- SPDX-License-Identifier: MIT
+local daemon = require "daemon"
+local policies = require "policies"
+local wamp = require "wamp"
+
+local nexusd_path <const> = os.getenv "NEXUSD"
+
+local function output_of(command)
+  local pipe = assert(io.popen(command .. " 2>&1"))
+  local text = pipe:read "a"
+  local ok = pipe:close()
+  return text, ok == true
+end
+
+local root <const> = output_of "pwd":gsub("\n", "")
+
+local function folders()
+  local names = {}
+  for name in output_of "ls lua/policies":gmatch "[^\n]+" do names[#names + 1] = name end
+  return names
+end
+
+local function write(path, text)
+  local file = assert(io.open(path .. ".new", "wb"))
+  file:write(text)
+  assert(file:close())
+  assert(os.rename(path .. ".new", path))
+end
+
+local users <const> = [[
+return {
+  users = { alice = { role = "user", ticket = "%s" } },
+  roles = { user = { { allow = "*", uri = "com.acme.**" } } },
+}
+]]
+
+describe("ready-made policies", function()
+  local nexusd
+
+  after_each(function()
+    wamp.close_all()
+    if nexusd then nexusd:stop() end
+    nexusd = nil
+  end)
+
+  it("are named when a name is none of them, and are all there", function()
+    local words = output_of(nexusd_path .. " --realm realm1 --ws 127.0.0.1:0 --policy closed")
+    local named = {}
+    for name in words:match 'allowed: (.-), or the path':gmatch '"(.-)"' do
+      named[#named + 1] = name
+    end
+    table.sort(named)
+    assert.same(folders(), named)
+  end)
+
+  it("have specs that pass, in nexusd and in busted", function()
+    for _, name in ipairs(folders()) do
+      if name ~= "open" then
+        local text, ok = output_of(("%s test %s/lua/policies/%s"):format(nexusd_path, root, name))
+        assert.is_true(ok, text)
+      end
+    end
+    local text, ok = output_of(('cd %s/lua/policies/users && LUA_PATH="%s/lua/?.lua;;" LUA_CPATH='
+      .. '"%s/lua/?.so;;" lua5.4 "$(command -v busted)" spec'):format(root, root,
+      os.getenv "NEXUS_BUILD"))
+    assert.is_true(ok, text)
+  end)
+
+  it("read the file of users again when it has changed, and keep it when it is bad", function()
+    local file = daemon.folder() .. "/users.lua"
+    write(file, users:format "one")
+    nexusd = daemon.start { config = {
+      listen = { "127.0.0.1:0" }, logins = { max_delay = 0 },
+      realms = { realm1 = { policy = "users", settings = { file = file } } },
+    } }
+    policies.login_ticket(policies.connect(nexusd), "alice", "one")
+    write(file, users:format "two")
+    nexusd:wait_for_log("policy-reloaded")
+    local client = policies.connect(nexusd)
+    policies.login_ticket(client, "alice", "two")
+    write(file, (users:format "three":gsub("role =", "rule =")))
+    nexusd:wait_for_log("policy-reload-failed")
+    assert.truthy(nexusd:log():find('users.lua:2: users["alice"].rule: no such key', 1, true))
+    policies.login_ticket(policies.connect(nexusd), "alice", "two")
+    policies.try_ticket(policies.connect(nexusd), "alice", "one")
+  end)
+
+  it("are found beside an installed program, and where NEXUS_POLICIES says", function()
+    local folder = daemon.folder() .. "/installed"
+    local there = folder .. "/share/nexus"
+    assert(os.execute(("mkdir -p %s/bin %s && cp %s %s/bin/nexusd && cp -r lua/policies %s")
+      :format(folder, there, nexusd_path, folder, there)))
+    local words = output_of(folder .. "/bin/nexusd check open")
+    assert.truthy(words:find("open: no errors", 1, true), words)
+    words = output_of("NEXUS_POLICIES=/nowhere " .. nexusd_path .. " check users")
+    assert.truthy(words:find("No such file or directory", 1, true), words)
+    words = output_of(("NEXUS_POLICIES=%s/policies %s check open"):format(there, nexusd_path))
+    assert.truthy(words:find("open: no errors", 1, true), words)
+  end)
+
+  it("can be required, and merged with a policy of one's own", function()
+    local folder = policies.write [[
+local nexus <const> = require "nexus"
+local users <const> = require "policies.users"
+local function hello() return "hello" end
+return nexus.merge(users, { api = 1, procedures = { ["com.acme.hello"] = hello } })
+]]
+    local file = daemon.folder() .. "/merged.lua"
+    write(file, users:format "one")
+    nexusd = daemon.start { config = {
+      listen = { "127.0.0.1:0" }, logins = { max_delay = 0 },
+      realms = { realm1 = { policy = folder, settings = { file = file } } },
+    } }
+    local client = policies.connect(nexusd)
+    policies.login_ticket(client, "alice", "one")
+    client:send { wamp.CALL, 1, wamp.dict {}, "com.acme.hello" }
+    assert.same({ "hello" }, client:receive()[4])
+  end)
+end)
