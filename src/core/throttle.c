@@ -150,10 +150,16 @@ static bool take_all(struct core *core, struct session *session, enum limit_acti
     return true;
 }
 
+/* No limit is for it. */
+static bool is_free(const struct session *session)
+{
+    return session->is_trusted || session->is_operator;
+}
+
 bool throttle_request(struct core *core, struct session *session, enum limit_action action,
                       struct slice uri, struct throttled *throttled)
 {
-    return session->is_trusted || take_all(core, session, action, uri, throttled);
+    return is_free(session) || take_all(core, session, action, uri, throttled);
 }
 
 /* ---- sessions ---- */
@@ -190,7 +196,7 @@ bool throttle_admit(struct core *core, struct session *session, struct throttled
 {
     static const struct slice no_uri = {0};
 
-    if (session->is_trusted)
+    if (is_free(session))
         return true;
     if (!seats_are_free(core, session, throttled)) {
         core->counters.limited++;
@@ -205,7 +211,7 @@ bool throttle_admit(struct core *core, struct session *session, struct throttled
 void throttle_count(struct core *core, struct session *session)
 {
     seats_leave(core, session);
-    if (!session->is_trusted)
+    if (!is_free(session))
         seats_take(core, session);
 }
 

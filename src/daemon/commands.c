@@ -12,6 +12,7 @@
 #include "daemon/passwd.h"
 #include "daemon/policies.h"
 #include "daemon/policy_new.h"
+#include "daemon/reload.h"
 #include "daemon/testing.h"
 #include "daemon/types.h"
 
@@ -47,6 +48,14 @@ static const struct command commands[] = {
         .more = explain_more,
         .flags = explain_flags,
         .run = explain_run,
+    },
+    {
+        .name = "reload",
+        .arguments = "",
+        .words = "have a router read its policies again, by its admin_socket",
+        .more = reload_more,
+        .flags = reload_flags,
+        .run = reload_run,
     },
     {
         .name = "policy",

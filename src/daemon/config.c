@@ -366,6 +366,43 @@ static enum tls_mode tls_mode(const struct listen_config *listen)
     return listen->is_tls_optional ? TLS_AUTO : TLS_ON;
 }
 
+/* The realm of a HELLO that names none: the first one that has a policy. */
+static const char *first_with_policy(const struct config *config)
+{
+    for (size_t i = 0; i < config->router.realm_count; i++) {
+        if (config->realms[i].policy_path != NULL)
+            return config->realms[i].router.core.realm;
+    }
+    return NULL;
+}
+
+/* One more address, behind those of `listen`. */
+static void add_admin_socket(struct check *check, const struct node *root)
+{
+    struct config *config = check->config;
+    const char *path = check_path(check, config->admin_socket);
+    size_t count = config->router.listener_count;
+    struct listen_config *all = check_array(check, count + 1, sizeof(*all));
+
+    for (size_t i = 0; i < count; i++) {
+        const char *other = config->listen[i].net.unix_path;
+
+        all[i] = config->listen[i];
+        if (other != NULL && strcmp(other, path) == 0)
+            report_error(check->report, node_find(root, "admin_socket")->line,
+                         "admin_socket: \"%s\" is an address of listen as well", path);
+    }
+    options_default(option_find(&config_section, "listen")->section, &all[count], check->arena);
+    all[count].address = arena_format(check->arena, "unix:%s", path);
+    all[count].protocols = 2;
+    all[count].net.unix_path = path;
+    all[count].net.unix_mode = 0600;
+    all[count].net.is_admin = true;
+    all[count].net.default_realm = first_with_policy(config);
+    config->listen = all;
+    config->router.listener_count++;
+}
+
 static void build_listeners(struct check *check)
 {
     struct config *config = check->config;
@@ -423,6 +460,8 @@ int config_check(struct config *config, const struct node *root, struct report *
     }
     if (report->errors.count == 0)
         check_queues(&check, root);
+    if (report->errors.count == 0 && config->admin_socket != NULL)
+        add_admin_socket(&check, root);
     if (report->errors.count != 0)
         return ERR_CONFIG;
     build_listeners(&check);

@@ -56,6 +56,7 @@ struct config {
     struct realm_config realm_template;
     bool has_template;
     const char *agent;
+    const char *admin_socket; /* as written; NULL: there is none. Its listener is the last one */
     struct login_config logins;
     const char *data_folder; /* as written */
     const char *data_path;   /* from where the program runs; NULL: nothing can be kept on disk */

@@ -181,6 +181,8 @@ static void put_listen(struct printer *p, const struct config *config)
 {
     open_table(p, "listen", false);
     for (size_t i = 0; i < config->router.listener_count; i++) {
+        if (config->listen[i].net.is_admin)
+            continue; /* option admin_socket */
         open_table(p, NULL, false);
         put_section(p, &listen_section, &config->listen[i]);
         close_table(p);

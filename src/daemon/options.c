@@ -451,6 +451,13 @@ static const struct config_option config_rows[] = {
      .type = OPTION_SECTION,
      .section = &login_section,
      .words = "logins in all realms that have a policy"},
+    {.name = "admin_socket",
+     .type = OPTION_TEXT,
+     .min = 1,
+     .offset = AT(admin_socket),
+     .words = "path of a unix socket, seen from this file, for nexusd reload --admin: who may open "
+              "it (the user that the router runs as) may do everything, without a login; not set: "
+              "there is none"},
     {.name = "data_folder",
      .type = OPTION_TEXT,
      .min = 1,

@@ -137,6 +137,7 @@ void conn_open(struct conn *conn, struct transport *transport)
     transport->protocol = codec_protocol(transport->codec);
     transport->peer = peer;
     transport->default_realm = conn->listener->options.default_realm;
+    transport->is_admin = conn->listener->options.is_admin;
     conn->is_attached = true;
     conn->has_handshake = true;
     conn_set_state(conn, CONN_OPEN);

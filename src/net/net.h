@@ -84,6 +84,7 @@ struct listener_options {
     unsigned codecs;            /* bit set of 1 << enum codec */
     bool websocket, rawsocket;  /* which protocols are served */
     uint32_t rawsocket_min_len; /* refuse peers that accept less; 0: any */
+    bool is_admin;              /* who connects may do everything: transport.is_admin */
     bool serves_metrics;        /* /metrics is there, which names realms */
 };
 

@@ -219,6 +219,28 @@ static void on_status(struct mind *mind, const struct msg *msg)
     send_yield(mind, &e);
 }
 
+/* ---- realms ---- */
+
+static void put_realm(void *ctx, const struct realm *realm)
+{
+    struct encoder *e = ctx;
+
+    if (realm_is_decided(realm))
+        encode_text(e, slice_of(realm_name(realm)));
+}
+
+/* Those that have a policy. */
+static void on_realms(struct mind *mind, const struct msg *msg)
+{
+    struct encoder e;
+
+    begin_yield(&e, msg->id);
+    encode_list(&e, COUNT_UNKNOWN);
+    realm_each(mind->realm, put_realm, &e);
+    encode_end(&e);
+    send_yield(mind, &e);
+}
+
 /* ---- explain ---- */
 
 /* What is asked: a session or the attributes of one, the action, the URI, and perhaps the match. */
@@ -345,6 +367,7 @@ static const struct {
     {"nexus.policy.status", on_status},     {"nexus.policy.reload", on_reload},
     {"nexus.policy.check", on_check},       {"nexus.policy.history", on_history},
     {"nexus.policy.rollback", on_rollback}, {"nexus.policy.explain", on_explain},
+    {"nexus.policy.realms", on_realms},
 };
 
 _Static_assert(ARRAY_LEN(procedures) == ADMIN_COUNT, "admin.h");

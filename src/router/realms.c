@@ -171,6 +171,24 @@ void router_visit(struct router *router, const struct decider *decider,
     pthread_mutex_unlock(&router->realms_lock);
 }
 
+void realm_each(const struct realm *realm, void (*fn)(void *ctx, const struct realm *other),
+                void *ctx)
+{
+    struct router *router = realm->home->router;
+    const struct strmap_entry *at;
+    size_t i = 0;
+
+    pthread_mutex_lock(&router->realms_lock);
+    while ((at = strmap_next(&router->realms, &i)) != NULL)
+        fn(ctx, at->value);
+    pthread_mutex_unlock(&router->realms_lock);
+}
+
+bool realm_is_decided(const struct realm *realm)
+{
+    return realm->decider != NULL;
+}
+
 struct realm *router_realm(struct router *router, const char *name)
 {
     struct realm *realm;

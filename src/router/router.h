@@ -117,6 +117,14 @@ void realm_give(struct realm *realm, const struct decision *decision);
 /* The decider's, as `open` returned it. */
 void *realm_mind(const struct realm *realm);
 
+/* All realms of its router, this one too: only what realm_name and realm_is_decided say of them may be
+ * asked. `fn` must not wait. From any thread. */
+void realm_each(const struct realm *realm, void (*fn)(void *ctx, const struct realm *other),
+                void *ctx);
+
+/* It has a decider. */
+bool realm_is_decided(const struct realm *realm);
+
 struct router_options {
     unsigned workers;         /* 1 .. MAX_WORKERS */
     struct net_limits limits; /* max_connections and per_address are of the whole router */

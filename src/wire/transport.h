@@ -51,8 +51,9 @@ struct transport {
     enum transport_type type;
     enum codec codec;
     bool is_secure;
-    bool is_trusted;           /* the router's own code: what it says of itself is so */
-    uint32_t send_max;         /* the longest message that the peer accepts; UINT32_MAX: no limit */
+    bool is_trusted;   /* the router's own code: what it says of itself is so */
+    bool is_admin;     /* of an address for administrators: who comes in is one, without a login */
+    uint32_t send_max; /* the longest message that the peer accepts; UINT32_MAX: no limit */
     const char *protocol;      /* "wamp.2.json"; a literal */
     const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
     const char *cookie;        /* value of the tracking cookie, or NULL */
