@@ -47,9 +47,9 @@ describe("failed logins", function()
   end
 
   --- How long it takes to be refused.
-  local function fails(authid, from)
+  local function fails(authid, from, realm)
     local client = connect(from)
-    policies.hello(client, { authmethods = { "ticket" }, authid = authid })
+    policies.hello(client, { authmethods = { "ticket" }, authid = authid }, realm)
     client:expect { wamp.CHALLENGE, "ticket", wamp.any }
     local began = socket.gettime()
     client:send { wamp.AUTHENTICATE, "wrong", {} }
@@ -72,6 +72,22 @@ describe("failed logins", function()
     end
     policies.login_ticket(connect(), "user1", "right")
     assert.is_true(socket.gettime() - began < 0.5)
+  end)
+
+  it("of an address count in all realms, those of an authid in one", function()
+    local config = policies.config(policy, { workers = 2, logins = { free_failures = 2,
+      max_delay = "600ms" } })
+    config.realms["com.acme.other"] = config.realms.realm1
+    nexusd = require "daemon".start { config = config }
+    fails "user1"
+    fails("user2", nil, "com.acme.other")
+    assert.is_true(fails "user3" >= 0.24)
+    assert.is_true(fails("user4", nil, "com.acme.other") >= 0.49)
+    local began = socket.gettime()
+    for i = 2, 4 do
+      fails("alice", "127.0.0." .. i, i == 2 and "com.acme.other" or nil)
+    end
+    assert.is_true(socket.gettime() - began < 0.2)
   end)
 
   it("of an authid are answered late, until it gets in", function()

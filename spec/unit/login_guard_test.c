@@ -13,7 +13,7 @@ static struct guard *make(uint32_t free_failures, uint32_t max_delay_ms, uint32_
     struct guard_limits limits = {free_failures, max_delay_ms, max_joining};
 
     rng_init(&rng, login_fill_random, NULL);
-    return guard_new(&limits, &rng);
+    return guard_new(&limits, NULL, &rng);
 }
 
 TEST(addresses_are_networks)
@@ -114,10 +114,38 @@ TEST(an_address_opens_so_many_at_a_time)
     guard_free(guard);
 }
 
-/* The table forgets the oldest, and never those with logins under way. */
+TEST(addresses_are_counted_in_all_realms)
+{
+    struct guard_limits limits = {1, 10000, 1};
+    struct guard_board *board;
+    struct guard *one, *two;
+
+    rng_init(&rng, login_fill_random, NULL);
+    board = guard_board_new(&rng);
+    one = guard_new(&limits, board, &rng);
+    two = guard_new(&limits, board, &rng);
+    EXPECT_EQ(guard_fail(one, "192.0.2.1", SLICE("alice"), 1000), 0);
+    EXPECT_EQ(guard_fail(two, "192.0.2.1", SLICE(""), 1000), 250);
+    /* a clock that is a little behind forgets nothing */
+    EXPECT_EQ(guard_fail(one, "192.0.2.1", SLICE(""), 999), 500);
+    for (unsigned i = 0; i < GUARD_MAX_LATE; i++)
+        EXPECT(guard_fail(two, "192.0.2.1", SLICE(""), 1000) != 0);
+    EXPECT(guard_judge(one, "192.0.2.1", 1000) != NULL);
+    /* an authid, and what is under way, is of one realm */
+    EXPECT_EQ(guard_fail(two, "192.0.2.2", SLICE("alice"), 1000), 0);
+    EXPECT_EQ(guard_fail(one, "192.0.2.3", SLICE("alice"), 1000), 250);
+    EXPECT(guard_enter(one, "192.0.2.4") == NULL);
+    EXPECT(guard_enter(two, "192.0.2.4") == NULL);
+    EXPECT(guard_enter(two, "192.0.2.4") != NULL);
+    guard_free(one);
+    guard_free(two);
+    guard_board_free(board);
+}
+
+/* The tables forget the oldest, and never those with logins under way. */
 TEST(the_table_has_an_end)
 {
-    struct guard *guard = make(1, 10000, 100);
+    struct guard *guard = make(1, 10000, 1);
     char address[GUARD_ADDRESS_LEN], authid[16];
 
     EXPECT(guard_enter(guard, "192.0.2.1") == NULL);
@@ -126,8 +154,11 @@ TEST(the_table_has_an_end)
         snprintf(address, sizeof(address), "10.%u.%u.%u", i >> 16, i >> 8 & 255, i & 255);
         snprintf(authid, sizeof(authid), "user%u", i);
         EXPECT_EQ(guard_fail(guard, address, slice_of(authid), 1000), 0);
+        EXPECT(guard_enter(guard, address) == NULL);
+        guard_leave(guard, address);
     }
-    EXPECT(guard_fail(guard, "192.0.2.1", SLICE(""), 1000) != 0);
+    EXPECT_EQ(guard_fail(guard, "192.0.2.1", SLICE(""), 1000), 0);
+    EXPECT(guard_enter(guard, "192.0.2.1") != NULL);
     EXPECT_EQ(guard_fail(guard, "192.0.2.9", SLICE("first"), 1000), 0);
     EXPECT(guard_fail(guard, "192.0.2.10", slice_of(authid), 1000) != 0);
     guard_free(guard);

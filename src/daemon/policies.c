@@ -22,6 +22,7 @@ struct loaded {
 
 struct policies {
     struct router_state *state; /* owned: what policies share */
+    struct guard_board *logins; /* owned: those that failed, in all realms */
     size_t count;
     struct loaded of[];
 };
@@ -78,6 +79,7 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
     loaded->use.is_watched = config->is_watched;
     loaded->use.rechecks = config->rechecks;
     loaded->use.probation_ms = config->probation_ms;
+    loaded->use.logins = policies->logins;
     return loaded;
 }
 
@@ -141,6 +143,7 @@ static void share(struct policies *policies, struct config *config)
         .kv_max_entries = config->kv_max_entries,
         .kv_max_bytes = config->kv_max_bytes,
     });
+    policies->logins = policy_share_logins();
     config->router.write_metrics = write_metrics;
     config->router.metrics_ctx = policies->state->metrics;
 }
@@ -194,5 +197,6 @@ void policies_free(struct policies *policies)
         secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
     }
     (void)router_state_close(policies->state);
+    policy_unshare_logins(policies->logins);
     mem_free(policies);
 }

@@ -20,8 +20,21 @@ static void say_again(void *ctx, const char *line)
     log_line(LOG_ERROR, "policy-unsound", line, "realm", realm_name(realm), NULL);
 }
 
+struct guard_board *policy_share_logins(void)
+{
+    struct rng rng;
+
+    rng_init(&rng, login_fill_random, NULL);
+    return guard_board_new(&rng);
+}
+
+void policy_unshare_logins(struct guard_board *logins)
+{
+    guard_board_free(logins);
+}
+
 /* One address may have half of what a realm opens at one time. */
-static struct guard *make_guard(struct mind *mind)
+static struct guard *make_guard(struct mind *mind, struct guard_board *board)
 {
     const struct logins *logins = logins_used();
     uint32_t max_joining = core_max_joining(realm_core(mind->realm));
@@ -29,7 +42,7 @@ static struct guard *make_guard(struct mind *mind)
                                   .max_delay_ms = logins->max_delay_ms,
                                   .max_joining_of_an_address = max_joining - max_joining / 2};
 
-    return guard_new(&limits, &mind->rng);
+    return guard_new(&limits, board, &mind->rng);
 }
 
 static struct state *open_state(const struct mind *mind)
@@ -78,7 +91,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     list_init(&mind->idle_deliveries);
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
-    mind->guard = make_guard(mind);
+    mind->guard = make_guard(mind, use->logins);
     complaints_init(&mind->complaints, realm, &mind->rng, version_of, mind);
     mind->use = use;
     mind->state = open_state(mind);

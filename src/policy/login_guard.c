@@ -11,6 +11,7 @@
 
 #include <uv.h>
 
+#include <pthread.h>
 #include <stdio.h>
 
 static const char too_many_failures[] =
@@ -18,37 +19,58 @@ static const char too_many_failures[] =
 static const char too_many_logins[] =
     "too many sessions of this address are being opened at this time";
 
-enum kind { KIND_ADDRESS, KIND_AUTHID, KIND_COUNT };
-
 struct entry {
-    struct list link; /* of those of its kind, the one that failed last at the end */
+    struct list link; /* of its table, the one that failed last at the end */
     uint64_t failed_at;
     uint32_t failures;
-    uint32_t joining;                    /* of an address */
+    uint32_t joining;                    /* logins under way, in guard->joining */
     uint64_t late_until[GUARD_MAX_LATE]; /* of an address: when answers are due */
     size_t key_len;
     char key[];
 };
 
+struct table {
+    struct strmap entries; /* owned */
+    struct list order;
+};
+
+struct guard_board {
+    pthread_mutex_t lock;
+    struct table addresses; /* which failed */
+};
+
 struct guard {
     struct guard_limits limits;
-    struct {
-        struct strmap entries; /* owned */
-        struct list order;
-    } of[KIND_COUNT];
+    struct guard_board *board; /* borrowed, or own_board */
+    struct guard_board *own_board;
+    struct table joining; /* addresses */
+    struct table authids; /* which failed */
 };
 
 /* ---- entries ---- */
 
-static struct entry *find(const struct guard *guard, enum kind kind, struct slice key)
+static void table_init(struct table *table, struct rng *rng)
 {
-    return strmap_get(&guard->of[kind].entries, key);
+    strmap_init(&table->entries, rng_u64(rng), rng_u64(rng));
+    list_init(&table->order);
 }
 
-static void forget(struct guard *guard, enum kind kind, struct entry *entry)
+static void table_fini(struct table *table)
+{
+    list_each (&table->order, node, after)
+        mem_free(container_of(node, struct entry, link));
+    strmap_fini(&table->entries);
+}
+
+static struct entry *find(const struct table *table, struct slice key)
+{
+    return strmap_get(&table->entries, key);
+}
+
+static void forget(struct table *table, struct entry *entry)
 {
     list_remove(&entry->link);
-    strmap_remove(&guard->of[kind].entries, slice_make(entry->key, entry->key_len));
+    strmap_remove(&table->entries, slice_make(entry->key, entry->key_len));
     mem_free(entry);
 }
 
@@ -71,46 +93,46 @@ static uint64_t *first_due(struct entry *entry)
 }
 
 /* Looks at some only; when all of them are busy the table is larger for a while. */
-static void make_room(struct guard *guard, enum kind kind)
+static void make_room(struct table *table)
 {
-    struct list *order = &guard->of[kind].order, *node = list_first(order);
+    struct list *node = list_first(&table->order);
 
-    for (unsigned i = 0; i < 64 && node != NULL; i++, node = list_first(order)) {
+    for (unsigned i = 0; i < 64 && node != NULL; i++, node = list_first(&table->order)) {
         struct entry *oldest = container_of(node, struct entry, link);
 
         if (is_idle(oldest)) {
-            forget(guard, kind, oldest);
+            forget(table, oldest);
             return;
         }
         list_remove(node);
-        list_append(order, node);
+        list_append(&table->order, node);
     }
 }
 
-static struct entry *make(struct guard *guard, enum kind kind, struct slice key)
+static struct entry *make(struct table *table, struct slice key)
 {
     struct entry *entry = mem_zero(1, sizeof(*entry) + key.len);
 
-    if (guard->of[kind].entries.count >= GUARD_MAX_ENTRIES)
-        make_room(guard, kind);
+    if (table->entries.count >= GUARD_MAX_ENTRIES)
+        make_room(table);
     memcpy(entry->key, key.data, key.len);
     entry->key_len = key.len;
-    list_append(&guard->of[kind].order, &entry->link);
-    strmap_put(&guard->of[kind].entries, slice_make(entry->key, key.len), entry);
+    list_append(&table->order, &entry->link);
+    strmap_put(&table->entries, slice_make(entry->key, key.len), entry);
     return entry;
 }
 
-static struct entry *find_or_make(struct guard *guard, enum kind kind, struct slice key)
+static struct entry *find_or_make(struct table *table, struct slice key)
 {
-    struct entry *entry = find(guard, kind, key);
+    struct entry *entry = find(table, key);
 
-    return entry != NULL ? entry : make(guard, kind, key);
+    return entry != NULL ? entry : make(table, key);
 }
 
-/* What was long ago counts no more. */
+/* What was long ago counts no more. The clocks of two threads may differ a little. */
 static void age(struct entry *entry, uint64_t now)
 {
-    if (now - entry->failed_at >= GUARD_FORGET_MS)
+    if (now > entry->failed_at && now - entry->failed_at >= GUARD_FORGET_MS)
         entry->failures = 0;
 }
 
@@ -128,15 +150,34 @@ static uint32_t delay_of(const struct guard *guard, const struct entry *entry)
 
 /* ---- the guard ---- */
 
-struct guard *guard_new(const struct guard_limits *limits, struct rng *rng)
+struct guard_board *guard_board_new(struct rng *rng)
+{
+    struct guard_board *board = mem_zero(1, sizeof(*board));
+
+    pthread_mutex_init(&board->lock, NULL);
+    table_init(&board->addresses, rng);
+    return board;
+}
+
+void guard_board_free(struct guard_board *board)
+{
+    if (board == NULL)
+        return;
+    table_fini(&board->addresses);
+    pthread_mutex_destroy(&board->lock);
+    mem_free(board);
+}
+
+struct guard *guard_new(const struct guard_limits *limits, struct guard_board *board,
+                        struct rng *rng)
 {
     struct guard *guard = mem_zero(1, sizeof(*guard));
 
     guard->limits = *limits;
-    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
-        strmap_init(&guard->of[kind].entries, rng_u64(rng), rng_u64(rng));
-        list_init(&guard->of[kind].order);
-    }
+    guard->own_board = board == NULL ? guard_board_new(rng) : NULL;
+    guard->board = board == NULL ? guard->own_board : board;
+    table_init(&guard->joining, rng);
+    table_init(&guard->authids, rng);
     return guard;
 }
 
@@ -144,11 +185,9 @@ void guard_free(struct guard *guard)
 {
     if (guard == NULL)
         return;
-    for (enum kind kind = 0; kind < KIND_COUNT; kind++) {
-        list_each (&guard->of[kind].order, node, after)
-            mem_free(container_of(node, struct entry, link));
-        strmap_fini(&guard->of[kind].entries);
-    }
+    table_fini(&guard->joining);
+    table_fini(&guard->authids);
+    guard_board_free(guard->own_board);
     mem_free(guard);
 }
 
@@ -179,7 +218,7 @@ const char *guard_enter(struct guard *guard, const char *address)
 
     if (*address == '\0')
         return NULL;
-    entry = find_or_make(guard, KIND_ADDRESS, slice_of(address));
+    entry = find_or_make(&guard->joining, slice_of(address));
     if (entry->joining >= guard->limits.max_joining_of_an_address)
         return too_many_logins;
     entry->joining++;
@@ -188,57 +227,71 @@ const char *guard_enter(struct guard *guard, const char *address)
 
 void guard_leave(struct guard *guard, const char *address)
 {
-    struct entry *entry = find(guard, KIND_ADDRESS, slice_of(address));
+    struct entry *entry = find(&guard->joining, slice_of(address));
 
     if (entry == NULL || entry->joining == 0)
         return;
     entry->joining--;
-    if (is_idle(entry) && entry->failures == 0)
-        forget(guard, KIND_ADDRESS, entry);
+    if (entry->joining == 0)
+        forget(&guard->joining, entry);
 }
 
 const char *guard_judge(struct guard *guard, const char *address, uint64_t now)
 {
-    struct entry *entry = find(guard, KIND_ADDRESS, slice_of(address));
+    struct guard_board *board = guard->board;
+    struct entry *entry;
+    bool is_busy;
 
-    if (entry == NULL)
-        return NULL;
-    return *first_due(entry) > now ? too_many_failures : NULL;
+    pthread_mutex_lock(&board->lock);
+    entry = find(&board->addresses, slice_of(address));
+    is_busy = entry != NULL && *first_due(entry) > now;
+    pthread_mutex_unlock(&board->lock);
+    return is_busy ? too_many_failures : NULL;
 }
 
-static uint32_t count_failure(struct guard *guard, enum kind kind, struct slice key, uint64_t now)
+static struct entry *count_failure(struct table *table, struct slice key, uint64_t now)
 {
-    struct entry *entry;
+    struct entry *entry = find_or_make(table, key);
 
-    if (key.len == 0)
-        return 0;
-    entry = find_or_make(guard, kind, key);
     age(entry, now);
     if (entry->failures < UINT32_MAX)
         entry->failures++;
     entry->failed_at = now;
     list_remove(&entry->link);
-    list_append(&guard->of[kind].order, &entry->link);
-    return delay_of(guard, entry);
+    list_append(&table->order, &entry->link);
+    return entry;
+}
+
+/* Of the address, in whatever realm; it waits at least for `delay`. */
+static uint32_t fail_address(struct guard *guard, const char *address, uint32_t delay, uint64_t now)
+{
+    struct guard_board *board = guard->board;
+    struct entry *entry;
+    uint32_t own;
+
+    pthread_mutex_lock(&board->lock);
+    entry = count_failure(&board->addresses, slice_of(address), now);
+    own = delay_of(guard, entry);
+    if (delay < own)
+        delay = own;
+    if (delay != 0)
+        *first_due(entry) = now + delay;
+    pthread_mutex_unlock(&board->lock);
+    return delay;
 }
 
 uint32_t guard_fail(struct guard *guard, const char *address, struct slice authid, uint64_t now)
 {
     unsigned char hash[DIGEST_LEN];
-    uint32_t delay, other;
+    struct slice key = {(const char *)hash, sizeof(hash)};
+    uint32_t delay = 0;
 
     if (guard->limits.max_delay_ms == 0)
         return 0;
     digest_sha256(authid, hash); /* they can be long, and there are many */
-    delay = count_failure(guard, KIND_ADDRESS, slice_of(address), now);
-    other = authid.len == 0
-                ? 0
-                : count_failure(guard, KIND_AUTHID, slice_make(hash, sizeof(hash)), now);
-    if (delay < other)
-        delay = other;
-    if (delay != 0 && *address != '\0')
-        *first_due(find(guard, KIND_ADDRESS, slice_of(address))) = now + delay;
-    return delay;
+    if (authid.len != 0)
+        delay = delay_of(guard, count_failure(&guard->authids, key, now));
+    return *address == '\0' ? delay : fail_address(guard, address, delay, now);
 }
 
 void guard_succeed(struct guard *guard, struct slice authid)
@@ -246,10 +299,10 @@ void guard_succeed(struct guard *guard, struct slice authid)
     unsigned char hash[DIGEST_LEN];
     struct entry *entry;
 
-    if (authid.len == 0 || guard->of[KIND_AUTHID].entries.count == 0)
+    if (authid.len == 0 || guard->authids.entries.count == 0)
         return;
     digest_sha256(authid, hash);
-    entry = find(guard, KIND_AUTHID, slice_make(hash, sizeof(hash)));
+    entry = find(&guard->authids, slice_make(hash, sizeof(hash)));
     if (entry != NULL)
-        forget(guard, KIND_AUTHID, entry);
+        forget(&guard->authids, entry);
 }

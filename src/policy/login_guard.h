@@ -7,6 +7,9 @@
  * failures of that authid, not those of the address. What is quiet for a while is forgotten, and
  * so is the oldest when the table is full.
  *
+ * Failures of addresses are noted on a board that all realms of a router share: it has a lock.
+ * Those of authids are the realm's, since the same authid elsewhere may be somebody else.
+ *
  * Addresses also count their logins under way, and cannot have all that a realm allows. Clients on
  * unix sockets have no address and are not counted.
  *
@@ -27,6 +30,7 @@
 #define GUARD_ADDRESS_LEN 24
 
 struct guard;
+struct guard_board;
 
 struct guard_limits {
     uint32_t free_failures;
@@ -34,7 +38,12 @@ struct guard_limits {
     uint32_t max_joining_of_an_address;
 };
 
-struct guard *guard_new(const struct guard_limits *limits, struct rng *rng);
+struct guard_board *guard_board_new(struct rng *rng);
+void guard_board_free(struct guard_board *board);
+
+/* The board is borrowed; NULL: the guard has one of its own. */
+struct guard *guard_new(const struct guard_limits *limits, struct guard_board *board,
+                        struct rng *rng);
 void guard_free(struct guard *guard);
 
 /* The address of a peer ("tcp4:192.0.2.1:5678") as it is counted; "" when it has none. */

@@ -86,13 +86,19 @@ struct policy_tester {
  * is being loaded. */
 void policy_set_tester(const struct policy_tester *tester);
 
+/* What the realms of a router share about logins that fail. Freed after router_free. */
+struct guard_board;
+struct guard_board *policy_share_logins(void);
+void policy_unshare_logins(struct guard_board *logins);
+
 /* How a realm uses a policy. All is borrowed from router_new on, as long as the router lives. */
 struct policy_use {
     const struct policy *policy; /* several realms may share it */
     const char *path;            /* where it is read again from; NULL: nowhere */
     struct host_config config;
-    bool is_watched;       /* it is read again when its files change */
-    bool rechecks;         /* after that, what sessions hold is judged again */
+    bool is_watched;            /* it is read again when its files change */
+    bool rechecks;              /* after that, what sessions hold is judged again */
+    struct guard_board *logins; /* NULL: the realm shares nothing */
     uint32_t probation_ms; /* a new version that fails where the old did not goes back; 0: never */
 };
 
