@@ -24,6 +24,8 @@ return {
         --     paths = { "/", "/ws" },
         --     -- web origins that may connect, e.g. { "https://app.example.com" }; not set: any
         --     origins = nil,
+        --     -- headers of WebSocket requests that policies see while a client logs in, in hello.transport.headers; cookies are in hello.transport.cookies
+        --     headers = { "host", "origin", "user-agent" },
         --     -- addresses and ranges of proxies, e.g. { "10.0.0.0/8" }; who connects from there must begin with a header of the PROXY protocol (1 or 2); not set: none
         --     proxies = nil,
         --     -- addresses and ranges of HTTP proxies: whom they name in forwarded_header counts as the peer of a WebSocket; not set: nobody is believed

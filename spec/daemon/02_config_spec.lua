@@ -214,9 +214,14 @@ return config
       ": proxies is for TCP; a unix socket has no addresses")
     refused('{ address = "unix:/tmp/x", trusted_proxies = { "::1" } }',
       ": trusted_proxies is for TCP; a unix socket has no addresses")
+    for _, name in ipairs { "User-Agent", "cookie", "x y", ("x"):rep(65) } do
+      refused(('{ address = "127.0.0.1:0", headers = { "host", "%s" } }'):format(name),
+        ('.headers: found "%s"; allowed: names of headers in lower case, up to 64 '
+        .. 'characters, but not "cookie": policies have transport.cookies'):format(name))
+    end
     refused('{ address = "127.0.0.1:0", trusted_proxies = { "proxy.example.com" } }',
-      '.trusted_proxies: found "proxy.example.com"; allowed: addresses such as "10.0.0.1" and ranges '
-      .. 'such as "10.0.0.0/8" or "2001:db8::/32"')
+      '.trusted_proxies: found "proxy.example.com"; allowed: addresses such as "10.0.0.1" and '
+      .. 'ranges such as "10.0.0.0/8" or "2001:db8::/32"')
     refused('{ address = "127.0.0.1:0", proxies = { "::1", "10.0.0.0/33" } }',
       '.proxies: found "10.0.0.0/33"; allowed: addresses such as "10.0.0.1" and ranges such as '
         .. '"10.0.0.0/8" or "2001:db8::/32"')
@@ -383,6 +388,7 @@ describe("printing a configuration", function()
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
             serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
             proxies = { "10.0.0.0/8", "::1" },
+            headers = { "x-acme-key" },
             trusted_proxies = { "192.0.2.0/24" }, forwarded_header = "forwarded",
             default_realm = "realm1", rawsocket_min_length = "1KiB" },
           { address = "unix:/tmp/nexus spec.sock", unix_mode = "0600" },

@@ -5,6 +5,7 @@
 #include "core/action.h"
 
 #include "base/mem.h"
+#include "core/look.h"
 
 void outbox_init(struct outbox *out)
 {
@@ -17,7 +18,7 @@ void outbox_clear(struct outbox *out)
         if (out->actions[i].type == ACT_SEND)
             blob_drop(out->actions[i].blob);
         else if (out->actions[i].type == ACT_LEFT)
-            mem_free(out->actions[i].left);
+            left_free(out->actions[i].left);
     out->count = 0;
 }
 

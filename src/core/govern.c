@@ -130,6 +130,7 @@ struct left *left_new(const struct look *look, const char *reason)
     char *at = left->bytes;
 
     left->look = *look;
+    transport_tls_hold(look->tls);
     left->look.authid = copy_to(&at, look->authid);
     left->look.authrole = copy_to(&at, look->authrole);
     left->look.authmethod = copy_to(&at, look->authmethod);
@@ -138,6 +139,14 @@ struct left *left_new(const struct look *look, const char *reason)
     left->look.vars = copy_to(&at, look->vars);
     left->reason = memcpy(at, reason, strlen(reason) + 1);
     return left;
+}
+
+void left_free(struct left *left)
+{
+    if (left == NULL)
+        return;
+    transport_tls_drop(left->look.tls);
+    mem_free(left);
 }
 
 struct left *govern_leave(const struct core *core, const struct session *session,

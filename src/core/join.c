@@ -126,6 +126,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
                                 .send_max = transport->send_max,
                                 .is_trusted = transport->is_trusted,
                                 .is_operator = transport->is_admin,
+                                .tls = transport_tls_hold(transport->tls),
                                 .timer = {.kind = TIMER_SESSION},
                                 .pause = {.kind = TIMER_PAUSE}};
     list_init(&session->members);

@@ -33,6 +33,7 @@ void look_at(const struct core *core, const struct session *session, struct look
                           .authprovider = text_of(core, session, SLICE("authprovider")),
                           .codec = DETAILS_CODEC,
                           .details = session->details,
+                          .tls = session->tls,
                           .vars = session->vars,
                           .trustlevel = session->trustlevel,
                           .joined = session->joined,

@@ -30,6 +30,7 @@ void session_free(struct core *core, struct session *session)
     details_fini(core, session);
     mem_free((void *)(uintptr_t)session->vars.data);
     intern_drop(&core->intern, session->address);
+    transport_tls_drop(session->tls);
     mem_free(session->finished);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);

@@ -95,6 +95,7 @@ struct session {
     struct timer pause;         /* until then the first that is parked waits */
     struct list seats;          /* owned; see seats.c */
     uint64_t number;            /* of all that were ever opened: who came first has the lowest */
+    struct transport_tls *tls;  /* held; NULL: no TLS */
     uint32_t address;           /* of its peer: interned, counted; INTERN_NONE: not needed yet */
     struct list rechecking;     /* core->recheck.sessions */
     uint32_t turn;              /* what it holds and bears another one is to be judged again */

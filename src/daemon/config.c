@@ -255,6 +255,29 @@ static void check_proxies(struct check *check, const struct node *node,
         report_error(check->report, trusted->line, "%s: %s", trusted->name, words);
 }
 
+static bool is_header_name(const char *name)
+{
+    size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
+
+    return len != 0 && len <= MAX_HEADER_NAME_LEN && name[len] == '\0' &&
+           strcmp(name, "cookie") != 0;
+}
+
+static void check_headers(struct check *check, const struct node *node,
+                          const struct listen_config *listen)
+{
+    const struct node *headers = node_find(node, "headers");
+    const char *const *name = listen->net.headers;
+
+    for (; headers != NULL && name != NULL && *name != NULL; name++) {
+        if (!is_header_name(*name))
+            report_error(check->report, headers->line,
+                         "%s: found \"%s\"; allowed: names of headers in lower case, up to %d "
+                         "characters, but not \"cookie\": policies have transport.cookies",
+                         headers->name, *name, MAX_HEADER_NAME_LEN);
+    }
+}
+
 /* What OpenSSL thinks of the words that are for it. */
 static void check_tls(struct check *check, const struct node *node,
                       const struct listen_config *listen)
@@ -304,6 +327,7 @@ static void check_one_listen(struct check *check, const struct config_option *op
     check_together(check, node, listen);
     check_texts(check, node, listen);
     check_proxies(check, node, listen);
+    check_headers(check, node, listen);
     check_tls(check, node, listen);
     check_twins(check, node, index);
 }

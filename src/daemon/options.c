@@ -162,6 +162,12 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_TEXTS,
      .offset = AT(net.origins),
      .words = "web origins that may connect, e.g. { \"https://app.example.com\" }; not set: any"},
+    {.name = "headers",
+     .type = OPTION_TEXTS,
+     .fallback = "host,origin,user-agent",
+     .offset = AT(net.headers),
+     .words = "headers of WebSocket requests that policies see while a client logs in, in "
+              "hello.transport.headers; cookies are in hello.transport.cookies"},
     {.name = "proxies",
      .type = OPTION_TEXTS,
      .offset = AT(net.proxies),

@@ -68,6 +68,7 @@ void conn_free(struct conn *conn)
     if (conn->peek != NULL)
         listener_end_peek(conn);
     mem_free(conn->cookie);
+    transport_http_drop(conn->http);
     mem_free(conn->peer);
     mem_free(conn->proxy);
     if (list_is_linked(&conn->dirty))

@@ -17,9 +17,12 @@ int ws_established(struct conn *conn)
 
     conn->is_ws = true;
     conn->cookie = NULL;
+    transport.http = conn->http;
+    conn->http = NULL;
     transport.cookie = cookie;
     transport.cookie_max_age_s = conn->listener->options.cookie_max_age_s;
     conn_open(conn, &transport);
+    transport_http_drop(transport.http);
     mem_free(cookie);
     return 0;
 }

@@ -296,6 +296,8 @@ int http_upgrade(struct conn *conn, const char *to)
         return refuse(conn, 400, "Bad Request", NULL,
                       "Sec-WebSocket-Protocol names no subprotocol that is served here");
     take_cookie(conn);
+    transport_http_drop(conn->http);
+    conn->http = headers_keep(conn);
     return GOES_ON;
 }
 

@@ -43,6 +43,9 @@
 /* A Cookie header that is searched for the tracking cookie. */
 #define MAX_COOKIE_HEADER_LEN 4096
 
+/* Names and values of headers and cookies that are kept of one request until HELLO. */
+#define MAX_KEPT_HEADERS_LEN 4096
+
 /* What proxies say of who is behind them; all lines of the header together. */
 #define MAX_FORWARDED_LEN 4096
 

@@ -50,6 +50,9 @@ enum forwarded_header {
 #define TLS_CIPHERSUITES \
     "TLS_AES_128_GCM_SHA256:TLS_AES_256_GCM_SHA384:TLS_CHACHA20_POLY1305_SHA256"
 
+/* The longest name of a header that can be asked for. */
+#define MAX_HEADER_NAME_LEN 64
+
 /* One address to listen on. It speaks WebSocket, RawSocket and HTTP. Borrowed strings live
  * as long as the net. */
 struct listener_options {
@@ -80,6 +83,8 @@ struct listener_options {
     const char *const *origins; /* allowed Origins, NULL-terminated; NULL: any */
     const char *cookie_name;    /* the tracking cookie; NULL: none */
     uint32_t cookie_max_age_s;
+    const char *const *headers; /* names in lower case, NULL-terminated: what of a WebSocket request
+                                   the handler is told; NULL: nothing, nor cookies */
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
     bool websocket, rawsocket;  /* which protocols are served */

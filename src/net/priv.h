@@ -92,6 +92,7 @@ struct conn {
     char *peer; /* owned; who it is by the word of a proxy; NULL: the socket knows */
     struct sockaddr_storage *proxy; /* owned; a proxy of ours that will say who is behind it */
     char *cookie;                   /* owned; between the upgrade and on_open */
+    struct transport_http *http;    /* held; the same */
     uv_poll_t *peek;                /* owned; while peeking */
     uint32_t send_max, recv_max;    /* RawSocket */
     uint32_t pings, ping_window;    /* RawSocket PINGs received in that second */
@@ -274,6 +275,9 @@ void raw_feed(struct conn *conn, struct slice bytes);
 int http_request(struct conn *conn, struct slice path);
 int http_upgrade(struct conn *conn, const char *to);
 int http_add_headers(struct conn *conn, struct lws_process_html_args *args);
+
+/* headers.c: what of a request is shown to the handler; held once, or NULL. */
+struct transport_http *headers_keep(struct conn *conn);
 
 /* side.c */
 struct side *side_new(struct net *net, const struct listener_options *options,

@@ -194,9 +194,36 @@ static void set_tls(lua_State *lua, const struct transport_tls *tls)
     lua_setfield(lua, -2, "tls");
 }
 
+/* A dict of `count` pairs; what comes first with a name is it. Returns what is behind them. */
+static const char *set_pairs(lua_State *lua, const char *key, const char *at, uint32_t count)
+{
+    lua_createtable(lua, 0, (int)count);
+    for (uint32_t i = 0; i < count; i++) {
+        const char *value = at + strlen(at) + 1;
+
+        if (lua_getfield(lua, -1, at) == LUA_TNIL) {
+            lua_pushstring(lua, value);
+            lua_setfield(lua, -3, at);
+        }
+        lua_pop(lua, 1);
+        at = value + strlen(value) + 1;
+    }
+    vm_freeze(lua, key);
+    lua_setfield(lua, -2, key);
+    return at;
+}
+
+static void set_http(lua_State *lua, const struct transport_http *http)
+{
+    const char *at = http == NULL ? NULL : http->bytes;
+
+    at = set_pairs(lua, "headers", at, http == NULL ? 0 : http->header_count);
+    (void)set_pairs(lua, "cookies", at, http == NULL ? 0 : http->cookie_count);
+}
+
 void l_facts_push_transport(lua_State *lua, const struct transport *transport)
 {
-    lua_createtable(lua, 0, 8);
+    lua_createtable(lua, 0, 10);
     lua_pushstring(lua, transport_name(transport->type));
     lua_setfield(lua, -2, "type");
     lua_pushboolean(lua, transport->is_secure);
@@ -206,6 +233,7 @@ void l_facts_push_transport(lua_State *lua, const struct transport *transport)
         set_peer(lua, transport->peer);
     if (transport->tls != NULL)
         set_tls(lua, transport->tls);
+    set_http(lua, transport->http);
     vm_freeze(lua, "transport");
 }
 
@@ -227,5 +255,8 @@ void l_facts_push_session_transport(lua_State *lua, const struct look *look)
         lua_insert(lua, -2);
     }
     lua_pop(lua, 1);
+    if (look->tls != NULL)
+        set_tls(lua, look->tls);
+    set_http(lua, NULL);
     vm_freeze(lua, "transport");
 }

@@ -64,7 +64,7 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
     (void)failure;
     if (moment->leaving != NULL) {
         map_remove(&moment->mind->leaving, moment->leaving->serial, 0);
-        mem_free(moment->leaving->left);
+        left_free(moment->leaving->left);
         mem_free(moment->leaving);
     }
     mem_free(moment);

@@ -44,7 +44,7 @@ void comings_run(struct realm *realm)
             realm->decider->joined(realm->mind, coming.session);
         else if (!realm->home->is_over) /* or the mind has stopped */
             realm->decider->left(realm->mind, coming.left);
-        mem_free(coming.left);
+        left_free(coming.left);
     }
     comings->next = comings->count = 0;
     comings->is_running = false;
@@ -53,6 +53,6 @@ void comings_run(struct realm *realm)
 void comings_free(struct realm *realm)
 {
     for (size_t i = realm->comings.next; i < realm->comings.count; i++)
-        mem_free(realm->comings.of[i].left);
+        left_free(realm->comings.of[i].left);
     mem_free(realm->comings.of);
 }

@@ -49,6 +49,7 @@ static struct local_peer *open_at(struct worker *worker, const struct transport 
     peer->transport.peer = copy_text(transport->peer);
     peer->transport.cookie = copy_text(transport->cookie);
     transport_tls_hold(transport->tls);
+    transport_http_hold(transport->http);
     pump_open(peer->worker, peer);
     return local;
 }

@@ -352,6 +352,12 @@ static void mail_fault(struct peer *peer, const struct fault *fault)
                             .event = {.type = EV_FAULT, .peer = peer->id, .fault = copy}});
 }
 
+static void forget_request(struct peer *peer)
+{
+    transport_http_drop(peer->transport.http);
+    peer->transport.http = NULL;
+}
+
 /* A first message, or the first after GOODBYE. */
 static void from_lobby(struct peer *peer, struct slice bytes)
 {
@@ -392,6 +398,8 @@ static void from_lobby(struct peer *peer, struct slice bytes)
     } else {
         mail_message(peer, EV_HELLO, &msg, blob);
     }
+    if (peer->realm != NULL) /* the login holds what it needs of it, and a session nothing */
+        forget_request(peer);
 }
 
 /* What proves who somebody is does not stay in buffers: not as it came (they are those of the
@@ -516,6 +524,7 @@ void pump_close(struct peer *peer)
     mem_free((void *)(uintptr_t)peer->transport.peer);
     mem_free((void *)(uintptr_t)peer->transport.cookie);
     transport_tls_drop(peer->transport.tls);
+    transport_http_drop(peer->transport.http);
     mem_free(peer);
     /* At the very end the loops of other workers may be gone already. */
     if (atomic_fetch_sub(&router->open_peers, 1) == 1 && atomic_load(&router->is_stopping) &&

@@ -20,6 +20,7 @@ static void *on_open(void *ctx, uint64_t conn, const struct transport *transport
     if (transport->cookie != NULL)
         peer->transport.cookie = mem_copy(transport->cookie, strlen(transport->cookie));
     transport_tls_hold(transport->tls);
+    transport_http_hold(transport->http);
     peer->waiting_end = &peer->waiting;
     pump_open(worker, peer);
     return peer;

@@ -51,6 +51,31 @@ void transport_tls_drop(struct transport_tls *tls)
         mem_free(tls);
 }
 
+struct transport_http *transport_http_new(struct slice bytes, uint32_t header_count,
+                                          uint32_t cookie_count)
+{
+    struct transport_http *http = mem_alloc(sizeof *http + bytes.len);
+
+    atomic_init(&http->refs, 1);
+    http->header_count = header_count;
+    http->cookie_count = cookie_count;
+    memcpy(http->bytes, bytes.data, bytes.len);
+    return http;
+}
+
+struct transport_http *transport_http_hold(struct transport_http *http)
+{
+    if (http != NULL)
+        atomic_fetch_add_explicit(&http->refs, 1, memory_order_relaxed);
+    return http;
+}
+
+void transport_http_drop(struct transport_http *http)
+{
+    if (http != NULL && atomic_fetch_sub_explicit(&http->refs, 1, memory_order_acq_rel) == 1)
+        mem_free(http);
+}
+
 static size_t text_room(const char *text)
 {
     return text == NULL ? 0 : strlen(text) + 1;
@@ -76,6 +101,7 @@ struct transport *transport_copy(const struct transport *transport)
     *copy = *transport;
     copy->default_realm = NULL;
     transport_tls_hold(copy->tls);
+    transport_http_hold(copy->http);
     move_text(&copy->protocol, &at);
     move_text(&copy->peer, &at);
     move_text(&copy->cookie, &at);
@@ -87,5 +113,6 @@ void transport_free(struct transport *transport)
     if (transport == NULL)
         return;
     transport_tls_drop(transport->tls);
+    transport_http_drop(transport->http);
     mem_free(transport);
 }

@@ -45,6 +45,22 @@ struct transport_tls *transport_tls_new(const struct transport_certificate *cert
 struct transport_tls *transport_tls_hold(struct transport_tls *tls);
 void transport_tls_drop(struct transport_tls *tls);
 
+/* What the HTTP request of a WebSocket said, as much of it as is wanted. Counted, and never changed
+ * once it is shown. */
+struct transport_http {
+    atomic_uint refs;
+    uint32_t header_count, cookie_count;
+    char bytes[]; /* of each header, then of each cookie: name, NUL, value, NUL */
+};
+
+/* Held once by the caller; `bytes` are copied. */
+struct transport_http *transport_http_new(struct slice bytes, uint32_t header_count,
+                                          uint32_t cookie_count);
+
+/* NULL is fine for both. */
+struct transport_http *transport_http_hold(struct transport_http *http);
+void transport_http_drop(struct transport_http *http);
+
 /* Everything known about a connection when its first message arrives. Strings are borrowed
  * for the time of the call; whoever needs them longer copies them. */
 struct transport {
@@ -59,10 +75,11 @@ struct transport {
     const char *cookie;        /* value of the tracking cookie, or NULL */
     uint32_t cookie_max_age_s; /* how long the client keeps it */
     struct transport_tls *tls; /* NULL: no TLS; whoever needs it longer holds it */
+    struct transport_http *http; /* NULL: none, or it is no longer needed; the same */
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
 };
 
-/* A copy that owns its strings and holds its TLS facts, in one allocation, without default_realm
+/* A copy that owns its strings and holds its facts of TLS and HTTP, in one allocation, without default_realm
  * (what reads that has read it by then). transport_free takes it back; NULL is fine. */
 struct transport *transport_copy(const struct transport *transport);
 void transport_free(struct transport *transport);
