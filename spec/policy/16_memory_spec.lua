@@ -92,7 +92,9 @@ describe("a state of a policy", function()
       assert.equal(3, call(client, "com.acme.kept"))
     end
     assert.equal(0, call(client, "nexus.policy.status").rebuilds)
-    assert.truthy(nexusd:log():find("policy.lua:%d+: not enough memory"))
+    local log = nexusd:log()
+    assert.truthy(log:find("policy.lua:%d+: not enough memory")
+      or log:find("policy.lua:%d+: %d+ ms without waiting")) -- where memory is slow to come by
   end)
 
   it("that cannot be made anew goes on as it is", function()
