@@ -99,6 +99,28 @@ describe("ready-made policies", function()
     assert.truthy(words:find("open: no errors", 1, true), words)
   end)
 
+  it("publish retained state again when the router starts", function()
+    local file, data = daemon.folder() .. "/state_users.lua", daemon.folder() .. "/state_data"
+    write(file, users:format "one")
+    assert(os.execute("mkdir -p " .. data))
+    local config = { listen = { "127.0.0.1:0" }, data_folder = data, realms = { realm1 = {
+      policy = "retained-state", settings = { file = file, topics = { "com.acme.state.*" } } } } }
+    for run = 1, 2 do
+      nexusd = daemon.start { config = config }
+      local client = policies.connect(nexusd)
+      policies.login_ticket(client, "alice", "one")
+      if run == 1 then
+        client:send { wamp.PUBLISH, 1, { acknowledge = true }, "com.acme.state.lamp", { "on" } }
+        assert.equal(wamp.PUBLISHED, client:receive()[1])
+        nexusd:stop()
+      else
+        client:send { wamp.SUBSCRIBE, 1, { get_retained = true }, "com.acme.state.lamp" }
+        assert.equal(wamp.SUBSCRIBED, client:receive()[1])
+        assert.same({ "on" }, client:receive()[5])
+      end
+    end
+  end)
+
   it("can be required, and merged with a policy of one's own", function()
     local folder = policies.write [[
 local nexus <const> = require "nexus"

@@ -15,7 +15,8 @@ local stream = require "stream"
 
 local daemon = {
   --- The policies that come with nexusd, as errors name them.
-  ready_policies = '"open", "users", "scram-users"',
+  ready_policies = '"open", "users", "jwt", "scram-users", "presence", "retained-state", '
+    .. '"webhook", "audit"',
 }
 
 local Daemon = {}

@@ -12,7 +12,8 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = {"open", "users", "scram-users"};
+static const char *const names[] = {"open",     "users",          "jwt",     "scram-users",
+                                    "presence", "retained-state", "webhook", "audit"};
 
 const char *ready_name(size_t i)
 {
