@@ -100,6 +100,35 @@ describe("nexusd", function()
     } }, 1, '^nexusd: cannot open the log file "/nowhere/x.log": No such file or directory$')
   end)
 
+  it("goes on in a new log file after SIGHUP, and in the old one if there can be none", function()
+    local folder = daemon.folder() .. "/logs"
+    assert(os.execute("mkdir '" .. folder .. "'"))
+    local path = folder .. "/own.log"
+    local program = daemon.spawn { config = {
+      listen = { "127.0.0.1:0" }, realms = { realm1 = { policy = "open" } }, log = { file = path },
+    } }
+    local function says(name, words)
+      return daemon.eventually(function()
+        local file = io.open(name)
+        local text = file and file:read("a") or ""
+        if file then file:close() end
+        return text:find(words, 1, true) and text
+      end)
+    end
+    assert.truthy(says(path, " ready "))
+    assert(os.rename(path, path .. ".1"))
+    program:signal("HUP")
+    assert.truthy(says(path, ""))
+    assert(os.execute(("mv '%s' '%s.moved'"):format(folder, folder)))
+    program:signal("HUP")
+    local text = says(folder .. ".moved/own.log", " log-not-reopened ")
+    assert.matches('ERROR log%-not%-reopened .* error="No such file or directory"', text)
+    program:stop()
+    assert.truthy(says(folder .. ".moved/own.log", " stopped "))
+    assert.falsy(assert(io.open(folder .. ".moved/own.log.1")):read("a"):find " stopped ")
+    assert.equal("", program:log())
+  end)
+
   for _, name in ipairs { "TERM", "INT" } do
     it("says goodbye on SIG" .. name .. " and ends with 0", function()
       local program = daemon.start { flags = short }

@@ -1,12 +1,16 @@
 -- No secret in what the router writes: every method, right and wrong, with the log at "debug".
 -- SPDX-License-Identifier: MIT
 local daemon = require "daemon"
+local mime = require "mime"
 local policies = require "policies"
 local wamp = require "wamp"
 
 local key, pubkey = policies.make_key()
 local pbkdf2 = "AAECAwQFBgcICQoLDA0ODw=="
 local router_key = ("5ec3e7"):rep(10) .. "abcd"
+
+-- two that the policy gets by nexus.secret, and keys of tokens
+local jwt_secret, api_key = "secret-of-the-tokens-of-the-realm", "key-of-an-api-elsewhere"
 
 local policy = ([[
 local nexus <const> = require "nexus"
@@ -24,6 +28,21 @@ policy.authenticate.scram = find
 function policy.authenticate.cryptosign(hello)
   return { authid = "device", authrole = "user", pubkeys = "%s" }
 end
+policy.authenticate.jwt = {
+  challenge = function() return {} end,
+  verify = function(hello, token)
+    nexus.log.info("looking at a token", { key = nexus.secret("jwt"), api = nexus.secret("api") })
+    if hello.authid == "raises" then
+      error("the key is " .. nexus.secret("jwt") .. " and not " .. nexus.secret("api"))
+    elseif hello.authid == "denies" then
+      return nexus.deny{ message = "the key is " .. nexus.secret("jwt") }
+    elseif hello.authid == "wrong" then
+      return nexus.crypto.jwt(token, { alg = "RS256", key = nexus.secret("jwt") })
+    end
+    local claims = nexus.crypto.jwt(token, { alg = "HS256", key = nexus.secret("jwt") })
+    return claims and { authrole = "user", authid = claims.sub } or nil
+  end,
+}
 policy.authenticate.own = {
   challenge = function() return {} end,
   verify = function(hello, signature)
@@ -34,6 +53,19 @@ policy.roles.user = {}
 return policy
 ]]):format(policies.scram_record("password-of-sally", "saltsalt", 4096), pubkey)
 
+local function base64url(octets)
+  return (mime.b64(octets):gsub("[+/=]", { ["+"] = "-", ["/"] = "_", ["="] = "" }))
+end
+
+--- A token of this subject, signed with HS256.
+local function token(secret, subject)
+  local text = base64url '{"alg":"HS256","typ":"JWT"}' .. "."
+    .. base64url(('{"sub":"%s","exp":4102444800}'):format(subject))
+  local signature = policies.sign_cra(secret, text):gsub("[+/=]",
+    { ["+"] = "-", ["/"] = "_", ["="] = "" })
+  return text .. "." .. signature
+end
+
 for _, workers in ipairs { 1, 2 } do
   describe(("what a router with %d workers writes"):format(workers), function()
     local nexusd, secrets
@@ -43,13 +75,18 @@ for _, workers in ipairs { 1, 2 } do
       local file = assert(io.open(daemon.folder() .. "/router.key", "w"))
       file:write(router_key)
       file:close()
+      file = assert(io.open(daemon.folder() .. "/jwt.key", "w"))
+      file:write(jwt_secret)
+      file:close()
+      config.realms.realm1.secrets = { jwt = { file = daemon.folder() .. "/jwt.key" },
+        api = { env = "API_KEY" } }
       config.log = { level = "debug" }
       config.audit = { file = "log" }
       config.logins = { router_key_file = daemon.folder() .. "/router.key", free_failures = 1000,
         secret_env = "SECRET" }
       nexusd = daemon.start { config = config,
-        environment = "SECRET=secret-of-the-router-secret-of-the-router" }
-      secrets = { "secret-of-the-router", router_key }
+        environment = "SECRET=secret-of-the-router-secret-of-the-router API_KEY=" .. api_key }
+      secrets = { "secret-of-the-router", router_key, jwt_secret, api_key }
     end)
 
     teardown(function()
@@ -112,6 +149,10 @@ for _, workers in ipairs { 1, 2 } do
       assert.equal(ABORT, login("cryptosign", nil, say(("ab"):rep(96)), { pubkey = pubkey }))
       assert.equal(WELCOME, login("own", "merlin", say "word-of-merlin"))
       assert.equal(ABORT, login("own", "merlin", say "wrong-word-of-merlin"))
+      assert.equal(WELCOME, login("jwt", "jane", say(token(jwt_secret, "jane"))))
+      for _, authid in ipairs { "jane", "raises", "denies", "wrong" } do
+        assert.equal(ABORT, login("jwt", authid, say(token("guessed-secret", authid))))
+      end
       -- A credential in the wrong place, and one that is no message.
       client = policies.connect(nexusd)
       client:send { wamp.AUTHENTICATE, say "early-ticket"(), wamp.dict {} }
@@ -126,7 +167,7 @@ for _, workers in ipairs { 1, 2 } do
       end
       local log = daemon.eventually(function()
         local text = nexusd:log()
-        return select(2, text:gsub('"event":"refuse"', "")) >= 9 and text
+        return select(2, text:gsub('"event":"refuse"', "")) >= 13 and text
       end)
       assert.is_string(log)
       assert.matches("session%-joined", log)

@@ -73,7 +73,24 @@ static bool has_policy(const struct config *config)
     return has;
 }
 
-/* Certificates and policies can change while it runs, and the audit log be another file. */
+/* The file was moved away: from now on lines go into a new one under the old name. The descriptor stays
+ * what it is, since other threads write to it. */
+static void reopen_log(const struct service *service)
+{
+    const char *file = service->config->log_file;
+    int fd;
+
+    if (file == NULL)
+        return;
+    fd = open(file, O_WRONLY | O_APPEND | O_CREAT | O_CLOEXEC, 0640);
+    if (fd < 0 || dup3(fd, service->log_fd, O_CLOEXEC) < 0)
+        log_line(LOG_ERROR, "log-not-reopened", "lines go on into the old file", "file", file,
+                 "error", strerror(errno), NULL);
+    if (fd >= 0)
+        close(fd);
+}
+
+/* Certificates and policies can change while it runs, and the logs be other files. */
 static void on_reload(struct service *service)
 {
     bool has_tls = false, has_policies = has_policy(service->config);
@@ -81,7 +98,8 @@ static void on_reload(struct service *service)
 
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
-    if (!has_tls && !has_policies && !audit_is_on())
+    reopen_log(service);
+    if (!has_tls && !has_policies && !audit_is_on() && service->config->log_file == NULL)
         log_line(LOG_WARN, "reload-not-supported",
                  "SIGHUP: the configuration is not read again; restart to change it", NULL);
     audit_reopen();

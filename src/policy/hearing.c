@@ -79,6 +79,8 @@ static const char *keep_words(struct hearing *hearing, struct slice text)
     copy = arena_alloc(&hearing->arena, text.len + 1);
     memcpy(copy, text.data, text.len);
     copy[text.len] = '\0';
+    host_mask(&hearing->fiber.version->policy->host,
+              copy); /* the client and the audit log get it */
     return copy;
 }
 
