@@ -115,6 +115,8 @@ local function read_actions(router, raw)
       actions[#actions + 1] = { peer, closed = action.close_code, words = action.words }
     elseif action.type == "joined" or action.type == "ask" or action.type == "unask" then
       actions[#actions + 1] = { peer, [action.type] = action.key }
+    elseif action.type == "admin" then
+      actions[#actions + 1] = { peer, admin = action.key, by = action.by }
     elseif action.type == "hold" then
       actions[#actions + 1] = { peer, hold = action.kind == 1 }
     else
@@ -242,6 +244,13 @@ end
 --- Ends a session at the will of a policy.
 function Router:finish(peer, reason, words, is_abort)
   return read_actions(self, self.raw:finish(peer.session, reason, words, is_abort))
+end
+
+--- What an administrator wanted is done: `done` is { count = n } or { error = uri, words = text };
+-- its session is the peer's unless it says otherwise.
+function Router:admin_done(peer, request, done)
+  return read_actions(self, self.raw:admin_done(peer.id, done.session or peer.session, request,
+    done.count or 0, done.error, done.words))
 end
 
 --- What a policy sees of the session, or nil.

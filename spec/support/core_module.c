@@ -745,6 +745,21 @@ static int router_finish(lua_State *L)
     return push_actions(L, r);
 }
 
+/* router:admin_done(peer, session, request, count, error, words): what ACT_ADMIN wanted is done. */
+static int router_admin_done(lua_State *L)
+{
+    struct router *r = router_arg(L);
+    struct admin_done done = {.session = (uint64_t)luaL_checkinteger(L, 3),
+                              .request = (uint64_t)luaL_checkinteger(L, 4),
+                              .count = (uint64_t)luaL_checkinteger(L, 5),
+                              .error = luaL_optstring(L, 6, NULL)};
+
+    snprintf(done.words, sizeof done.words, "%s", luaL_optstring(L, 7, ""));
+    step(r, &(struct event){
+                .type = EV_ADMIN, .peer = (uint64_t)luaL_checkinteger(L, 2), .done = &done});
+    return push_actions(L, r);
+}
+
 /* router:look(session), or nil. */
 static int router_look(lua_State *L)
 {
@@ -934,6 +949,7 @@ int luaopen_core_module(lua_State *L)
                                        {"set", router_set},
                                        {"set_vars", router_set_vars},
                                        {"forget", router_forget},
+                                       {"admin_done", router_admin_done},
                                        {"finish", router_finish},
                                        {"look", router_look},
                                        {"find", router_find},
