@@ -318,6 +318,7 @@
 ---@field raise fun(uri: string, args?: any[], kwargs?: table) # Ends what is under way with that WAMP error: a caller gets it as it is.
 ---@field result fun(args?: any[], kwargs?: table): nexus.Result # What a procedure returns when it has named results too.
 ---@field realm nexus.Realm # The realm that the policy is for.
+---@field merge fun(base: nexus.Policy, extra: nexus.Policy): nexus.Policy # Two policies as one. Tables are put together by their keys, the rules of a role one behind the other; both of on_join, on_leave, on_load, on_unload and check run; both of admit must say true.
 ---@field json nexus.json
 ---@field msgpack nexus.msgpack
 ---@field cbor nexus.cbor

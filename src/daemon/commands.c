@@ -13,6 +13,7 @@
 #include "daemon/policies.h"
 #include "daemon/policy_new.h"
 #include "daemon/reload.h"
+#include "daemon/repl.h"
 #include "daemon/testing.h"
 #include "daemon/types.h"
 
@@ -56,6 +57,16 @@ static const struct command commands[] = {
         .more = reload_more,
         .flags = reload_flags,
         .run = reload_run,
+    },
+    {
+        .name = "repl",
+        .arguments = "POLICY",
+        .min_arguments = 1,
+        .max_arguments = 1,
+        .words = "a prompt with a policy, and a router that it is in",
+        .more = repl_more,
+        .flags = repl_flags,
+        .run = repl_run,
     },
     {
         .name = "policy",

@@ -71,6 +71,7 @@ struct host {
     const char *version;    /* of the policy: hexadecimal digits */
     struct uv_loop_s *loop; /* of the thread that it runs on; NULL: it is only being checked */
     bool is_loading;        /* the policy is being run to get its table: nothing may act */
+    const char *refusal;    /* what is raised then; NULL: "not while loading; ..." */
     const struct host_config *config; /* never NULL */
 
     /* Milliseconds: of a monotonic clock, and since 1970 (UTC). In tests they are the test's. */

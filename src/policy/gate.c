@@ -23,6 +23,11 @@ void policy_set_tester(const struct policy_tester *tester)
     used = tester;
 }
 
+const struct policy_tester *gate_tester(void)
+{
+    return used;
+}
+
 struct gate {
     const struct policy *policy;
     char caught[400]; /* an error object as text */

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/check.h"
+#include "policy/eval.h"
 #include "policy/mind.h"
 #include "policy/module.h"
 #include "policy/reload.h"
@@ -133,6 +134,7 @@ static void take_table(lua_State *lua, int count, void *ctx)
     lua_settop(lua, count == 0 ? 0 : 1);
     check->lua = lua;
     check_table(check, 1);
+    l_eval_keep(lua, 1);
 }
 
 static int by_line(const void *a, const void *b)

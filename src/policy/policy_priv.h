@@ -133,6 +133,9 @@ struct policy *policy_instance(struct source *source, const struct host_config *
 struct policy *policy_of_source(struct source *source, const struct host_config *config,
                                 policy_say_fn *say, void *ctx);
 
+/* Who makes the `t` of policy.check; NULL: nobody. */
+const struct policy_tester *gate_tester(void);
+
 /* Runs its policy.check, if it has one, in the state that is there: says what is wrong. */
 bool gate_passes(struct policy *policy, policy_say_fn *say, void *ctx) MUST_CHECK;
 
