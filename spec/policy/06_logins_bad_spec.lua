@@ -55,7 +55,12 @@ local right = {
       return (policies.sign_scram("alice", "right", "saltsalt", nonce, extra))
     end,
   },
-  scram = { extra = { nonce = nonce } },
+  scram = {
+    extra = { nonce = nonce },
+    sign = function(extra)
+      return (policies.sign_scram("alice", "right", "saltsalt", nonce, extra, ""))
+    end,
+  },
   cryptosign = {
     extra = { pubkey = pubkey },
     sign = function(extra) return policies.sign_key(key, extra.challenge) end,
@@ -97,6 +102,13 @@ local hellos = {
     "channel_binding" },
   { "scram", { authextra = false }, failed, "HELLO has no authextra.nonce" },
   { "scram", { authextra = { nonce = "#" } }, failed, "authextra.nonce" },
+  { "scram", { authid = false }, failed, "scram: HELLO has no authid" },
+  { "scram", { authextra = { nonce = 7 } }, failed, "authextra.nonce" },
+  { "wampcra", { authid = 7 }, violation, "authid" },
+  { "wampcra", { authid = long }, "wamp.error.not_authorized", "more bytes" },
+  { "cryptosign", { authid = 7 }, violation, "authid" },
+  { "cryptosign", { authextra = { pubkey = wamp.null } }, failed, "authextra.pubkey" },
+  { "cryptosign", { authextra = { pubkey = ("0"):rep(5000) } }, failed, "authextra.pubkey" },
   { "cryptosign", { authextra = false }, failed, "HELLO has no authextra.pubkey" },
   { "cryptosign", { authextra = { pubkey = 7 } }, failed, "authextra.pubkey" },
   { "cryptosign", { authextra = { pubkey = "" } }, failed, "authextra.pubkey" },
@@ -146,6 +158,7 @@ local spoilt = {
   ticket = { cut, function(s) return s .. "\0" end, string.upper },
   wampcra = { cut, flipped, function(s) return s .. "=" end, function(s) return s .. s end },
   ["wamp-scram"] = { cut, flipped, function(s) return s:sub(1, 20) .. "=" .. s:sub(22) end },
+  scram = { cut, flipped, function(s) return s:sub(1, 20) .. "=" .. s:sub(22) end },
   cryptosign = {
     cut, function(s) return s:sub(1, 126) end, function(s) return s .. "00" end,
     function(s) return s:sub(1, 128) .. ("00"):rep(32) end,
@@ -249,12 +262,17 @@ describe("bad input of a login", function()
   end
 
   it("in what SCRAM repeats", function()
-    for name, value in pairs { nonce = "AAAA", channel_binding = "tls-exporter",
-        cbind_data = "AAAA" } do
-      local client, extra = challenged "wamp-scram"
-      client:send { wamp.AUTHENTICATE, right["wamp-scram"].sign(extra), { [name] = value } }
-      ends(client, denied)
+    for _, wrong in ipairs { "AAAA", "", 7, true, wamp.list { "AAAA" }, ("A"):rep(5000) } do
+      for _, name in ipairs { "nonce", "channel_binding", "cbind_data" } do
+        local client, extra = challenged "wamp-scram"
+        client:send { wamp.AUTHENTICATE, right["wamp-scram"].sign(extra), { [name] = wrong } }
+        ends(client, denied)
+      end
     end
+    -- what is not said is as it was
+    local client, extra = challenged "wamp-scram"
+    client:send { wamp.AUTHENTICATE, right["wamp-scram"].sign(extra), { other = 1 } }
+    policies.expect_welcome(client)
   end)
 
   it("of a key that is not the user's", function()

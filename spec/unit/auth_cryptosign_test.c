@@ -93,21 +93,24 @@ static const char published_channel[] =
     "62e935ae755f3d48f80d4d59f6121358c435722a67e859cc0caa8b539027f2ff";
 
 static const struct published {
-    const char *pubkey, *challenge, *plain, *bound;
+    const char *pubkey, *seed, *challenge, *plain, *bound;
 } published[] = {
     {"1adfc8bfe1d35616e64dffbd900096f23b066f914c8c2ffbb66f6075b96e116d",
+     "4d57d97a68f555696620a6d849c0ce582568518d729eb753dc7c732de2804510",
      "ffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffffff",
      "b32675b221f08593213737bef8240e7c15228b07028e19595294678c90d11c0c"
      "ae80a357331bfc5cc9fb71081464e6e75013517c2cf067ad566a6b7b728e5d03",
      "9b6f41540c9b95b4b7b281c3042fa9c54cef43c842d62ea3fd6030fcb66e70b3"
      "e80d49d44c29d1635da9348d02ec93f3ed1ef227dfb59a07b580095c2b82f80f"},
     {"6ed32739ff04a6074044ff0b0e3bfc7c856bc9d5f1d25efc57363bda0af3a8b0",
+     "d511fe78e23934b3dadb52fcd022974b80bd92bccc7c5cf404e46cc0a8a2f5cd",
      "b26c1f87c13fc1da14997f1b5a71995dff8fbe0a62fae8473c7bdbd05bfb607d",
      "d4209ad10d5aff6bfbc009d7e924795de138a63515efc7afc6b01b7fe5201372"
      "190374886a70207b042294af5bd64ce725cd8dceb344e6d11c09d1aaaf4d660f",
      "305aaa3ac25e98f651427688b3fc43fe7d8a68a7ec1d7d61c61517c519bd4a42"
      "7c3015599d83ca28b4c652333920223844ef0725eb5dc2febfd6af7677b73f01"},
     {"28e11f427b82b9a625ee7ac89a7d29326b505f2dc11dd88c1245f83b6da79a85",
+     "6e1fde9cf9e2359a87420b65a87dc0c66136e66945196ba2475990d8a0c3a25b",
      "b05e6b8ad4d69abf74aa3be3c0ee40ae07d66e1895b9ab09285a2f1192d562d2",
      "7beb282184baadd08f166f16dd683b39cab53816ed81e6955def951cb2ddad1e"
      "c184e206746fd82bda075af03711d3d5658fc84a76196b0fa8d1ebc92ef9f30b",
@@ -188,6 +191,37 @@ static void check_router(enum codec codec)
 TEST(the_router_signs_what_the_client_asks)
 {
     each_codec(check_router);
+}
+
+/* The same keys and challenges, the other way round: the router signs. */
+static void sign_published(const struct published *v)
+{
+    const char *hello = text("{\"pubkey\":\"" CLIENT_KEY "\",\"challenge\":\"%s\"}", v->challenge);
+    const char *bound = text("{\"pubkey\":\"" CLIENT_KEY "\",\"challenge\":\"%s\","
+                             "\"channel_binding\":\"tls-exporter\"}",
+                             v->challenge);
+    unsigned char message[32];
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, RECORD);
+    unhex_into(published_channel, channel, sizeof(channel));
+    s.settings.has_router_key = true;
+    unhex_into(v->seed, s.settings.router_seed, 32);
+    EXPECT_EQ(stage_begin(&s, "cryptosign", hello), AUTH_CHALLENGE);
+    EXPECT_STR(stage_told(&s, "pubkey"), v->pubkey);
+    EXPECT_STR(stage_told(&s, "signature"), text("%s%s", v->plain, v->challenge));
+    EXPECT_EQ(stage_begin(&s, "cryptosign", bound), AUTH_CHALLENGE);
+    unhex_into(v->challenge, message, sizeof(message));
+    for (size_t i = 0; i < sizeof(message); i++)
+        message[i] ^= channel[i];
+    EXPECT_STR(stage_told(&s, "signature"), text("%s%s", v->bound, hex_of(message, 32)));
+    stage_fini(&s);
+}
+
+TEST(the_router_signs_as_published)
+{
+    for (size_t i = 0; i < ARRAY_LEN(published); i++)
+        sign_published(&published[i]);
 }
 
 /* ---- HELLO ---- */

@@ -164,6 +164,95 @@ TEST(the_vectors_in_every_codec)
     }
 }
 
+/* ---- what the vectors are made of ---- */
+
+static const struct column {
+    const char *salted, *client_key, *stored_key, *server_key, *signature, *proof, *verifier;
+    const char *iterations;
+} columns[] = {
+    {"2070b9a0996313b9f4f0120aaefffcf2d9645bbfbfe7aa7d80f59b137520e5c3",
+     "194b02f5fc3e7546ab4d333aca59f281b993b963ca5946820f0d4c823be5cead",
+     "80fcd59c9e62104bb296d59eeb6a9b519343163fdbee425e57b8a877deacaaaf",
+     "624c2b218bb84781d4c0dbb81608f09c34333ebc8905388073f153cba57ee4d0",
+     "3ff89f76f90aa69e22d3727dafb83c81d7458c4c44099793b67b9a24f8741edf", pbkdf2_proof,
+     "tNnt+xI2pc5uuNgFGQldK9Um9G+EddaDUrCsk7mgMSQ=", "4096"},
+    {"68bb7589371e05d0d7cdb299be5899228f73ceefdada7dc25e82c2e8e56c54ca",
+     "bd6b1d656f9fd163c05af2e0efde6a9eb222abcf5e1ae67389550cfb9c59ded9",
+     "7bd58845509a77ff2f99e7b867ac29f5a31654337e7fc37234eeb210c093aab2",
+     "72e23ac0f719bea649a8ff5e850401bb516e75cac666fe79a847970799585613",
+     "4fad1dce94b10c53ade702c7e29b8fa47f450421303a9245989aee14b48ad808", argon2_proof,
+     "oaQjcHpdXZGex5hQ+ORu/CHNjNTVHWGvaO6wMs5D7HA=", "4"},
+};
+
+/* HMAC under a key in hex, as hex. */
+static const char *hmac_hex(const char *key, const char *words)
+{
+    unsigned char bytes[32], out[32];
+
+    unhex_into(key, bytes, sizeof(bytes));
+    digest_hmac(slice_make((char *)bytes, sizeof(bytes)), slice_of(words), out);
+    return hex_of(out, sizeof(out));
+}
+
+static void check_column(const struct column *c)
+{
+    const char *words =
+        text("n=joe,r=" NONCE ",r=" COMBINED ",s=" SALT ",i=%s,c=biws,r=" COMBINED, c->iterations);
+    unsigned char key[32], signature[32], proof[32], hash[32];
+
+    EXPECT_STR(hmac_hex(c->salted, "Client Key"), c->client_key);
+    EXPECT_STR(hmac_hex(c->salted, "Server Key"), c->server_key);
+    EXPECT_STR(hmac_hex(c->stored_key, words), c->signature);
+    unhex_into(c->client_key, key, sizeof(key));
+    unhex_into(c->signature, signature, sizeof(signature));
+    for (size_t i = 0; i < sizeof(proof); i++)
+        proof[i] = key[i] ^ signature[i];
+    EXPECT_STR(base64_of(proof, sizeof(proof)), c->proof);
+    digest_sha256(slice_make((char *)key, sizeof(key)), hash);
+    EXPECT_STR(hex_of(hash, sizeof(hash)), c->stored_key);
+    unhex_into(hmac_hex(c->server_key, words), hash, sizeof(hash));
+    EXPECT_STR(base64_of(hash, sizeof(hash)), c->verifier);
+}
+
+/* Attribute c= of the message that is signed. */
+static const char *bound_words(const char *binding, const unsigned char *data, size_t len)
+{
+    char all[64];
+    size_t head = (size_t)snprintf(all, sizeof(all), "p=%s,,", binding);
+
+    memcpy(all + head, data, len);
+    return base64_of(all, head + len);
+}
+
+/* What clients compute on their way to the proofs above, and what they say of a binding. */
+TEST(the_steps_of_the_vectors)
+{
+    unsigned char salted[32];
+    struct stage s;
+
+    for (size_t i = 0; i < ARRAY_LEN(columns); i++)
+        check_column(&columns[i]);
+    PKCS5_PBKDF2_HMAC("pencil", 6,
+                      (const unsigned char *)"\xa0\xa1\xa2\xa3\xa4\xa5\xa6\xa7\xa8"
+                                             "\xa9\xaa\xab\xac\xad\xae\xaf",
+                      16, 4096, EVP_sha256(), 32, salted);
+    EXPECT_STR(hex_of(salted, 32), columns[0].salted);
+    unhex_into(columns[1].salted, salted, 32);
+    EXPECT_STR(text("%.43s", base64_of(salted, 32)), "aLt1iTceBdDXzbKZvliZIo9zzu/a2n3CXoLC6OVsVMo");
+    set_scene(&s, CODEC_JSON, "wamp-scram", PBKDF2);
+    EXPECT_STR(bound_words("tls-unique", finished, sizeof(finished)),
+               "cD10bHMtdW5pcXVlLCwBAgMEBQYHCAkKCww=");
+    EXPECT_STR(bound_words("tls-server-end-point", end_point, sizeof(end_point)),
+               "cD10bHMtc2VydmVyLWVuZC1wb2ludCwsmiZk9QnJHL3oA1UF7zgrm1WHBkN4wVHwe6ELMzkGAhA=");
+    EXPECT_STR(bound_words("tls-exporter", exporter, sizeof(exporter)),
+               "cD10bHMtZXhwb3J0ZXIsLEBBQkNERUZHSElKS0xNTk9QUVJTVFVWV1hZWltcXV5f");
+    EXPECT_STR(binding_data("tls-unique"), "AQIDBAUGBwgJCgsM");
+    EXPECT_STR(binding_data("tls-server-end-point"),
+               "miZk9QnJHL3oA1UF7zgrm1WHBkN4wVHwe6ELMzkGAhA=");
+    EXPECT_STR(binding_data("tls-exporter"), "QEFCQ0RFRkdISUpLTE1OT1BRUlNUVVZXWFlaW1xdXl8=");
+    stage_fini(&s);
+}
+
 static const char *challenge_of(const char *method, const char *record)
 {
     const char *json;

@@ -8,7 +8,11 @@ local wamp = require "wamp"
 local issue = certificates.issue
 local ca, other_ca = issue "the-CA", issue "another-CA"
 local alice, stranger = issue("alice", ca), issue("mallory", other_ca)
-local late = issue("late", ca, "-days -1")
+local late, early = issue("late", ca, "-days -1"), certificates.issue_later("early", ca)
+local own = issue "alice of her own"
+local server = certificates.issue_for("server", ca, "extendedKeyUsage=serverAuth")
+local client = certificates.issue_for("client", ca, "extendedKeyUsage=clientAuth")
+local signed_by_alice = issue("friend", alice)
 
 local function address(client_certificate)
   return { address = "tls://127.0.0.1:0", tls = {
@@ -46,6 +50,7 @@ conformance.with_router("TLS with certificates of clients", {
         it("lets in who has one that is good", function()
           assert.is_true(joins(1, transport, version, alice))
           assert.is_true(joins(2, transport, version, alice))
+          assert.is_true(joins(1, transport, version, client))
         end)
 
         it("refuses a bad one, and says why", function()
@@ -53,6 +58,10 @@ conformance.with_router("TLS with certificates of clients", {
             for who, why in pairs {
               [stranger] = "unable to get local issuer certificate",
               [late] = "certificate has expired",
+              [early] = "certificate is not yet valid",
+              [own] = "self-signed certificate",
+              [server] = "unsuitable certificate purpose",
+              [signed_by_alice] = "unable to get local issuer certificate",
             } do
               local from = #router():log()
               assert.is_false(joins(index, transport, version, who))
