@@ -367,7 +367,7 @@ TEST(a_sliced_run_is_canceled)
     EXPECT(kit_run("while true do end") == DOOR_SLICED);
     door_cancel(kit.answer.run, DOOR_CANCELED, "stopping", &kit.answer);
     EXPECT(kit.answer.outcome == DOOR_KILLED && kit.answer.limit == DOOR_CANCELED);
-    EXPECT_STR(kit.answer.message, "stopping");
+    EXPECT_STR(kit.answer.message, "policy.lua:1: stopping");
     EXPECT_RESULT("return 1", "1");
     kit_close();
 }

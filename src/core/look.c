@@ -129,6 +129,11 @@ void core_each_callee(const struct core *core, struct slice uri, look_holder_fn 
             return;
 }
 
+bool core_awaits_yield(const struct core *core, uint64_t callee, uint64_t invocation)
+{
+    return map_get(&core->dealer.invocations, callee, invocation) != NULL;
+}
+
 bool core_has_callee(const struct core *core, struct slice uri, enum match match)
 {
     struct match_entry *entry = match_find(&core->dealer.index, match, uri);

@@ -180,14 +180,23 @@ static int l_judge_one(lua_State *lua)
     return 1;
 }
 
-static void note_error(struct judgement *judgement)
+static void note_error(struct judgement *judgement, int status)
 {
     lua_State *lua = judgement->lua;
     const char *words = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "an error";
-    struct slice text = slice_make(words, strlen(words) + 1);
+    struct arena *arena = &judgement->hearing->arena;
+    lua_Debug function;
 
-    if (judgement->words == NULL)
-        judgement->words = arena_copy(&judgement->hearing->arena, text).data;
+    if (judgement->words != NULL)
+        return;
+    if (status != LUA_ERRMEM) {
+        judgement->words = arena_copy(arena, slice_make(words, strlen(words) + 1)).data;
+        return;
+    }
+    lua_pushvalue(lua, judgement->predicate); /* these words have no place, so it gets its own */
+    if (lua_getinfo(lua, ">S", &function) != 0)
+        judgement->words =
+            policy_format(arena, "%s:%d: %s", function.short_src, function.linedefined, words);
 }
 
 /* Nothing may raise here: functions of the core called it. */
@@ -198,6 +207,7 @@ static bool judge(void *ctx, const struct session *session)
     struct reads *reads = &judgement->hearing->reads;
     int top = lua_gettop(lua);
     bool is_in = false;
+    int status;
 
     if (audience_tree_ask(judgement->tree, session) != AUDIENCE_UNKNOWN)
         return true;
@@ -206,10 +216,11 @@ static bool judge(void *ctx, const struct session *session)
     lua_pushcfunction(lua, l_judge_one);
     lua_pushlightuserdata(lua, judgement);
     lua_pushvalue(lua, judgement->predicate);
-    if (lua_pcall(lua, 2, 1, 0) == LUA_OK)
+    status = lua_pcall(lua, 2, 1, 0);
+    if (status == LUA_OK)
         is_in = lua_toboolean(lua, -1) != 0;
     else
-        note_error(judgement);
+        note_error(judgement, status);
     lua_settop(lua, top);
     if (reads->is_unkept) {
         reads->looks[0] = (struct audience_look){.kind = LOOK_SELF};

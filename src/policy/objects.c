@@ -78,10 +78,18 @@ void l_object_push_captures(lua_State *lua, const struct rules_pattern *pattern,
 /* One after the other, from number i on; an error of one is raised when all were called. */
 static int call_from(lua_State *lua, lua_Integer i);
 
+/* What was raised is kept; nil would look like no error. */
+static void keep_error(lua_State *lua)
+{
+    if (lua_isnil(lua, -1))
+        lua_pushliteral(lua, "an error that is no text but a nil");
+    lua_replace(lua, 2);
+}
+
 static int on_called(lua_State *lua, int status, lua_KContext ctx)
 {
     if (status != LUA_OK && status != LUA_YIELD)
-        lua_replace(lua, 2);
+        keep_error(lua);
     lua_settop(lua, 2);
     return call_from(lua, (lua_Integer)ctx + 1);
 }
@@ -95,7 +103,7 @@ static int call_from(lua_State *lua, lua_Integer i)
             break;
         status = lua_pcallk(lua, 0, 0, 0, (lua_KContext)i, on_called);
         if (status != LUA_OK)
-            lua_replace(lua, 2);
+            keep_error(lua);
         lua_settop(lua, 2);
     }
     lua_settop(lua, 2);

@@ -124,6 +124,15 @@ static void answer_incident(struct invocation *invocation, const struct door_ans
                                     slice_of(incident), (struct slice){0}));
 }
 
+static void answer_late(struct invocation *invocation, const struct door_answer *failure)
+{
+    char hook[200];
+
+    snprintf(hook, sizeof(hook), "%.*s", SLICE_ARG(invocation->handler.pattern.text));
+    mind_complain(invocation->mind, hook, failure->message, failure->trace);
+    answer_error(invocation, WAMP_TIMEOUT, SLICE("the procedure was not done in time"));
+}
+
 /* ---- the life of an invocation ---- */
 
 static struct invocation *invocation_take(struct mind *mind)
@@ -279,7 +288,7 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
     else if (how == FIBER_CANCELED)
         answer_error(invocation, invocation->cancel, (struct slice){0});
     else if (fiber->is_late)
-        answer_error(invocation, WAMP_TIMEOUT, SLICE("the procedure was not done in time"));
+        answer_late(invocation, failure);
     else
         answer_incident(invocation, failure);
     if (endpoint != NULL)
@@ -301,6 +310,13 @@ static bool has_running(const struct endpoint *endpoint, uint64_t caller)
             return true;
     }
     return false;
+}
+
+/* Else it was canceled, and its INTERRUPT is on the way: begun all the same, a procedure that calls
+ * itself would do so for ever, each call canceled by the end of the one before. */
+static bool is_awaited(const struct mind *mind, uint64_t id)
+{
+    return core_awaits_yield(realm_core(mind->realm), mind->service->session, id);
 }
 
 static bool may_begin(const struct endpoint *endpoint, const struct invocation *invocation)
@@ -325,6 +341,8 @@ static struct invocation *next_waiting(struct endpoint *endpoint)
     list_each (&endpoint->waiting, node, after) {
         struct invocation *invocation = container_of(node, struct invocation, link);
 
+        if (!is_awaited(endpoint->mind, invocation->id))
+            continue;
         if (may_begin(endpoint, invocation))
             return invocation;
         if (!endpoint->handler.is_ordered)
@@ -408,7 +426,7 @@ void procedures_invoke(struct mind *mind, const struct msg *msg)
         add_chunk(invocation, msg);
         return;
     }
-    if (endpoint == NULL && admin_invoke(mind, msg))
+    if ((endpoint == NULL && admin_invoke(mind, msg)) || !is_awaited(mind, msg->id))
         return;
     if (endpoint == NULL || !is_meant(endpoint, msg)) {
         refuse(mind, msg, WAMP_NO_SUCH_PROCEDURE, SLICE("the policy has no such procedure"));

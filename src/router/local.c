@@ -9,6 +9,8 @@
 #include "base/mem.h"
 #include "router/router_priv.h"
 
+#define DELIVER_MAX 1000 /* messages in one turn: what they cause may go on for ever */
+
 struct parcel {
     struct parcel *next;
     struct blob *blob; /* counted */
@@ -151,14 +153,19 @@ void local_close(struct local_peer *local)
     ready(local);
 }
 
-static void deliver(struct local_peer *local)
+static void deliver(struct local_peer *local, unsigned *left)
 {
     struct blob *blob;
 
-    while ((blob = next_parcel(local)) != NULL) {
+    while (*left != 0 && (blob = next_parcel(local)) != NULL) {
+        --*left;
         if (!local->is_gone)
             local->receive(local->ctx, blob_slice(blob));
         blob_drop(blob);
+    }
+    if (local->inbox != NULL) {
+        ready(local);
+        return;
     }
     if (local->is_closed && local->peer != NULL) {
         close_peer(local);
@@ -171,12 +178,17 @@ static void deliver(struct local_peer *local)
     }
 }
 
-void local_deliver(struct worker *worker)
+bool local_deliver(struct worker *worker)
 {
+    unsigned left = DELIVER_MAX;
     struct list *node;
 
-    while ((node = list_first(&worker->local_peers)) != NULL) {
+    while (left != 0 && (node = list_first(&worker->local_peers)) != NULL) {
         list_remove(node);
-        deliver(container_of(node, struct local_peer, ready));
+        deliver(container_of(node, struct local_peer, ready), &left);
     }
+    if (list_first(&worker->local_peers) == NULL)
+        return false;
+    net_post(worker->net);
+    return true;
 }

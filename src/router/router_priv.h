@@ -322,7 +322,8 @@ void reports_forget(struct peer *peer);
 void reports_forget_mail(struct worker *worker, uint64_t peer);
 
 /* local.c */
-void local_deliver(struct worker *worker);
+/* What waits for peers in this process, up to some number of messages; true: there is more. */
+bool local_deliver(struct worker *worker);
 void local_receive(struct peer *peer, struct blob *blob);
 void local_closed(struct peer *peer);
 

@@ -108,7 +108,7 @@ static void on_turn(void *ctx)
 {
     struct worker *worker = ctx;
 
-    local_deliver(worker);
+    (void)local_deliver(worker);
     mail_post(worker);
     if (worker->router->worker_count > 1)
         status_snapshot(worker);
@@ -181,14 +181,16 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
 void worker_fini(struct worker *worker)
 {
     worker->is_over = true;
-    local_deliver(worker); /* peers that were closed after the loop had ended */
+    while (local_deliver(worker)) /* peers that were closed after the loop had ended */
+        ;
     list_each (&worker->realms, node, after) {
         struct realm *realm = container_of(node, struct realm, at_home);
 
         if (realm->decider != NULL)
             realm->decider->stop(realm->mind);
     }
-    local_deliver(worker);
+    while (local_deliver(worker))
+        ;
     if (worker->net != NULL)
         net_free(worker->net);
     notes_fini(worker);

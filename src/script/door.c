@@ -542,6 +542,19 @@ static void close_killed(struct door_run *run)
     frame_pop(vm, before);
 }
 
+/* It did not end where it waited, or was in the middle of a slice: says where it is now. */
+static void say_canceled(struct door_run *run, bool has_yielded)
+{
+    struct door_answer *answer = run->answer;
+    char at[100] = "";
+
+    if (has_yielded) {
+        place(run->co, 0, at, sizeof(at));
+        trace(run->co, 0, answer->trace, sizeof(answer->trace));
+    }
+    snprintf(answer->message, sizeof(answer->message), "%s%s", at, run->cancel_words);
+}
+
 static void end_killed(struct door_run *run, enum door_limit limit, bool has_yielded)
 {
     struct door_answer *answer = run->answer;
@@ -549,7 +562,7 @@ static void end_killed(struct door_run *run, enum door_limit limit, bool has_yie
     answer->outcome = DOOR_KILLED;
     answer->limit = limit;
     if (answer->message[0] == '\0' && run->canceled != DOOR_NO_LIMIT)
-        snprintf(answer->message, sizeof(answer->message), "%s", run->cancel_words);
+        say_canceled(run, has_yielded);
     if (has_yielded)
         close_killed(run);
     thread_drop(run);
@@ -684,6 +697,8 @@ void door_resume(struct door_run *run, door_push_fn push, void *ctx, struct door
 void door_cancel(struct door_run *run, enum door_limit limit, const char *words,
                  struct door_answer *answer)
 {
+    const struct vm *vm = run->vm;
+
     CHECK(run->is_waiting || run->is_sliced);
     run->canceled = limit;
     run->cancel_words = words;
@@ -692,7 +707,8 @@ void door_cancel(struct door_run *run, enum door_limit limit, const char *words,
         return;
     }
     /* A slice has no point at which it waits. */
-    refuse(answer, limit, words);
+    refuse(answer, limit, "");
     run->answer = answer;
-    end_killed(run, limit, true);
+    end_killed(run, limit, true); /* it is not there any more */
+    mask(vm, answer);
 }
