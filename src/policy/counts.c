@@ -38,6 +38,14 @@ void counts_init(struct counts *counts, struct metrics_scope *scope)
                            "Functions of the policy that have begun and are not over.", NULL, 0);
     counts->memory = find(counts, METRIC_GAUGE, "nexus_lua_memory_bytes",
                           "Memory of the state of Lua.", NULL, 0);
+    counts->failed_reloads = find(counts, METRIC_COUNTER, "nexus_policy_reload_failures_total",
+                                  "Reloads that failed; the version before went on.", NULL, 0);
+}
+
+void counts_failed_reload(struct counts *counts)
+{
+    if (counts->failed_reloads != NULL)
+        metric_add(counts->failed_reloads, 1);
 }
 
 void counts_waiting(struct counts *counts, size_t fibers)

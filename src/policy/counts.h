@@ -21,7 +21,7 @@ struct counts {
     struct metrics_scope *scope; /* borrowed; NULL: nothing is counted */
     struct hook_counts hooks[COUNTS_HOOKS];
     size_t hook_count;
-    struct metric *waiting, *memory, *rebuilt;
+    struct metric *waiting, *memory, *rebuilt, *failed_reloads;
 };
 
 void counts_init(struct counts *counts, struct metrics_scope *scope);
@@ -35,6 +35,9 @@ void counts_run(struct counts *counts, const char *hook, uint64_t took_ns,
 
 /* A state was full, and made anew. */
 void counts_rebuilt(struct counts *counts);
+
+/* A reload failed. */
+void counts_failed_reload(struct counts *counts);
 
 /* Bytes of the state of Lua. */
 void counts_memory(struct counts *counts, size_t bytes);

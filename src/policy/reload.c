@@ -251,8 +251,10 @@ static void finish(struct reload *reload)
     report.version = reload->source == NULL ? "" : source_version(reload->source);
     if (report.is_new)
         note_success(reload, previous);
-    if (!report.is_done && !reload->is_check_only)
+    if (!report.is_done && !reload->is_check_only) {
         reloads->failed++;
+        counts_failed_reload(&mind->counts);
+    }
     if (!reload->is_check_only) {
         write_log(reload, &report);
         admin_publish_reload(mind, reload->by, &report);
