@@ -563,6 +563,18 @@ return {
     -- realms that may be made from the template
     -- max_realms = 1000,
 
+    -- path of a policy in Lua, seen from this file, that opens realms which nobody named here, when a peer asks for one; not set: there are no others
+    -- router_policy = nil,
+
+    -- what it opens, by name: such as { tenant = { policy = "tenant.lua" } }
+    -- templates = nil,
+
+    -- realms that it may have open
+    -- max_dynamic_realms = 1000,
+
+    -- realms that it may be asked for in a second; who asks for more is refused
+    -- opening_rate = 100,
+
     -- threads that serve connections
     -- workers = 1,
 

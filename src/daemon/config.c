@@ -112,6 +112,8 @@ static void check_option(struct check *check, const struct config_option *option
         check_listen(check, option, node);
     else if (option->type == OPTION_REALMS && is_table)
         check_realms(check, option, node);
+    else if (option->type == OPTION_TEMPLATES && is_table)
+        check_templates(check, option, node);
     else if (option->type == OPTION_REALM && is_table)
         check_template(check, option, node);
     else if (option->type == OPTION_TABLES && is_table)
@@ -362,12 +364,17 @@ static void check_queue(struct check *check, const struct node *node,
 static void check_queues(struct check *check, const struct node *root)
 {
     const struct node *realms = node_find(root, "realms");
+    const struct node *templates = node_find(root, "templates");
     const struct node *pattern = node_find(root, "realm_template");
-    size_t index = 0;
+    size_t index = 0, number = 0;
 
     if (realms != NULL && check->config->realms != NULL) {
         for (const struct node *node = realms->first; node != NULL; node = node->next)
             check_queue(check, node, &check->config->realms[index++]);
+    }
+    if (templates != NULL && check->config->templates != NULL) {
+        for (const struct node *node = templates->first; node != NULL; node = node->next)
+            check_queue(check, node, &check->config->templates[number++]);
     }
     if (pattern != NULL && check->config->has_template)
         check_queue(check, pattern, &check->config->realm_template);
@@ -378,6 +385,10 @@ static bool all_are_strict(const struct config *config)
 {
     for (size_t i = 0; i < config->router.realm_count; i++) {
         if (!config->realms[i].router.core.strict_uris)
+            return false;
+    }
+    for (size_t i = 0; i < config->template_count; i++) {
+        if (!config->templates[i].router.core.strict_uris)
             return false;
     }
     return !config->has_template || config->realm_template.router.core.strict_uris;
@@ -457,7 +468,28 @@ static void build_realms(struct check *check)
     config->router.realms = config->realm_options = realms;
     config->router.strict_uris = all_are_strict(config);
     config->realm_template.router.core.agent = agent;
+    for (size_t i = 0; i < config->template_count; i++)
+        config->templates[i].router.core.agent = agent;
     config->router.realm_template = config->has_template ? &config->realm_template.router : NULL;
+}
+
+/* What opens realms, and what it opens, come together, and alone. */
+static void check_opener(struct check *check, const struct node *root)
+{
+    const struct node *opener = node_find(root, "router_policy");
+    const struct node *templates = node_find(root, "templates");
+
+    if (opener != NULL && node_find(root, "realm_template") != NULL)
+        report_error(check->report, opener->line,
+                     "router_policy: there is a realm_template as well, for the same realms");
+    if (opener != NULL && (templates == NULL || check->config->template_count == 0))
+        report_error(check->report, opener->line,
+                     "router_policy: it can open nothing; templates = { tenant = { policy = "
+                     "\"tenant.lua\" } } is missing");
+    if (opener == NULL && templates != NULL)
+        report_error(check->report, templates->line,
+                     "templates: nobody opens realms; router_policy = \"router.lua\" is missing");
+    check->config->router_policy_path = check_path(check, check->config->router_policy);
 }
 
 int config_check(struct config *config, const struct node *root, struct report *report)
@@ -474,9 +506,11 @@ int config_check(struct config *config, const struct node *root, struct report *
 
     check_section(&check, &config_section, root, config);
     config->data_path = check_path(&check, config->data_folder);
+    check_opener(&check, root);
     if (config->realms == NULL || config->router.realm_count == 0) {
         const struct node *realms = node_find(root, "realms");
         if (!config->has_template && node_find(root, "realm_template") == NULL &&
+            node_find(root, "router_policy") == NULL &&
             (realms == NULL || realms->type == NODE_TABLE))
             report_error(report, realms == NULL ? 0 : realms->line,
                          "no realm: realms = { [\"realm1\"] = { policy = \"open\" } } is missing, "

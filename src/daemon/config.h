@@ -55,6 +55,10 @@ struct config {
     struct realm_options *realm_options; /* what router.realms points to */
     struct realm_config realm_template;
     bool has_template;
+    struct realm_config *templates; /* for router.lua; core.realm is the name of the template */
+    size_t template_count;
+    const char *router_policy;      /* as written */
+    const char *router_policy_path; /* from where the program runs; NULL: nobody opens realms */
     const char *agent;
     const char *admin_socket; /* as written; NULL: there is none. Its listener is the last one */
     struct login_config logins;

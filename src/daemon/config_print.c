@@ -201,6 +201,21 @@ static void put_realms(struct printer *p, const struct config *config)
     close_table(p);
 }
 
+static void put_templates(struct printer *p, const struct config *config)
+{
+    if (config->template_count == 0) {
+        put_line(p, "-- templates = nil,");
+        return;
+    }
+    open_table(p, "templates", false);
+    for (size_t i = 0; i < config->template_count; i++) {
+        open_table(p, config->templates[i].router.core.realm, true);
+        put_section(p, &realm_section, &config->templates[i]);
+        close_table(p);
+    }
+    close_table(p);
+}
+
 static void put_template(struct printer *p, const struct config *config)
 {
     if (!config->has_template) {
@@ -225,6 +240,8 @@ void config_print(const struct config *config, struct writer *out)
             put_realms(&p, config);
         else if (option->type == OPTION_REALM)
             put_template(&p, config);
+        else if (option->type == OPTION_TEMPLATES)
+            put_templates(&p, config);
         else
             put_option(&p, option, config);
     }
@@ -296,6 +313,15 @@ static void sample_template(struct printer *p, const struct config_option *optio
     p->commented_at = NOT_COMMENTED;
 }
 
+/* Its rows are those of a realm, which stand above. */
+static void sample_templates(struct printer *p, const struct config_option *option)
+{
+    put_words(p, option);
+    p->commented_at = p->depth;
+    put_line(p, "templates = nil,");
+    p->commented_at = NOT_COMMENTED;
+}
+
 void config_print_sample(struct writer *out)
 {
     struct printer p = {out, 1, NOT_COMMENTED, true};
@@ -314,6 +340,8 @@ void config_print_sample(struct writer *out)
             sample_realms(&p, option);
         else if (option->type == OPTION_REALM)
             sample_template(&p, option);
+        else if (option->type == OPTION_TEMPLATES)
+            sample_templates(&p, option);
         else
             put_option(&p, option, &config);
     }
@@ -329,7 +357,8 @@ static void list_section(struct writer *out, const struct section *section, cons
 
     for (size_t i = 0; i < section->count; i++) {
         const struct config_option *option = &section->options[i];
-        bool is_realm = option->type == OPTION_REALM; /* has the options of realms */
+        bool is_realm = option->type == OPTION_REALM ||
+                        option->type == OPTION_TEMPLATES; /* has the options of realms */
         snprintf(name, sizeof(name), "%s%s", prefix, option->name);
         if (option->type == OPTION_REALMS)
             snprintf(name, sizeof(name), "%s%s[NAME]", prefix, option->name);

@@ -34,6 +34,8 @@ void check_section(struct check *check, const struct section *section, const str
 
 /* The realms by name, and the one without. */
 void check_realms(struct check *check, const struct config_option *option, const struct node *node);
+void check_templates(struct check *check, const struct config_option *option,
+                     const struct node *node);
 void check_template(struct check *check, const struct config_option *option,
                     const struct node *node);
 

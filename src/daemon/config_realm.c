@@ -196,6 +196,34 @@ void check_realms(struct check *check, const struct config_option *option, const
         check_realm(check, option, child, &config->realms[index++]);
 }
 
+static bool is_word(const char *name)
+{
+    return *name != '\0' && strlen(name) <= 100 &&
+           strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-") ==
+               strlen(name);
+}
+
+void check_templates(struct check *check, const struct config_option *option,
+                     const struct node *node)
+{
+    struct config *config = check->config;
+    struct realm_config *at;
+
+    config->template_count = check_count(node);
+    config->templates = at = check_array(check, config->template_count, sizeof(*at));
+    for (const struct node *child = node->first; child != NULL; child = child->next, at++) {
+        if (child->key == NULL || child->type != NODE_TABLE || !is_word(child->key)) {
+            check_refuse(check, child,
+                         arena_format(check->arena, "found %s", node_words(check->arena, child)),
+                         "name = { policy = \"tenant.lua\" }, with names of letters, digits, _ "
+                         "and -");
+            continue;
+        }
+        check_rows(check, option->section, child, at);
+        at->router.core.realm = arena_format(check->arena, "%s", child->key);
+    }
+}
+
 void check_template(struct check *check, const struct config_option *option,
                     const struct node *node)
 {

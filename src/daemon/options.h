@@ -38,6 +38,7 @@ enum option_type {
     OPTION_LISTEN,      /* the list of addresses */
     OPTION_REALMS,      /* realms by name */
     OPTION_REALM,       /* a realm without a name */
+    OPTION_TEMPLATES,   /* the same by names that are no realms' */
 };
 
 struct config_option;

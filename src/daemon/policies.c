@@ -21,8 +21,11 @@ struct loaded {
 };
 
 struct policies {
-    struct router_state *state; /* owned: what policies share */
-    struct guard_board *logins; /* owned: those that failed, in all realms */
+    struct router_state *state;        /* owned: what policies share */
+    struct guard_board *logins;        /* owned: those that failed, in all realms */
+    struct policy_template *templates; /* owned */
+    struct loaded *opener;             /* owned: router.lua; NULL: there is none */
+    struct realm_options opener_options;
     size_t count;
     struct loaded of[];
 };
@@ -97,6 +100,56 @@ static bool use(struct policies *policies, const struct realm_config *config,
     return true;
 }
 
+/* What router.lua may open, and router.lua itself. */
+static bool use_templates(struct policies *policies, struct config *config)
+{
+    bool is_sound = true;
+
+    policies->templates = mem_zero(config->template_count + 1, sizeof(*policies->templates));
+    for (size_t i = 0; i < config->template_count; i++) {
+        struct realm_config *template = &config->templates[i];
+        size_t before = policies->count;
+
+        is_sound &= use(policies, template, &template->router, config->data_path);
+        policies->templates[i] = (struct policy_template){
+            .name = template->router.core.realm,
+            .options = &template->router,
+            .use = policies->count == before ? NULL : &policies->of[before].use};
+    }
+    return is_sound;
+}
+
+/* Not a name that a realm can have. */
+#define OPENER_REALM "#router"
+
+static bool use_opener(struct policies *policies, struct config *config)
+{
+    struct realm_options *options = &policies->opener_options;
+    struct loaded *loaded;
+
+    if (config->router_policy_path == NULL)
+        return true;
+    policies->opener = loaded = mem_zero(1, sizeof(*loaded));
+    loaded->path = config->router_policy_path;
+    loaded->use = (struct policy_use){.config = {.data_folder = config->data_path,
+                                                 .c_modules = host_c_modules,
+                                                 .router_state = policies->state,
+                                                 .is_router = true},
+                                      .path = loaded->path,
+                                      .is_watched = true,
+                                      .templates = policies->templates,
+                                      .template_count = config->template_count};
+    loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
+    loaded->use.policy = loaded->policy;
+    if (loaded->policy == NULL)
+        return false;
+    core_defaults(&options->core);
+    options->core.realm = OPENER_REALM;
+    policy_configure(&loaded->use, options);
+    config->router.opener = options;
+    return true;
+}
+
 static bool has_certificates(const struct listener_options *listener)
 {
     return listener->tls_client != TLS_CLIENT_NONE;
@@ -151,8 +204,8 @@ static void share(struct policies *policies, struct config *config)
 struct policies *policies_load(struct config *config)
 {
     size_t count = config->router.realm_count;
-    struct policies *policies =
-        mem_zero(1, sizeof(*policies) + (count + 1) * sizeof(struct loaded));
+    size_t room = count + config->template_count + 1;
+    struct policies *policies = mem_zero(1, sizeof(*policies) + room * sizeof(struct loaded));
     const char *folder = config->data_path;
     bool is_sound = true;
 
@@ -161,6 +214,8 @@ struct policies *policies_load(struct config *config)
         is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder);
     if (config->has_template)
         is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder);
+    is_sound &= use_templates(policies, config);
+    is_sound &= use_opener(policies, config);
     if (is_sound) {
         for (size_t i = 0; i < policies->count; i++) {
             if (find(policies, &policies->of[i]) == NULL) /* once for each file */
@@ -196,6 +251,10 @@ void policies_free(struct policies *policies)
         policy_free(policies->of[i].policy);
         secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
     }
+    if (policies->opener != NULL)
+        policy_free(policies->opener->policy);
+    mem_free(policies->opener);
+    mem_free(policies->templates);
     (void)router_state_close(policies->state);
     policy_unshare_logins(policies->logins);
     mem_free(policies);

@@ -66,7 +66,8 @@ static void on_stop(struct service *service, int number)
 
 static bool has_policy(const struct config *config)
 {
-    bool has = config->has_template && config->realm_template.policy_path != NULL;
+    bool has = config->router_policy_path != NULL ||
+               (config->has_template && config->realm_template.policy_path != NULL);
 
     for (size_t i = 0; i < config->router.realm_count; i++)
         has = has || config->realms[i].policy_path != NULL;
@@ -222,6 +223,12 @@ static void log_notes(const struct service *service, const struct report *report
         if (config->realms[i].policy_path == NULL)
             log_line(LOG_WARN, "open-realm", "policy \"open\": anybody may join and do everything",
                      "realm", config->realms[i].router.core.realm, NULL);
+    }
+    for (size_t i = 0; i < config->template_count; i++) {
+        if (config->templates[i].policy_path == NULL)
+            log_line(LOG_WARN, "open-template",
+                     "policy \"open\": anybody may join and do everything in realms of it",
+                     "template", config->templates[i].router.core.realm, NULL);
     }
     if (config->has_template && config->realm_template.policy_path == NULL)
         log_line(LOG_WARN, "open-template",

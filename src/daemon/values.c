@@ -104,6 +104,8 @@ const char *option_allowed(const struct config_option *option, struct arena *are
         return "a list of addresses";
     case OPTION_REALMS:
         return "a table of realms, by name";
+    case OPTION_TEMPLATES:
+        return "a table such as { tenant = { policy = \"tenant.lua\" } }";
     case OPTION_SECTION:
     case OPTION_REALM:
         return "a table of options";
@@ -330,6 +332,7 @@ bool option_read(const struct config_option *option, const struct node *node, vo
     case OPTION_LISTEN:
     case OPTION_REALMS:
     case OPTION_REALM:
+    case OPTION_TEMPLATES:
         break;
     }
     UNREACHABLE("option type");
@@ -535,6 +538,7 @@ bool option_print(const struct config_option *option, const void *from, struct w
     case OPTION_LISTEN:
     case OPTION_REALMS:
     case OPTION_REALM:
+    case OPTION_TEMPLATES:
         break;
     }
     UNREACHABLE("option type");

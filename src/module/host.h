@@ -45,6 +45,7 @@ struct host_config {
     const struct policy_budgets *budgets;  /* what calls may take; NULL: the defaults */
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
     struct router_state *router_state;     /* what all realms share; NULL: nothing */
+    bool is_router;                        /* the router's own policy, which opens realms */
 
     /* For tests: host.http_answer of all states. */
     bool (*http_answer)(const struct host *host, const struct http_question *question,

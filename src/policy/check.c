@@ -506,6 +506,24 @@ static void read_intercept(struct check *check, int index)
     }
 }
 
+/* ---- the router's own ---- */
+
+static void read_requested(struct check *check, int index)
+{
+    check->policy->has_requested =
+        read_function(check, index, "realm_requested", HOOK_REALM_REQUESTED);
+}
+
+static void read_opened(struct check *check, int index)
+{
+    check->policy->has_opened = read_function(check, index, "realm_opened", HOOK_REALM_OPENED);
+}
+
+static void read_closed(struct check *check, int index)
+{
+    check->policy->has_closed = read_function(check, index, "realm_closed", HOOK_REALM_CLOSED);
+}
+
 /* ---- the table ---- */
 
 /* Later rows look at what earlier ones have read. */
@@ -540,7 +558,7 @@ const struct check_key check_keys[] = {
      check_cache_decisions},
     {"budgets", "table<string, nexus.Budget>",
      "For hooks by name, less than the router gives: authenticate, admit, authorize, intercept, "
-     "filter, predicate, procedure, subscription, life, task.",
+     "filter, predicate, procedure, subscription, lifecycle, task.",
      check_budgets},
     {"intercept",
      "table<\"publish\"|\"call\"|\"result\"|\"error\", fun(message: nexus.Message): "
@@ -568,35 +586,62 @@ const struct check_key check_keys[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static bool is_key(struct slice key)
+static const struct check_key router_keys[] = {
+    {"api", "1", "The version of all this; needed.", read_api},
+    {"realm_requested",
+     "fun(hello: table): { template: string, settings?: table, close_when_idle?: number }?",
+     "A realm is asked for that is not there: how to open it; nil, there is no such realm.",
+     read_requested},
+    {"realm_opened", "fun(realm: { uri: string })", "It was opened.", read_opened},
+    {"realm_closed", "fun(realm: { uri: string })", "It has closed for being idle.", read_closed},
+    {NULL, NULL, NULL, NULL},
+};
+
+static bool is_key(const struct check_key *keys, struct slice key)
 {
-    for (size_t i = 0; check_keys[i].name != NULL; i++) {
-        if (slice_eq(key, slice_of(check_keys[i].name)))
+    for (; keys->name != NULL; keys++) {
+        if (slice_eq(key, slice_of(keys->name)))
             return true;
     }
     return false;
 }
 
-static void unknown_key(struct check *check, int key, int value)
+static void unknown_key(struct check *check, const struct check_key *keys, int key, int value)
 {
+    const char *what = check->policy->is_router ? "router" : "policy";
     struct slice name = check_text(check->lua, key);
     struct guess guess = guess_begin(name);
     char words[128];
 
     if (name.data == NULL) {
-        check_complain(check, check_place(check, value, name), "policy[%s]: no such key",
+        check_complain(check, check_place(check, value, name), "%s[%s]: no such key", what,
                        check_found(check, key));
         return;
     }
-    for (size_t i = 0; check_keys[i].name != NULL; i++)
-        guess_offer(&guess, slice_of(check_keys[i].name));
-    check_complain(check, check_place(check, value, name), "policy.%.*s: no such key%s",
+    for (; keys->name != NULL; keys++)
+        guess_offer(&guess, slice_of(keys->name));
+    check_complain(check, check_place(check, value, name), "%s.%.*s: no such key%s", what,
                    (int)(name.len < 80 ? name.len : 80), name.data, guess_words(&guess, words));
+}
+
+/* Keys of router.lua begin so, and none of a realm's policy. */
+static bool has_router_keys(lua_State *lua, int index)
+{
+    bool has = false;
+
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        struct slice key = check_text(lua, -2);
+
+        has |= key.len > 6 && memcmp(key.data, "realm_", 6) == 0;
+    }
+    return has;
 }
 
 void check_table(struct check *check, int index)
 {
+    struct policy *policy = check->policy;
     lua_State *lua = check->lua;
+    const struct check_key *keys;
 
     if (!lua_istable(lua, index)) {
         check_complain(check, entry_place(check),
@@ -605,15 +650,20 @@ void check_table(struct check *check, int index)
         return;
     }
     luaL_checkstack(lua, 40, NULL);
-    check->policy->last_hook = HOOK_METHODS;
+    policy->last_hook = HOOK_METHODS;
+    policy->is_router =
+        policy->host.config->is_router || (policy->is_loose && has_router_keys(lua, index));
+    keys = policy->is_router ? router_keys : check_keys;
     for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
-        if (!is_key(check_text(lua, -2)))
-            unknown_key(check, lua_gettop(lua) - 1, lua_gettop(lua));
+        if (!is_key(keys, check_text(lua, -2)))
+            unknown_key(check, keys, lua_gettop(lua) - 1, lua_gettop(lua));
     }
-    for (size_t i = 0; check_keys[i].name != NULL; i++) {
-        lua_pushstring(lua, check_keys[i].name);
+    for (; keys->name != NULL; keys++) {
+        lua_pushstring(lua, keys->name);
         lua_rawget(lua, index);
-        check_keys[i].read(check, lua_gettop(lua));
+        keys->read(check, lua_gettop(lua));
         lua_pop(lua, 1);
     }
+    if (policy->is_router && !policy->has_requested && check->count == 0)
+        check_complain(check, entry_place(check), "router.realm_requested is missing");
 }

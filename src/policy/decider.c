@@ -9,6 +9,7 @@
 #include "policy/login_guard.h"
 #include "policy/login_settings.h"
 #include "policy/mind.h"
+#include "policy/opener.h"
 #include "policy/reload.h"
 #include "state/state.h"
 #include "wire/errors.h"
@@ -110,8 +111,11 @@ static void start_mind(void *ctx)
     struct mind *mind = ctx;
 
     fibers_start(&mind->fibers);
-    mind->service = service_open(mind);
+    if (!mind->use->config.is_router) /* nobody is in its realm, not even itself */
+        mind->service = service_open(mind);
     reloads_start(mind->reloads);
+    if (mind->use->is_dynamic) /* the template was read when the router began */
+        reloads_wish(mind->reloads, "open", NULL);
 }
 
 static void stop_mind(void *ctx)
@@ -167,6 +171,7 @@ static void close_mind(void *ctx)
     map_fini(&mind->logins);
     map_fini(&mind->login_questions);
     explicit_bzero(&mind->settings, sizeof(mind->settings));
+    opener_drop_use(mind->use);
     mem_free(mind);
 }
 
@@ -243,6 +248,13 @@ static void left(void *ctx, const struct left *session)
     login_left(ctx, session->look.id, session->reason);
 }
 
+static bool is_busy(void *ctx)
+{
+    const struct mind *mind = ctx;
+
+    return reloads_is_busy(mind->reloads);
+}
+
 const struct decider policy_decider = {.open = open_mind,
                                        .start = start_mind,
                                        .stop = stop_mind,
@@ -251,7 +263,11 @@ const struct decider policy_decider = {.open = open_mind,
                                        .unask = unask,
                                        .room = room,
                                        .joined = joined,
-                                       .left = left};
+                                       .left = left,
+                                       .is_busy = is_busy,
+                                       .requested = opener_requested,
+                                       .opened = opener_opened,
+                                       .closed = opener_closed};
 
 static void visit(void *ctx, void *by)
 {

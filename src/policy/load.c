@@ -243,6 +243,7 @@ struct policy *policy_instance(struct source *source, const struct host_config *
     policy->host.version = source_version(source);
     policy->host.is_loading = true;
     policy->host.hook = hook_of;
+    policy->is_loose = config == NULL;
     if (config != NULL)
         policy->host.config = config;
     policy->host.http_answer = policy->host.config->http_answer;

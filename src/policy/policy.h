@@ -91,6 +91,14 @@ struct guard_board;
 struct guard_board *policy_share_logins(void);
 void policy_unshare_logins(struct guard_board *logins);
 
+/* A realm that router.lua may open. */
+struct policy_use;
+struct policy_template {
+    const char *name;
+    const struct realm_options *options; /* but its name, decider and decider_ctx */
+    const struct policy_use *use;        /* NULL: "open" */
+};
+
 /* How a realm uses a policy. All is borrowed from router_new on, as long as the router lives. */
 struct policy_use {
     const struct policy *policy; /* several realms may share it */
@@ -100,6 +108,9 @@ struct policy_use {
     bool rechecks;              /* after that, what sessions hold is judged again */
     struct guard_board *logins; /* NULL: the realm shares nothing */
     uint32_t probation_ms; /* a new version that fails where the old did not goes back; 0: never */
+    bool is_dynamic;       /* made for one realm, and freed with its mind */
+    const struct policy_template *templates; /* of the router's own policy */
+    size_t template_count;
 };
 
 /* What outlives the states of Lua of a mind that policy_decider.open has made; borrowed. */

@@ -63,6 +63,9 @@ enum hook {
     HOOK_ON_LOAD,
     HOOK_ON_UNLOAD,
     HOOK_CHECK,
+    HOOK_REALM_REQUESTED,
+    HOOK_REALM_OPENED,
+    HOOK_REALM_CLOSED,
     HOOK_METHODS
 };
 
@@ -107,6 +110,9 @@ struct policy {
     size_t preferred; /* the first so many offers are in the order of policy.authmethods */
     bool has_cookie;
     bool is_loaded; /* it was run and checked */
+    bool is_loose;  /* nobody says whether it is a realm's or the router's: its keys do */
+    bool is_router;
+    bool has_requested, has_opened, has_closed; /* of the router's */
     bool has_authorize, has_admit, has_filter, has_on_join, has_on_leave, has_on_load;
     bool has_on_unload, has_check;
     uint32_t keep_ms;         /* of answers of authorize that do not say themselves */

@@ -360,6 +360,11 @@ bool reloads_roll_back(struct reloads *reloads, const char *version, const char 
     return false;
 }
 
+bool reloads_is_busy(const struct reloads *reloads)
+{
+    return reloads->current != NULL;
+}
+
 /* ---- probation ---- */
 
 static uint64_t *failures_of(struct failures *failures, const char *hook)

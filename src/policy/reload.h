@@ -39,6 +39,9 @@ void reloads_free(struct reloads *reloads);
 void reloads_start(struct reloads *reloads);
 void reloads_stop(struct reloads *reloads);
 
+/* Another thread reads or checks. */
+bool reloads_is_busy(const struct reloads *reloads);
+
 /* Reads the policy again, when nothing else of this kind is under way. wish NULL: nobody waits. `by` is
  * copied. */
 void reloads_wish(struct reloads *reloads, const char *by, struct reload_wish *wish);

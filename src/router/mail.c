@@ -46,6 +46,8 @@ static void drop(struct mail *item)
     case MAIL_ROOM:
     case MAIL_VISIT:
     case MAIL_START:
+    case MAIL_AWAKE:
+    case MAIL_ROUND:
         break;
     }
 }
@@ -128,6 +130,13 @@ static void post_one(struct worker *to, const struct mail *item)
 void mail_start(struct realm *realm)
 {
     post_one(realm->home, &(struct mail){.type = MAIL_START, .realm = realm});
+}
+
+void mail_awake(struct router *router, uint64_t peer, const char *reason, const char *words)
+{
+    post_one(peer_worker(router, peer),
+             &(struct mail){.type = MAIL_AWAKE,
+                            .awake = {.peer = peer, .reason = reason, .words = words}});
 }
 
 void mail_done(struct realm *realm, uint64_t peer, struct admin_done *done)
@@ -265,6 +274,10 @@ void mail_handle(struct worker *worker)
             handle_visit(item);
         else if (item->type == MAIL_START)
             pump_start(item->realm);
+        else if (item->type == MAIL_AWAKE)
+            pump_awake(worker, item->awake.peer, item->awake.reason, item->awake.words);
+        else if (item->type == MAIL_ROUND)
+            ends_take_round(worker, item);
         else
             pump_action(worker, item->realm, &item->action);
         if (item->type == MAIL_EVENT)

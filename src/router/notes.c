@@ -281,6 +281,23 @@ void notes_fini(struct worker *worker)
     map_fini(&worker->denials);
 }
 
+void notes_forget(struct worker *worker, const struct realm *realm)
+{
+    const struct map_entry *entry;
+    size_t at = 0;
+
+    while ((entry = map_next(&worker->denials, &at)) != NULL) {
+        struct denial *denial = entry->value;
+
+        if (denial->realm != realm)
+            continue;
+        if (denial->count != 0)
+            write_denied(denial, denial->count, true);
+        denial_free(denial);
+        at = 0; /* the map has moved */
+    }
+}
+
 /* ---- what the pump brings ---- */
 
 void notes_write(struct worker *worker, const struct realm *realm, const struct action *action)

@@ -23,6 +23,9 @@ void notes_init(struct worker *worker);
 /* Says what is not said yet. The clocks of the worker must still be there. */
 void notes_fini(struct worker *worker);
 
+/* A realm at home here ends: says what is not said yet of it. */
+void notes_forget(struct worker *worker, const struct realm *realm);
+
 /* A note of a realm that is at home here. */
 void notes_write(struct worker *worker, const struct realm *realm, const struct action *action);
 

@@ -114,6 +114,7 @@ void pump_action(struct worker *worker, struct realm *realm, struct action *acti
         break;
     case ACT_RELEASE:
         reports_forget(peer);
+        realm_leave(realm, peer);
         peer->realm = NULL;
         peer->is_leaving = false;
         if (peer->local == NULL)
@@ -234,6 +235,7 @@ void pump_start(struct realm *realm)
     if (LIKELY(realm->is_started))
         return;
     realm->is_started = true;
+    ends_watch(realm);
     if (realm->decider == NULL || realm->decider->start == NULL)
         return;
     /* Its peers may speak at once, and a message of somebody else be at hand. */
@@ -358,6 +360,20 @@ static void forget_request(struct peer *peer)
     peer->transport.http = NULL;
 }
 
+static void keep_waiting(struct peer *peer, struct slice bytes)
+{
+    struct waiting *waiting = mem_alloc(sizeof *waiting);
+
+    *waiting = (struct waiting){.bytes = blob_copy(bytes)};
+    *peer->waiting_end = waiting;
+    peer->waiting_end = &waiting->next;
+    if (!peer->is_paused && peer->local == NULL) {
+        /* Resumed by what it waits for: the acknowledgement of its GOODBYE, or its realm. */
+        peer->is_paused = true;
+        pump_read_on(peer);
+    }
+}
+
 /* A first message, or the first after GOODBYE. */
 static void from_lobby(struct peer *peer, struct slice bytes)
 {
@@ -374,15 +390,16 @@ static void from_lobby(struct peer *peer, struct slice bytes)
     outbox_init(&out);
     if (lobby_receive(peer->id, &peer->transport, is_msg ? &msg : NULL, &fault,
                       router->options.strict_uris, &name, &out)) {
+        const char *reason = WAMP_CLOSE_SYSTEM_SHUTDOWN, *words = "the router is shutting down";
         bool is_stopping = atomic_load(&router->is_stopping);
 
-        peer->realm = is_stopping ? NULL : realms_find(router, name);
-        if (peer->realm == NULL)
-            lobby_refuse(peer->id, peer->transport.codec,
-                         is_stopping ? WAMP_CLOSE_SYSTEM_SHUTDOWN : WAMP_NO_SUCH_REALM,
-                         is_stopping ? "the router is shutting down" : "no such realm", &out);
+        if (!is_stopping && !realms_seek(peer, name, &msg, bytes.len, &reason, &words) &&
+            peer->awaits != NULL)
+            keep_waiting(peer, bytes);
+        else if (peer->realm == NULL)
+            lobby_refuse(peer->id, peer->transport.codec, reason, words, &out);
     }
-    if (peer->realm == NULL)
+    if (peer->realm == NULL && peer->awaits == NULL)
         note_refusal(peer, is_msg && msg.type == MSG_HELLO ? msg.text : (struct slice){0}, &out);
     answer_from_lobby(worker, &out);
     if (peer->realm != NULL && peer->local == NULL)
@@ -463,26 +480,12 @@ static void to_own_realm(struct peer *peer, struct slice bytes)
         wipe_credential(is_within(msg.text, bytes) ? (struct slice){0} : msg.text, bytes);
 }
 
-static void keep_waiting(struct peer *peer, struct slice bytes)
-{
-    struct waiting *waiting = mem_alloc(sizeof *waiting);
-
-    *waiting = (struct waiting){.bytes = blob_copy(bytes)};
-    *peer->waiting_end = waiting;
-    peer->waiting_end = &waiting->next;
-    if (!peer->is_paused && peer->local == NULL) {
-        /* Resumed by the acknowledgement of the GOODBYE that it waits for. */
-        peer->is_paused = true;
-        pump_read_on(peer);
-    }
-}
-
 void pump_message(struct peer *peer, struct slice bytes)
 {
     if (UNLIKELY(peer->is_closing))
         return;
     arena_reset(&peer->worker->scratch);
-    if (UNLIKELY(peer->is_leaving))
+    if (UNLIKELY(peer->is_leaving || peer->awaits != NULL))
         keep_waiting(peer, bytes);
     else if (UNLIKELY(peer->realm == NULL))
         from_lobby(peer, bytes);
@@ -490,6 +493,27 @@ void pump_message(struct peer *peer, struct slice bytes)
         to_own_realm(peer, bytes);
     else
         to_other_worker(peer, bytes);
+}
+
+void pump_awake(struct worker *worker, uint64_t id, const char *reason, const char *words)
+{
+    struct peer *peer = pump_find(worker, id);
+    struct outbox out;
+
+    if (peer == NULL || peer->awaits == NULL)
+        return;
+    if (reason != NULL) {
+        outbox_init(&out);
+        lobby_refuse(id, peer->transport.codec, reason, words, &out);
+        note_refusal(peer, slice_of(peer->awaits), &out);
+        answer_from_lobby(worker, &out);
+    }
+    mem_free(peer->awaits);
+    peer->awaits = NULL;
+    peer->is_paused = false;
+    pump_read_on(peer);
+    if (reason == NULL)
+        take_waiting(peer);
 }
 
 static void stop_all(struct router *router)
@@ -504,6 +528,8 @@ void pump_close(struct peer *peer)
     struct router *router = worker->router;
 
     map_remove(&worker->peers, peer->id, 0);
+    if (peer->awaits != NULL)
+        openings_leave(peer);
     if (worker->is_over) {
         peer->realm = NULL; /* its session ends with the realm's core */
     } else if (peer->realm != NULL && peer->realm->home == worker) {
@@ -514,6 +540,8 @@ void pump_close(struct peer *peer)
                                 .realm = peer->realm,
                                 .event = {.type = EV_CLOSED, .peer = peer->id}});
     }
+    if (peer->realm != NULL)
+        realm_leave(peer->realm, peer);
     while (peer->waiting != NULL) {
         struct waiting *next = peer->waiting->next;
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "router/router_priv.h"
+#include "wire/errors.h"
 
 static bool claim_id(void *ctx, uint64_t session)
 {
@@ -36,8 +37,8 @@ static void on_wake(struct realm_timer *timer)
     pump_step(realm->home, realm, &(struct event){.type = EV_TICK});
 }
 
-struct realm *realm_new(struct router *router, const struct realm_options *options,
-                        const char *name, size_t name_len)
+struct realm *realm_make(struct router *router, const struct realm_options *options,
+                         const char *name, size_t name_len, struct worker *home)
 {
     struct realm *realm = mem_zero(1, sizeof *realm + name_len + 1);
     struct core_options core = options->core;
@@ -49,7 +50,7 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     realm->wake.fire = on_wake;
     CHECK(realm->decider != NULL || (!core.asks_join && core.rules == NULL));
     realm->ppt_compat = core.ppt_compat;
-    realm->home = &router->workers[router->next_home++ % router->worker_count];
+    realm->home = home;
     core.realm = realm->name;
     core.random = random_fill;
     core.random_ctx = NULL;
@@ -59,22 +60,41 @@ struct realm *realm_new(struct router *router, const struct realm_options *optio
     realm->core = core_new(&core);
     if (realm->decider != NULL)
         realm->mind = realm->decider->open(options->decider_ctx, realm);
-    strmap_put(&router->realms, slice_make(realm->name, name_len), realm);
-    pthread_mutex_lock(&realm->home->snapshot_lock);
-    list_append(&realm->home->realms, &realm->at_home);
-    pthread_mutex_unlock(&realm->home->snapshot_lock);
-    if (realm->decider != NULL)
-        mail_start(realm);
     return realm;
 }
 
-void realm_free(struct realm *realm)
+void realm_enter(struct realm *realm)
+{
+    pthread_mutex_lock(&realm->home->snapshot_lock);
+    list_append(&realm->home->realms, &realm->at_home);
+    pthread_mutex_unlock(&realm->home->snapshot_lock);
+    if (realm->decider != NULL || realm->idle_ms != 0)
+        mail_start(realm);
+}
+
+struct realm *realm_new(struct router *router, const struct realm_options *options,
+                        const char *name, size_t name_len)
+{
+    struct worker *home = &router->workers[router->next_home++ % router->worker_count];
+    struct realm *realm = realm_make(router, options, name, name_len, home);
+
+    strmap_put(&router->realms, slice_make(realm->name, name_len), realm);
+    realm_enter(realm);
+    return realm;
+}
+
+void realm_fini(struct realm *realm)
 {
     core_free(realm->core);
     if (realm->decider != NULL)
         realm->decider->close(realm->mind);
     mem_free(realm->asks.of);
     comings_free(realm);
+}
+
+void realm_free(struct realm *realm)
+{
+    realm_fini(realm);
     mem_free(realm);
 }
 
@@ -165,9 +185,11 @@ void router_visit(struct router *router, const struct decider *decider,
     while ((at = strmap_next(&router->realms, &i)) != NULL) {
         struct realm *realm = at->value;
 
-        if (realm->decider == decider)
+        if (realm->decider == decider && !realm->is_closing)
             mail_visit(realm, fn, ctx);
     }
+    if (router->opener != NULL && router->opener->decider == decider)
+        mail_visit(router->opener, fn, ctx);
     pthread_mutex_unlock(&router->realms_lock);
 }
 
@@ -212,14 +234,33 @@ static struct realm *make_from_template(struct router *router, struct slice name
     return realm;
 }
 
-struct realm *realms_find(struct router *router, struct slice name)
+bool realms_seek(struct peer *peer, struct slice name, const struct msg *hello, size_t len,
+                 const char **reason, const char **words)
 {
+    struct router *router = peer->worker->router;
     struct realm *realm;
 
+    *reason = WAMP_NO_SUCH_REALM;
+    *words = "no such realm";
     pthread_mutex_lock(&router->realms_lock);
     realm = strmap_get(&router->realms, name);
     if (realm == NULL)
         realm = make_from_template(router, name);
+    if (realm != NULL && !realm->is_closing) {
+        peer->realm = realm;
+        if (!peer->transport.is_trusted)
+            atomic_fetch_add(&realm->guests, 1);
+    } else if (router->opener != NULL && openings_wait(peer, name, hello, len, reason, words)) {
+        peer->awaits = mem_copy(name.data, name.len);
+    }
     pthread_mutex_unlock(&router->realms_lock);
-    return realm;
+    return peer->realm != NULL;
+}
+
+void realm_leave(struct realm *realm, const struct peer *peer)
+{
+    if (peer->transport.is_trusted)
+        return;
+    atomic_store(&realm->idle_since, net_now(peer->worker->net));
+    atomic_fetch_sub(&realm->guests, 1);
 }

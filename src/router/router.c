@@ -96,6 +96,8 @@ struct router *router_new(const struct router_options *options, char *words, siz
     rng_init(&rng, random_fill, NULL);
     strmap_init(&router->realms, rng_u64(&rng), rng_u64(&rng));
     map_init(&router->session_ids, rng_u64(&rng));
+    strmap_init(&router->openings, rng_u64(&rng), rng_u64(&rng));
+    list_init(&router->farewells);
     pthread_mutex_init(&router->realms_lock, NULL);
     pthread_mutex_init(&router->ids_lock, NULL);
     reload_init(router);
@@ -103,6 +105,7 @@ struct router *router_new(const struct router_options *options, char *words, siz
     int err = make_workers(router, words, words_len);
     if (err == 0) {
         make_realms(router, options);
+        openings_init(router, options->opener);
         err = open_listeners(router, words, words_len);
     }
     if (err < 0) {
@@ -153,6 +156,7 @@ void router_free(struct router *router)
     while ((at = strmap_next(&router->realms, &i)) != NULL)
         realm_free(at->value);
     strmap_fini(&router->realms);
+    openings_fini(router);
     map_fini(&router->session_ids);
     pthread_mutex_destroy(&router->realms_lock);
     pthread_mutex_destroy(&router->ids_lock);

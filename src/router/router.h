@@ -17,6 +17,14 @@
 
 struct realm;
 
+/* A realm that somebody asks for and that is not there (yet). */
+struct realm_request {
+    const char *realm;           /* its name */
+    enum codec codec;            /* of details */
+    struct slice details;        /* of the first HELLO: a dict */
+    struct transport *transport; /* of who said it */
+};
+
 /* Who answers what a realm asks (core/ask.h). All but `open` is called on the thread of the
  * realm's home, `start` before all others. */
 struct decider {
@@ -45,6 +53,16 @@ struct decider {
      * named in `joined` may have ended again by then. `left` is valid for the call. May be NULL. */
     void (*joined)(void *mind, uint64_t session);
     void (*left)(void *mind, const struct left *left);
+
+    /* Whether work is under way on other threads that needs what the realm was made of: then it is not
+     * closed for being idle. May be NULL: there never is. */
+    bool (*is_busy)(void *mind);
+
+    /* Of router_options.opener alone: a realm is asked for, router_open is due, now or later; it has
+     * been opened; it has closed for being idle. May be NULL elsewhere. */
+    void (*requested)(void *mind, struct realm_request *opening);
+    void (*opened)(void *mind, const char *realm);
+    void (*closed)(void *mind, const char *realm);
 };
 
 struct realm_options {
@@ -110,6 +128,13 @@ struct realm_probe {
 void realm_probe_begin(struct realm *realm, struct realm_probe *probe);
 void realm_probe_end(struct realm *realm, struct realm_probe *probe);
 
+/* The answer to decider.requested: a realm with these options (decider_ctx is borrowed until it is
+ * closed; all else is copied), that closes when it has had no sessions but its own for so long (0:
+ * never). NULL: there is no such realm. On the thread of the opener's home; the opening is gone
+ * then. False: it was not opened, as there are too many, or the router is closing. */
+bool router_open(struct realm *opener, struct realm_request *opening,
+                 const struct realm_options *options, uint32_t idle_ms);
+
 /* While `decision` is not NULL, it is the answer to every question whether a peer may join: for tests.
  * Borrowed. */
 void realm_give(struct realm *realm, const struct decision *decision);
@@ -134,6 +159,10 @@ struct router_options {
     size_t realm_count;
     const struct realm_options *realm_template; /* for any other realm; NULL: there is no other */
     uint32_t max_template_realms;               /* how many may be made from it */
+    const struct realm_options *opener;         /* who opens other realms: a realm that nobody can
+                                                   join, by its name; NULL: nobody does */
+    uint32_t max_dynamic_realms;                /* how many that are open */
+    uint32_t opening_rate;                      /* how many may be asked for in a second */
     bool strict_uris;                           /* grammar of realm names in HELLO */
     uint32_t shutdown_grace_ms;                 /* GOODBYE to all -> everything is closed anyway */
 

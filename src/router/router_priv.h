@@ -30,6 +30,11 @@
 /* What may wait in a mailbox before events for that worker's connections are dropped. */
 #define MAX_MAILBOX_ITEMS 200000
 
+/* Realms that are being asked for at one time, and HELLOs that wait for them. */
+#define MAX_OPENINGS      1000
+#define MAX_AWAITING      10000
+#define MAX_AWAITING_SIZE 65536 /* octets of such a HELLO */
+
 /* What the clock of a virtual router shows first. */
 #define VIRTUAL_START 1000
 
@@ -67,6 +72,13 @@ struct realm {
     bool ppt_compat;
     struct realm_timer wake;       /* in home->deadlines */
     bool is_started;               /* its decider has heard that the home runs */
+    bool is_stopped;               /* its decider was told that it ends */
+    bool is_closing;               /* under realms_lock: nobody comes in any more */
+    atomic_uint guests;            /* peers that are in it; only under realms_lock it may grow */
+    _Atomic uint64_t idle_since;   /* when the last one left: net_now */
+    uint32_t idle_ms;              /* it closes after so long; 0: never */
+    struct realm_timer idle;       /* in home->deadlines */
+    unsigned rounds, answers_due;  /* of its end: see ends.c */
     struct list at_home;           /* home->realms */
     bool is_touched;               /* stepped since the last snapshot */
     struct core_counters snapshot; /* under home->snapshot_lock */
@@ -85,6 +97,7 @@ struct peer {
     bool is_paused;  /* too much of it is on the way to another worker */
     bool is_held;    /* its realm does not want to hear more at this time */
     bool is_closing; /* nothing more is taken from it */
+    char *awaits;    /* owned: the realm that is being opened for it; NULL: none */
     uint32_t mail_messages;
     size_t mail_bytes;
     struct waiting *waiting, **waiting_end; /* owned; messages that came while it is leaving */
@@ -97,6 +110,8 @@ enum mail_type {
     MAIL_ROOM,   /* to the worker of a peer, and back to the home: has it room? */
     MAIL_VISIT,  /* to the home of a realm: somebody wants to talk to its decider */
     MAIL_START,  /* to the home of a realm: it begins */
+    MAIL_AWAKE,  /* to the worker of a peer: the realm that it awaits is there, or will not be */
+    MAIL_ROUND,  /* to a worker and back to the home of a realm, behind all that is on its way */
 };
 
 struct mail {
@@ -125,6 +140,11 @@ struct mail {
             void (*fn)(void *mind, void *ctx);
             void *ctx;
         } visit;
+        struct {
+            uint64_t peer;
+            const char *reason, *words; /* static; NULL: it is there */
+        } awake;
+        bool is_answer;       /* MAIL_ROUND */
         struct action action; /* its blob is counted; its words are not sent along */
         struct {
             uint64_t peer;
@@ -178,6 +198,7 @@ struct worker {
     uint64_t other_denials; /* for which there was no room in it */
     pthread_mutex_t snapshot_lock;
     struct snapshot snapshot;
+    struct core_counters ended; /* under snapshot_lock: of realms that are gone */
 };
 
 /* What an administrator wants is done on a thread, one thing at a time. */
@@ -202,6 +223,13 @@ struct router {
     unsigned next_home;
     struct realm_options realm_template;
     bool has_template;
+    struct realm *opener;    /* owned; NULL: there is none */
+    struct strmap openings;  /* name -> struct asking, owned; under realms_lock, as what follows */
+    size_t awaiting;         /* peers, in all of them */
+    uint32_t dynamic_realms; /* that are open, or being opened */
+    double opening_tokens;
+    uint64_t opening_at;   /* when there were so many */
+    struct list farewells; /* owned: struct farewell, on their way to the opener */
     pthread_mutex_t ids_lock;
     struct map session_ids; /* in use anywhere */
     atomic_bool is_stopping;
@@ -225,9 +253,41 @@ void reload_fetch(struct worker *worker);
 struct realm *realm_new(struct router *router, const struct realm_options *options,
                         const char *name, size_t name_len);
 void realm_free(struct realm *realm);
+void realm_fini(struct realm *realm); /* all but its own memory */
 
-/* The realm of that name; made from the template when there is one. NULL: no such realm. */
-struct realm *realms_find(struct router *router, struct slice name);
+/* The two halves of it; the second under realms_lock, where it matters. */
+struct realm *realm_make(struct router *router, const struct realm_options *options,
+                         const char *name, size_t name_len, struct worker *home);
+void realm_enter(struct realm *realm);
+
+/* A peer that was in it is not any more. */
+void realm_leave(struct realm *realm, const struct peer *peer);
+
+/* openings.c */
+void openings_init(struct router *router, const struct realm_options *opener);
+void openings_fini(struct router *router);
+
+/* Under realms_lock: asks for a realm that is not there, or is closing, for a peer that said HELLO
+ * (`len` octets). False: it does not wait, and `reason` and `words` say why. */
+bool openings_wait(struct peer *peer, struct slice name, const struct msg *hello, size_t len,
+                   const char **reason, const char **words);
+
+/* A peer that waits is closed. */
+void openings_leave(struct peer *peer);
+
+/* Under realms_lock: a dynamic realm has gone, that somebody may have asked for meanwhile. */
+void openings_resume(struct router *router, struct slice name);
+
+/* ends.c */
+void ends_watch(struct realm *realm);
+void ends_round(struct realm *realm);
+void ends_take_round(struct worker *worker, const struct mail *item);
+
+/* Puts a peer that said HELLO (`len` octets) into the realm of that name, made from the template when
+ * there is one. False: it is not there. Then either peer->awaits is set, as somebody is asked
+ * whether to open it, or `reason` and `words` say why not. */
+bool realms_seek(struct peer *peer, struct slice name, const struct msg *hello, size_t len,
+                 const char **reason, const char **words);
 
 /* asks.c */
 void asks_add(struct realm *realm, uint64_t question);
@@ -259,6 +319,9 @@ void pump_wake(struct worker *worker);
 /* The home of a realm runs: its decider is told, once. */
 void pump_start(struct realm *realm);
 
+/* The realm that a peer awaits is there (reason NULL), or will not be. */
+void pump_awake(struct worker *worker, uint64_t peer, const char *reason, const char *words);
+
 static inline bool peer_is_local(uint64_t peer)
 {
     return (net_worker_of(peer) & LOCAL_WORKER) != 0;
@@ -289,6 +352,9 @@ void mail_post(struct worker *from);
 
 /* Lets the home of a new realm know of it; from any thread. */
 void mail_start(struct realm *realm);
+
+/* Tells a worker about a peer that awaits a realm; from any thread. */
+void mail_awake(struct router *router, uint64_t peer, const char *reason, const char *words);
 
 /* Calls a function on the thread of the realm's home, soon; from any thread. */
 void mail_visit(struct realm *realm, void (*fn)(void *mind, void *ctx), void *ctx);
@@ -329,6 +395,7 @@ void local_closed(struct peer *peer);
 
 /* status.c */
 void status_snapshot(struct worker *worker);
+void status_end(struct realm *realm); /* under snapshot_lock: what it counted stays */
 void status_write(struct worker *worker, enum page form, struct writer *page);
 
 /* random.c */

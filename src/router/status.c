@@ -92,6 +92,9 @@ static void add_worker(struct worker *worker, struct net_counters *net, struct c
     NET_COUNTERS(ADD)
 #undef ADD
     *mail_dropped += worker->snapshot.mail_dropped;
+#define ADD(field, kind) core->field += worker->ended.field;
+    CORE_COUNTERS(ADD)
+#undef ADD
     list_each (&worker->realms, node, after) {
         const struct realm *realm = container_of(node, struct realm, at_home);
 
@@ -103,6 +106,16 @@ static void add_worker(struct worker *worker, struct net_counters *net, struct c
 #undef ADD
     }
     pthread_mutex_unlock(&worker->snapshot_lock);
+}
+
+void status_end(struct realm *realm)
+{
+    struct core_counters *ended = &realm->home->ended;
+    const struct core_counters *counters = core_counters(realm->core);
+
+#define ADD(field, kind) ended->field += (kind) == EVER ? counters->field : 0;
+    CORE_COUNTERS(ADD)
+#undef ADD
 }
 
 static void put(struct writer *page, enum page form, enum kind kind, const char *name,

@@ -186,7 +186,7 @@ void worker_fini(struct worker *worker)
     list_each (&worker->realms, node, after) {
         struct realm *realm = container_of(node, struct realm, at_home);
 
-        if (realm->decider != NULL)
+        if (realm->decider != NULL && !realm->is_stopped)
             realm->decider->stop(realm->mind);
     }
     while (local_deliver(worker))
