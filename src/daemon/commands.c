@@ -60,8 +60,7 @@ static const struct command commands[] = {
     },
     {
         .name = "repl",
-        .arguments = "POLICY",
-        .min_arguments = 1,
+        .arguments = "[POLICY]",
         .max_arguments = 1,
         .words = "a prompt with a policy, and a router that it is in",
         .more = repl_more,

@@ -108,9 +108,19 @@ struct host *l_host_acts(lua_State *lua)
     return host;
 }
 
-struct host *l_host_waits(lua_State *lua)
+struct host *l_host_changes(lua_State *lua)
 {
     struct host *host = l_host_acts(lua);
+    const char *words = host->forbids == NULL ? NULL : host->forbids(lua);
+
+    if (words != NULL)
+        luaL_error(lua, "%s", words);
+    return host;
+}
+
+struct host *l_host_waits(lua_State *lua)
+{
+    struct host *host = l_host_changes(lua);
 
     l_wait_allowed(lua);
     if (host->loop == NULL)

@@ -85,6 +85,9 @@ struct host {
     /* The name of the hook that runs, for logs; NULL: none does. May be NULL. */
     const char *(*hook)(lua_State *lua);
 
+    /* Words for what changes something, where what runs only reads; NULL: it may. May be NULL. */
+    const char *(*forbids)(lua_State *lua);
+
     /* What outlives the state; borrowed. NULL while a policy is only being checked: it may open
      * stores then, and find nothing in them. */
     struct kv_space *kv, *router_kv;
@@ -134,6 +137,9 @@ struct host *host_of(lua_State *lua);
 
 /* Raises `not while loading; use policy.on_load` while the policy is being loaded. */
 struct host *l_host_acts(lua_State *lua);
+
+/* The same, and raises where what runs only reads. For what changes anything outside of the state. */
+struct host *l_host_changes(lua_State *lua);
 
 /* The same, and raises where nothing can wait. */
 struct host *l_host_waits(lua_State *lua);

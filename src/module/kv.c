@@ -26,6 +26,12 @@ struct kv_handle *l_kv_check(lua_State *lua, struct host **host)
     return handle;
 }
 
+struct kv_handle *l_kv_check_change(lua_State *lua, struct host **host)
+{
+    (void)l_host_changes(lua);
+    return l_kv_check(lua, host);
+}
+
 static int l_gc(lua_State *lua)
 {
     struct kv_handle *handle = luaL_checkudata(lua, 1, KV_CLASS);
@@ -132,7 +138,7 @@ static int put(lua_State *lua, const char *function, bool is_new)
 {
     static const char *const known[] = {"ttl", NULL};
     struct host *host;
-    struct kv_handle *handle = l_kv_check(lua, &host);
+    struct kv_handle *handle = l_kv_check_change(lua, &host);
     struct kv_change change = {.key = l_kv_key(lua, 2), .is_new = is_new};
     struct kv_error error;
     int err;
@@ -165,7 +171,7 @@ static int l_incr(lua_State *lua)
 {
     static const char *const known[] = {"ttl", "start", NULL};
     struct host *host;
-    struct kv_handle *handle = l_kv_check(lua, &host);
+    struct kv_handle *handle = l_kv_check_change(lua, &host);
     struct kv_addition addition = {.key = l_kv_key(lua, 2), .n = luaL_optinteger(lua, 3, 1)};
     struct kv_error error;
     int64_t sum;
@@ -187,7 +193,7 @@ static int l_incr(lua_State *lua)
 static int l_delete(lua_State *lua)
 {
     struct host *host;
-    struct kv_handle *handle = l_kv_check(lua, &host);
+    struct kv_handle *handle = l_kv_check_change(lua, &host);
     struct kv_change change = {.key = l_kv_key(lua, 2)};
     struct kv_error error;
     int err = kv_change(handle->store, &change, kv_time_of(host), &error);

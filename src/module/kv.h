@@ -22,6 +22,9 @@ struct kv_handle {
 /* The store at 1, which may be used now; *host gets the host. What an error left is given back. */
 struct kv_handle *l_kv_check(lua_State *lua, struct host **host);
 
+/* The same, for what changes it. */
+struct kv_handle *l_kv_check_change(lua_State *lua, struct host **host);
+
 /* Pushes a value of the store, and gives it back; NULL becomes nil. */
 void l_kv_push_value(lua_State *lua, struct kv_handle *handle, struct blob *value);
 

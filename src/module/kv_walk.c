@@ -36,7 +36,7 @@ static bool try_update(lua_State *lua, struct kv_handle *handle, const struct ho
 int l_kv_update(lua_State *lua)
 {
     struct host *host;
-    struct kv_handle *handle = l_kv_check(lua, &host);
+    struct kv_handle *handle = l_kv_check_change(lua, &host);
 
     (void)l_kv_key(lua, 2);
     luaL_checktype(lua, 3, LUA_TFUNCTION);

@@ -66,7 +66,7 @@ static int l_limiter(lua_State *lua)
 static int l_take(lua_State *lua)
 {
     struct limiter *const *limiter = luaL_checkudata(lua, 1, CLASS);
-    const struct host *host = l_host_acts(lua);
+    const struct host *host = l_host_changes(lua);
     struct slice key = l_kv_key(lua, 2);
     double n = luaL_optnumber(lua, 3, 1), burst, retry_after;
 

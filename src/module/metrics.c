@@ -125,7 +125,7 @@ static struct metric *check_metric(lua_State *lua, enum metric_type type)
 {
     struct metric *const *metric = luaL_checkudata(lua, 1, classes[type]);
 
-    l_host_acts(lua);
+    l_host_changes(lua);
     if (*metric == NULL)
         luaL_error(lua, "nexus.metrics: there are no metrics here");
     return *metric;

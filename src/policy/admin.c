@@ -5,9 +5,11 @@
 #include "policy/admin.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "policy/explain.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
+#include "policy/prompt.h"
 #include "wire/errors.h"
 
 #include <stdio.h>
@@ -358,6 +360,33 @@ static void on_explain(struct mind *mind, const struct msg *msg)
     mem_free(explanation);
 }
 
+/* ---- eval ---- */
+
+static void evaluated(struct mind *mind, uint64_t invocation, const char *outcome,
+                      struct slice output)
+{
+    struct encoder e;
+
+    begin_yield(&e, invocation);
+    encode_map(&e, COUNT_UNKNOWN);
+    encode_text_pair(&e, "outcome", slice_of(outcome));
+    if (utf8_is_valid(output)) {
+        encode_text_pair(&e, "output", output);
+    } else {
+        encode_text(&e, SLICE("output"));
+        encode_bytes(&e, output);
+    }
+    encode_end(&e);
+    send_yield(mind, &e);
+}
+
+static void on_eval(struct mind *mind, const struct msg *msg)
+{
+    static const struct prompt_answer answer = {evaluated, send_error};
+
+    prompt_eval(mind, msg, &answer);
+}
+
 /* ---- the procedures ---- */
 
 static const struct {
@@ -367,7 +396,7 @@ static const struct {
     {"nexus.policy.status", on_status},     {"nexus.policy.reload", on_reload},
     {"nexus.policy.check", on_check},       {"nexus.policy.history", on_history},
     {"nexus.policy.rollback", on_rollback}, {"nexus.policy.explain", on_explain},
-    {"nexus.policy.realms", on_realms},
+    {"nexus.policy.realms", on_realms},     {"nexus.policy.eval", on_eval},
 };
 
 _Static_assert(ARRAY_LEN(procedures) == ADMIN_COUNT, "admin.h");

@@ -404,7 +404,7 @@ int l_handlers_open(lua_State *lua, bool is_topic)
     struct opening *opening;
     struct arena texts;
 
-    l_host_acts(lua);
+    l_host_changes(lua);
     l_wait_allowed(lua);
     if (version->mind->current != version)
         return luaL_error(lua, "this version of the policy is not the current one any more");
@@ -427,6 +427,7 @@ static int l_remove(lua_State *lua)
     struct endpoint *endpoint = find_serial(policy_of(lua)->version->mind, *serial);
     bool is_there = endpoint != NULL && endpoint->state == ENDPOINT_OPEN;
 
+    l_host_changes(lua);
     if (is_there)
         begin_end(endpoint);
     lua_pushboolean(lua, is_there);

@@ -9,6 +9,7 @@
 #include "policy/eval.h"
 #include "policy/mind.h"
 #include "policy/module.h"
+#include "policy/prompt.h"
 #include "policy/reload.h"
 
 #include <lauxlib.h>
@@ -244,6 +245,7 @@ struct policy *policy_instance(struct source *source, const struct host_config *
     policy->host.is_loading = true;
     policy->host.hook = hook_of;
     policy->is_loose = config == NULL;
+    policy->host.forbids = prompt_forbids;
     if (config != NULL)
         policy->host.config = config;
     policy->host.http_answer = policy->host.config->http_answer;

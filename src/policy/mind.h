@@ -20,7 +20,7 @@
 #include "policy/reads.h"
 #include "policy/service.h"
 
-#define ADMIN_COUNT 7
+#define ADMIN_COUNT 8
 
 struct admin_procedure {
     struct service_request request; /* REGISTER */

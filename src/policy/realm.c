@@ -30,6 +30,7 @@ static struct service *service_of(lua_State *lua)
 {
     struct service *service = mind_of(lua)->service;
 
+    l_host_changes(lua);
     if (service == NULL || service->session == 0)
         luaL_error(lua, "the realm is not open");
     return service;
@@ -614,6 +615,7 @@ static int l_kill(lua_State *lua)
     struct ids ids = {0};
     size_t count;
 
+    l_host_changes(lua);
     luaL_checktype(lua, 2, LUA_TTABLE);
     reason = option_text(lua, 2, "reason", WAMP_CLOSE_KILLED);
     words = option_text(lua, 2, "message", NULL);

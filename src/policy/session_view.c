@@ -347,6 +347,7 @@ static void check_attributes(lua_State *lua)
 static struct mind *acting_mind(lua_State *lua)
 {
     l_policy_may_act(lua);
+    l_host_changes(lua);
     return policy_of(lua)->version->mind;
 }
 
@@ -424,6 +425,7 @@ static int l_vars_newindex(lua_State *lua)
 
     luaL_checkstring(lua, 2);
     l_policy_may_act(lua);
+    l_host_changes(lua);
     push_all_vars(lua, vars);
     lua_pushvalue(lua, 2);
     lua_pushvalue(lua, 3);

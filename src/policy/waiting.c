@@ -209,7 +209,7 @@ static struct fiber *check_room(lua_State *lua, unsigned more)
 {
     struct fiber *parent = fiber_of(lua);
 
-    l_host_acts(lua);
+    l_host_changes(lua);
     if (parent == NULL)
         luaL_error(lua, "not here: no call is under way");
     else if (parent->spawned + more > MAX_SPAWNED)
@@ -324,7 +324,7 @@ static int l_parallel(lua_State *lua)
 
     luaL_checktype(lua, 1, LUA_TTABLE);
     count = lua_rawlen(lua, 1);
-    l_host_acts(lua);
+    l_host_changes(lua);
     l_wait_allowed(lua);
     parent = check_room(lua, (unsigned)(count > MAX_SPAWNED ? MAX_SPAWNED + 1 : count));
     if (count == 0)
@@ -353,7 +353,7 @@ static int l_timeout(lua_State *lua)
     struct child *child;
 
     luaL_checktype(lua, 2, LUA_TFUNCTION);
-    l_host_acts(lua);
+    l_host_changes(lua);
     l_wait_allowed(lua);
     parent = check_room(lua, 1);
     child = child_new(lua, 2);
@@ -407,8 +407,10 @@ static int l_after_remove(lua_State *lua)
 {
     const uint64_t *id = luaL_checkudata(lua, 1, policy_timers.name);
     struct version *version = policy_of(lua)->version;
-    struct after *after = map_remove(&version->timers, *id, 0);
+    struct after *after;
 
+    l_host_changes(lua);
+    after = map_remove(&version->timers, *id, 0);
     lua_pushboolean(lua, after != NULL);
     if (after == NULL)
         return 1;
@@ -426,7 +428,7 @@ static int l_after(lua_State *lua)
     struct child *child;
 
     luaL_checktype(lua, 2, LUA_TFUNCTION);
-    l_host_acts(lua);
+    l_host_changes(lua);
     version = policy_of(lua)->version;
     if (version->mind->current != version)
         return luaL_error(lua, "this version of the policy is not the current one any more");
