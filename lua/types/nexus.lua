@@ -12,7 +12,7 @@
 ---@field roles? table<string, nexus.Rule[]|{ inherit?: string }> # For each role its rules. The most specific pattern wins; what no rule matches is denied. inherit = role takes the rules of another one.
 ---@field filter? fun(event: nexus.Publication): boolean|nexus.Filter|(fun(session: nexus.Session): boolean?)|nil # Who gets an event: nil or true, no further restriction; false, nobody.
 ---@field cache_decisions? number # Seconds for which answers of authorize are kept that do not say so themselves.
----@field budgets? table<string, nexus.Budget> # For hooks by name, less than the router gives: authenticate, admit, authorize, intercept, filter, predicate, procedure, subscription, life, task.
+---@field budgets? table<string, nexus.Budget> # For hooks by name, less than the router gives: authenticate, admit, authorize, intercept, filter, predicate, procedure, subscription, lifecycle, task.
 ---@field intercept? table<"publish"|"call"|"result"|"error", fun(message: nexus.Message): table|nexus.Decision|nil> # Sees a message once, after it was allowed: nil leaves it, a table of changed fields rewrites it, nexus.deny{} stops it.
 ---@field on_join? fun(session: nexus.Session) # A session has begun.
 ---@field on_leave? fun(session: nexus.Session, reason: string) # A session has ended.
