@@ -626,6 +626,8 @@ return {
     --     router_key_env = nil,
     --     -- cryptosign needs channel binding, and so TLS
     --     require_binding = false,
+    --     -- cryptosign may be bound by tls-unique with TLS 1.3 as well, which no standard defines, for clients that do so
+    --     tls_unique_tls13 = false,
     --     -- a user that does not exist is refused with wamp.error.no_such_principal, at once; false: like one with a wrong password
     --     reveal_principal = false,
     --     -- failed logins, of an address or an authid, after which answers become late

@@ -99,11 +99,13 @@ static void expect_bindings(SSL *ssl, const EVP_MD *md)
                                          (const unsigned char *)"", 0, 1),
               1);
     expect_binding(&tls->exporter, octets, 32);
-    len = SSL_session_reused(ssl) ? SSL_get_peer_finished(ssl, octets, sizeof octets)
-                                  : SSL_get_finished(ssl, octets, sizeof octets);
+    /* the first Finished; with TLS 1.3 the client's */
+    len = SSL_session_reused(ssl) && SSL_version(ssl) == TLS1_2_VERSION
+              ? SSL_get_peer_finished(ssl, octets, sizeof octets)
+              : SSL_get_finished(ssl, octets, sizeof octets);
     if (SSL_version(ssl) == TLS1_2_VERSION)
         EXPECT_EQ(len, 12);
-    expect_binding(&tls->unique, octets, SSL_version(ssl) == TLS1_2_VERSION ? len : 0);
+    expect_binding(&tls->unique, octets, len);
     if (md != NULL)
         EXPECT_EQ(X509_digest(SSL_get0_peer_certificate(ssl), md, octets, &digest_len), 1);
     expect_binding(&tls->server_end_point, octets, digest_len);

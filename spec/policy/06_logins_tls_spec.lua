@@ -276,6 +276,30 @@ describe("the configuration of logins", function()
     nexusd:stop()
   end)
 
+  it("can allow tls-unique with TLS 1.3", function()
+    for _, allowed in ipairs { true, false } do
+      local nexusd = policies.start(policy, { listen = { address() },
+        logins = { max_delay = 0, tls_unique_tls13 = allowed } })
+      local client = wamp.connect { transport = "wss", serializer = "json", port = nexusd:port(),
+        tls = { protocol = "tlsv1_3" } }
+      policies.hello(client, { authmethods = { "cryptosign" }, authid = "device",
+        authextra = { pubkey = pubkey, channel_binding = "tls-unique" } })
+      policies.answer(client, "cryptosign", function(extra)
+        assert.equal(allowed and "tls-unique" or wamp.null, extra.channel_binding)
+        local id = allowed and policies.sha256(client.stream.sock:getfinished())
+          or ("\0"):rep(32)
+        local at = 0
+        return policies.sign_key(key, (extra.challenge:gsub("%x%x", function(pair)
+          at = at + 1
+          return ("%02x"):format(tonumber(pair, 16) ~ id:byte(at))
+        end)))
+      end)
+      policies.expect_welcome(client)
+      wamp.close_all()
+      nexusd:stop()
+    end
+  end)
+
   it("can tell strangers that they are not known", function()
     local nexusd = policies.start(policy, { logins = { reveal_principal = true } })
     local client = policies.connect(nexusd)

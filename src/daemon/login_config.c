@@ -69,6 +69,7 @@ bool login_config_use(const struct config *config)
 {
     const struct login_config *from = &config->logins;
     struct logins logins = {.require_binding = from->require_binding,
+                            .tls_unique_tls13 = from->tls_unique_tls13,
                             .reveal_principal = from->reveal_principal,
                             .free_failures = from->free_failures,
                             .max_delay_ms = from->max_delay_ms};

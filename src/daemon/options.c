@@ -324,6 +324,12 @@ static const struct config_option login_rows[] = {
      .fallback = "false",
      .offset = AT(logins.require_binding),
      .words = "cryptosign needs channel binding, and so TLS"},
+    {.name = "tls_unique_tls13",
+     .type = OPTION_BOOL,
+     .fallback = "false",
+     .offset = AT(logins.tls_unique_tls13),
+     .words = "cryptosign may be bound by tls-unique with TLS 1.3 as well, which no standard "
+              "defines, for clients that do so"},
     {.name = "reveal_principal",
      .type = OPTION_BOOL,
      .fallback = "false",

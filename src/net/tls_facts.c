@@ -83,14 +83,16 @@ static struct transport_tls *new_facts(SSL *ssl)
 }
 
 /* The first Finished of the handshake: the client's, or ours when a session was resumed. Two
- * connections could share it without the extended master secret; TLS 1.3 has no such thing. */
+ * connections could share it without the extended master secret. With TLS 1.3 no standard has such a
+ * thing; it is the client's there, for those above who want it all the same. */
 static void bind_unique(SSL *ssl, struct binding *binding)
 {
+    bool is_tls13 = SSL_version(ssl) > TLS1_2_VERSION;
     size_t len;
 
-    if (SSL_version(ssl) > TLS1_2_VERSION || SSL_get_extms_support(ssl) != 1)
+    if (!is_tls13 && SSL_get_extms_support(ssl) != 1)
         return;
-    len = SSL_session_reused(ssl)
+    len = !is_tls13 && SSL_session_reused(ssl)
               ? SSL_get_finished(ssl, binding->octets, sizeof binding->octets)
               : SSL_get_peer_finished(ssl, binding->octets, sizeof binding->octets);
     binding->len = len <= sizeof binding->octets ? (uint8_t)len : 0;

@@ -185,7 +185,8 @@ static void set_tls(lua_State *lua, const struct transport_tls *tls)
     if (tls->certificate.len != 0)
         set_certificate(lua, tls);
     lua_createtable(lua, 0, 3);
-    set_hex(lua, "tls-unique", tls->unique.octets, tls->unique.len);
+    if (strcmp(tls->version, "TLSv1.3") != 0) /* it has no such binding by any standard */
+        set_hex(lua, "tls-unique", tls->unique.octets, tls->unique.len);
     set_hex(lua, "tls-server-end-point", tls->server_end_point.octets, tls->server_end_point.len);
     set_hex(lua, "tls-exporter", tls->exporter.octets, tls->exporter.len);
     vm_freeze(lua, "channel_id");

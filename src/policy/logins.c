@@ -61,6 +61,7 @@ void logins_init_settings(struct auth_settings *settings, struct rng *rng)
     settings->has_router_key = used.has_router_key;
     memcpy(settings->router_seed, used.router_seed, sizeof(settings->router_seed));
     settings->require_binding = used.require_binding;
+    settings->tls_unique_tls13 = used.tls_unique_tls13;
     settings->reveal_principal = used.reveal_principal;
 }
 

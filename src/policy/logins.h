@@ -16,6 +16,7 @@ struct logins {
     bool has_router_key; /* cryptosign: clients can ask who the router is */
     unsigned char router_seed[DIGEST_LEN];
     bool require_binding;  /* cryptosign without channel binding is refused */
+    bool tls_unique_tls13; /* cryptosign may be bound by tls-unique there */
     bool reveal_principal; /* who does not exist is told so */
     /* After so many failed logins from one address, or of one authid, the answer to the next one
      * that fails is late: 250 ms at first, twice as much each time, and at most max_delay_ms (0:
