@@ -205,6 +205,43 @@ for _, workers in ipairs { 1, 2 } do
       join("fixed")
     end)
 
+    it("leave no trace of those who ask, and go before they are answered", function()
+      start()
+      local keeper = join("fixed")
+      for round = 1, 5 do
+        for _ = 1, 40 do
+          ask("com.acme.slow" .. (round % 2 == 0 and "" or "er")).stream:close()
+        end
+        ask("com.acme.never").stream:close()
+      end
+      local slow = join("com.acme.slow")
+      assert.equal("slow", told(slow)[1])
+      assert.truthy(daemon.eventually(function()
+        return nexusd:status().connections == 3 -- these two, and the one that asks
+      end))
+      keeper:goodbye()
+    end)
+
+    it("take their events and calls as others do, from all workers", function()
+      start()
+      local clients = {}
+      for i = 1, 6 do
+        clients[i] = join("com.acme.tenant.one")
+        clients[i]:send { wamp.SUBSCRIBE, clients[i]:next_id(), wamp.dict {}, "com.acme.news" }
+        assert.equal(wamp.SUBSCRIBED, clients[i]:receive()[1])
+      end
+      local other = join("com.acme.tenant.two")
+      for _, client in ipairs { clients[1], other } do
+        client:send { wamp.PUBLISH, client:next_id(), wamp.dict { acknowledge = true },
+          "com.acme.news", { client == other and "foreign" or "own" } }
+        assert.equal(wamp.PUBLISHED, client:receive()[1])
+      end
+      for i = 2, 6 do
+        assert.same({ "own" }, { table.unpack(clients[i]:receive()[5]) })
+        assert.equal(i - 1, call(clients[i], "com.acme.count"))
+      end
+    end)
+
     it("close when nobody is there, and can be asked for again", function()
       start()
       local one = join("com.acme.tenant.one")
