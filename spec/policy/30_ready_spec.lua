@@ -121,6 +121,51 @@ describe("ready-made policies", function()
     end
   end)
 
+  it("open realms of tenants", function()
+    local file = daemon.folder() .. "/tenants_users.lua"
+    write(file, 'return { users = { root = { role = "admin", ticket = "r" } }, '
+      .. 'roles = { admin = { { allow = "call", uri = "tenants.**" } } } }')
+    local data = daemon.folder() .. "/tenants_data"
+    assert(os.execute("mkdir -p " .. data))
+    nexusd = daemon.start { config = {
+      listen = { "127.0.0.1:0" }, logins = { max_delay = 0 }, router_policy = "tenants",
+      data_folder = data,
+      realms = { realm1 = { policy = "tenants",
+        settings = { file = file, manages = "com.acme.tenant." } } },
+      templates = { tenant = { policy = "tenants" } },
+    } }
+    local function call(client, uri, ...)
+      client:send { wamp.CALL, client:next_id(), wamp.dict {}, uri, wamp.list { ... } }
+      local answer = client:receive()
+      return answer[1] == wamp.RESULT and answer[4][1] or answer[5]
+    end
+    local function ask(realm, authid, ticket)
+      local client = policies.connect(nexusd)
+      policies.hello(client, { authmethods = { "ticket" }, authid = authid }, realm)
+      local answer = client:receive()
+      if answer[1] == wamp.ABORT then return nil, answer[3] end
+      client:send { wamp.AUTHENTICATE, ticket, wamp.dict {} }
+      answer = client:receive()
+      if answer[1] == wamp.ABORT then return nil, answer[3] end
+      client.last_id = 0
+      return client
+    end
+    local admin = policies.connect(nexusd)
+    policies.login_ticket(admin, "root", "r")
+    local _, why = ask("com.acme.tenant.north", "owner", "x")
+    assert.equal("wamp.error.no_such_realm", why)
+    local made = call(admin, "tenants.add", "north")
+    local owner = assert(ask(made.realm, "owner", made.ticket))
+    _, why = ask(made.realm, "owner", "wrong")
+    assert.equal("wamp.error.authentication_denied", why)
+    local member = assert(ask(made.realm, "ann", call(owner, "tenant.members.add", "ann")))
+    assert.equal("wamp.error.not_authorized", call(member, "tenant.members.add", "bob"))
+    assert.equal(1, call(owner, "tenant.members.remove", "ann"))
+    assert.is_true(call(admin, "tenants.lock", "north"))
+    _, why = ask(made.realm, "owner", made.ticket)
+    assert.equal("wamp.error.authentication_denied", why)
+  end)
+
   it("can be required, and merged with a policy of one's own", function()
     local folder = policies.write [[
 local nexus <const> = require "nexus"

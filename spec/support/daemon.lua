@@ -15,7 +15,7 @@ local stream = require "stream"
 
 local daemon = {
   --- The policies that come with nexusd, as errors name them.
-  ready_policies = '"open", "users", "jwt", "scram-users", "presence", "retained-state", '
+  ready_policies = '"open", "users", "jwt", "scram-users", "tenants", "presence", "retained-state", '
     .. '"webhook", "audit"',
 }
 

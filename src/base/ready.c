@@ -12,8 +12,9 @@
 #include <string.h>
 #include <unistd.h>
 
-static const char *const names[] = {"open",     "users",          "jwt",     "scram-users",
-                                    "presence", "retained-state", "webhook", "audit"};
+static const char *const names[] = {"open",           "users",   "jwt",
+                                    "scram-users",    "tenants", "presence",
+                                    "retained-state", "webhook", "audit"};
 
 const char *ready_name(size_t i)
 {

@@ -474,6 +474,16 @@ static void build_realms(struct check *check)
 }
 
 /* What opens realms, and what it opens, come together, and alone. */
+/* A ready-made policy has its part of the router beside it. */
+static const char *router_path(struct check *check, const char *policy)
+{
+    const char *ready = policy == NULL ? NULL : ready_path(policy, check->arena);
+
+    if (ready == NULL)
+        return check_path(check, policy);
+    return arena_format(check->arena, "%s/router.lua", ready);
+}
+
 static void check_opener(struct check *check, const struct node *root)
 {
     const struct node *opener = node_find(root, "router_policy");
@@ -489,7 +499,7 @@ static void check_opener(struct check *check, const struct node *root)
     if (opener == NULL && templates != NULL)
         report_error(check->report, templates->line,
                      "templates: nobody opens realms; router_policy = \"router.lua\" is missing");
-    check->config->router_policy_path = check_path(check, check->config->router_policy);
+    check->config->router_policy_path = router_path(check, check->config->router_policy);
 }
 
 int config_check(struct config *config, const struct node *root, struct report *report)

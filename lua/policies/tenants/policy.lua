@@ -1,0 +1,31 @@
+--- tenants: a realm for each tenant, made by a procedure and opened when somebody asks for it.
+--
+--   router_policy = "tenants",
+--   realms = {
+--     ["com.acme"] = { policy = "tenants", settings = {
+--       file = "users.lua",                 -- logins and roles of this realm, as in "users"
+--       manages = "com.acme.tenant.",       -- the names of tenants' realms begin so
+--     } },
+--   },
+--   templates = {
+--     tenant = { policy = "tenants" },      -- settings.roles: rules of "owner" and "member"
+--   },
+--
+-- In the managing realm, for those whom its roles let call them:
+--
+--   tenants.add(name)            -> { realm = , ticket = }: of its "owner"; tenants.error.exists
+--   tenants.lock(name, locked)   -> true; nobody may open it, or (false) again may
+--   tenants.remove(name)         -> true; nobody may open it
+--   tenants.list()               -> { { name = , realm = , locked = }, ... }
+--
+-- In a tenant's realm, by ticket: its owner, and members, whom the owner makes:
+--
+--   tenant.members.add(name)     -> the ticket
+--   tenant.members.remove(name)  -> how many sessions were closed
+--
+-- Who is in a tenant's realm when it is locked or removed stays until they leave; nobody comes in
+-- any more, and the realm closes when it is empty. All of it is kept in the data_folder.
+-- SPDX-License-Identifier: MIT
+local nexus <const> = require "nexus"
+
+return nexus.config.manages and require "manage" or require "tenant"
