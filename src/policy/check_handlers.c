@@ -84,34 +84,53 @@ static bool read_pattern(struct handler *handler, struct arena *arena, struct sl
 
 /* ---- options ---- */
 
+/* The value at the top, in words; asks no metamethods, as nothing may raise where memory is held. */
+static const char *found(lua_State *lua, char words[80])
+{
+    if (lua_type(lua, -1) == LUA_TSTRING)
+        snprintf(words, 80, "\"%.70s\"", lua_tostring(lua, -1));
+    else if (lua_isinteger(lua, -1))
+        snprintf(words, 80, "%lld", lua_tointeger(lua, -1));
+    else if (lua_type(lua, -1) == LUA_TNUMBER)
+        snprintf(words, 80, "%.14g", lua_tonumber(lua, -1));
+    else if (lua_isboolean(lua, -1))
+        return lua_toboolean(lua, -1) ? "true" : "false";
+    else
+        snprintf(words, 80, "a %s", luaL_typename(lua, -1));
+    return words;
+}
+
 static bool read_count(lua_State *lua, const char *option, unsigned max, unsigned *value,
                        struct trouble *trouble)
 {
-    lua_Integer found = lua_tointeger(lua, -1);
+    lua_Integer count = lua_tointeger(lua, -1);
+    char words[80];
 
-    if (!lua_isinteger(lua, -1) || found < 1 || found > (lua_Integer)max)
+    if (!lua_isinteger(lua, -1) || count < 1 || count > (lua_Integer)max)
         return wrong(trouble, "%s: found %s; allowed: an integer from 1 to %u", option,
-                     luaL_tolstring(lua, -1, NULL), max);
-    *value = (unsigned)found;
+                     found(lua, words), max);
+    *value = (unsigned)count;
     return true;
 }
 
 static bool read_seconds(lua_State *lua, const char *option, uint64_t *ms, struct trouble *trouble)
 {
     double seconds = lua_tonumber(lua, -1);
+    char words[80];
 
     if (lua_type(lua, -1) != LUA_TNUMBER || !(seconds >= 0.001) || seconds > MAX_TIMEOUT_S)
         return wrong(trouble, "%s: found %s; allowed: seconds, from 0.001 to 86400", option,
-                     luaL_tolstring(lua, -1, NULL));
+                     found(lua, words));
     *ms = (uint64_t)(seconds * 1000);
     return true;
 }
 
 static bool read_boolean(lua_State *lua, const char *option, bool *value, struct trouble *trouble)
 {
+    char words[80];
+
     if (!lua_isboolean(lua, -1))
-        return wrong(trouble, "%s: found %s; allowed: true, false", option,
-                     luaL_tolstring(lua, -1, NULL));
+        return wrong(trouble, "%s: found %s; allowed: true, false", option, found(lua, words));
     *value = lua_toboolean(lua, -1);
     return true;
 }
@@ -119,7 +138,7 @@ static bool read_boolean(lua_State *lua, const char *option, bool *value, struct
 static bool read_word(lua_State *lua, const char *option, const char *const *allowed,
                       struct trouble *trouble)
 {
-    char list[160] = "";
+    char list[160] = "", words[80];
 
     for (size_t i = 0; allowed[i] != NULL; i++) {
         if (lua_type(lua, -1) == LUA_TSTRING && strcmp(lua_tostring(lua, -1), allowed[i]) == 0)
@@ -127,7 +146,7 @@ static bool read_word(lua_State *lua, const char *option, const char *const *all
         snprintf(list + strlen(list), sizeof(list) - strlen(list), "%s\"%s\"", i == 0 ? "" : ", ",
                  allowed[i]);
     }
-    return wrong(trouble, "%s: found %s; allowed: %s", option, luaL_tolstring(lua, -1, NULL), list);
+    return wrong(trouble, "%s: found %s; allowed: %s", option, found(lua, words), list);
 }
 
 static const char *const invoke_words[] = {"single", "roundrobin", "random", "first", "last", NULL};
@@ -437,11 +456,11 @@ void check_tasks(struct check *check, int index)
 
 /* ---- at run time ---- */
 
-void l_handler_read(lua_State *lua, struct arena *arena, struct handler *handler, bool is_topic)
+void l_handler_read(lua_State *lua, struct texts *texts, struct handler *handler, bool is_topic)
 {
+    struct arena *arena = &texts->arena;
     struct slice key;
     struct trouble trouble;
-    bool is_right;
 
     key.data = luaL_checklstring(lua, 2, &key.len);
     luaL_checktype(lua, 3, LUA_TFUNCTION);
@@ -449,12 +468,9 @@ void l_handler_read(lua_State *lua, struct arena *arena, struct handler *handler
     if (!lua_isnil(lua, 4))
         luaL_checktype(lua, 4, LUA_TTABLE);
     set_defaults(handler, is_topic);
-    is_right = read_pattern(handler, arena, key, is_topic, &trouble) &&
-               (lua_isnil(lua, 4) || read_options(lua, 4, handler, arena, is_topic, &trouble));
-    if (!is_right) {
-        arena_fini(arena);
+    if (!read_pattern(handler, arena, key, is_topic, &trouble) ||
+        !(lua_isnil(lua, 4) || read_options(lua, 4, handler, arena, is_topic, &trouble)))
         luaL_error(lua, "%s: %s", is_topic ? "subscribe" : "register", trouble.words);
-    }
     lua_settop(lua, 3);
-    handler->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
+    texts->ref = handler->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
 }

@@ -225,11 +225,13 @@ static void unask(void *ctx, uint64_t question)
     struct mind *mind = ctx;
     struct hearing *hearing = map_remove(&mind->hearing_questions, question, 0);
     struct login *login = map_get(&mind->login_questions, question, 0);
+    bool was_held = fibers_hold(&mind->fibers);
 
     if (hearing != NULL)
         mind_dismiss(hearing);
     if (login != NULL)
         login_forget(login);
+    fibers_release(&mind->fibers, was_held);
 }
 
 static void room(void *ctx, uint64_t ticket, bool has_room)

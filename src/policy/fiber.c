@@ -12,7 +12,9 @@
 
 #include <stdio.h>
 
-#define NS_PER_MS UINT64_C(1000000)
+#define NS_PER_MS   UINT64_C(1000000)
+#define TURN_NS     (2 * NS_PER_MS) /* of fibers, one after the other; then the loop has its turn */
+#define TURN_PERIOD 16              /* steps between two looks at the clock */
 
 /* ---- versions ---- */
 
@@ -226,18 +228,29 @@ static void on_turn(uv_idle_t *turn);
 static void run_ready(struct fibers *fibers)
 {
     struct list *node;
+    uint64_t began = 0;
+    unsigned steps = 0;
 
     if (fibers->is_running || fibers->is_stopped)
         return;
     fibers->is_running = true;
     while (fibers->sliced == NULL && (node = list_first(&fibers->ready)) != NULL) {
+        if (++steps % TURN_PERIOD == 0) { /* fibers that begin fibers may do so for ever */
+            uint64_t now = uv_hrtime();
+
+            began = began == 0 ? now : began;
+            if (now - began >= TURN_NS && fibers->has_handle)
+                break;
+        }
         list_remove(node);
         step(container_of(node, struct fiber, link));
     }
     fibers->is_running = false;
-    if (fibers->sliced != NULL)
+    if (!fibers->has_handle)
+        return; /* fibers_start goes on */
+    if (fibers->sliced != NULL || list_first(&fibers->ready) != NULL)
         uv_idle_start(&fibers->turn, on_turn);
-    else if (fibers->has_handle)
+    else
         uv_idle_stop(&fibers->turn);
 }
 
@@ -278,6 +291,20 @@ void fibers_stop(struct fibers *fibers)
         uv_close((uv_handle_t *)&fibers->turn, NULL);
 }
 
+bool fibers_hold(struct fibers *fibers)
+{
+    bool was_held = fibers->is_running;
+
+    fibers->is_running = true;
+    return was_held;
+}
+
+void fibers_release(struct fibers *fibers, bool was_held)
+{
+    fibers->is_running = was_held;
+    run_ready(fibers);
+}
+
 /* ---- one fiber ---- */
 
 static void set_end(struct fiber *fiber, uint64_t wall_ms)
@@ -313,26 +340,28 @@ void fiber_start(struct fiber *fiber, struct version *version, const struct fibe
 
 void fiber_cancel(struct fiber *fiber, const char *words)
 {
+    bool was_held;
+
     if (!fiber_is_alive(fiber))
         return;
     if (fiber->cancel == NULL)
         fiber->cancel = words;
     if (fiber->fibers->running == fiber || fiber->fibers->sliced == fiber)
-        return; /* it is told when it waits, or has its turn */
+        return;                            /* it is told when it waits, or has its turn */
+    was_held = fibers_hold(fiber->fibers); /* what it waits for may be fibers, which end now */
     drop_wait(fiber);
     make_ready(fiber);
+    fibers_release(fiber->fibers, was_held);
 }
 
 void version_end(struct version *version, const char *words)
 {
     struct fibers *fibers = &version->mind->fibers;
-    bool was_running = fibers->is_running;
+    bool was_held = fibers_hold(fibers); /* so none is over until all have been told */
 
-    fibers->is_running = true; /* none is stepped, so none is over, until all have been told */
     list_each (&version->fibers, node, after)
         fiber_cancel(container_of(node, struct fiber, of_version), words);
-    fibers->is_running = was_running;
-    run_ready(fibers);
+    fibers_release(fibers, was_held);
 }
 
 void l_policy_may_act(lua_State *lua)

@@ -104,6 +104,11 @@ void fibers_start(struct fibers *fibers);
 /* The loop will not run any more: nothing is begun or gone on with. */
 void fibers_stop(struct fibers *fibers);
 
+/* Until it is released no fiber is stepped: for who walks what code of a policy may change. They nest:
+ * release gets what hold has returned. */
+bool fibers_hold(struct fibers *fibers) MUST_CHECK;
+void fibers_release(struct fibers *fibers, bool was_held);
+
 /* Begins a call; it may be over when this returns. wall_ms: its time if that is less than what its
  * budget says; 0: that. */
 void fiber_start(struct fiber *fiber, struct version *version, const struct fiber_kind *kind,

@@ -233,12 +233,11 @@ static bool judge(void *ctx, const struct session *session)
 struct audience *l_filters_judge(lua_State *lua, int index, struct hearing *hearing)
 {
     struct core *core = realm_own_core(hearing->mind->realm);
-    struct judgement judgement = {.lua = lua,
-                                  .predicate = lua_absindex(lua, index),
-                                  .hearing = hearing,
-                                  .tree = audience_tree_new(core)};
+    struct judgement judgement = {
+        .lua = lua, .predicate = lua_absindex(lua, index), .hearing = hearing, .tree = NULL};
 
     luaL_checkstack(lua, 20, NULL);
+    judgement.tree = audience_tree_new(core);
     door_forbid_wait(lua, "cannot wait in a filter predicate; look it up in policy.filter");
     hearing->fiber.is_judging = true;
     core_each_candidate(core, hearing->question, &hearing->grant, judge, &judgement);

@@ -16,10 +16,54 @@
 /* Somebody in Lua waits until an endpoint is open. */
 struct opening {
     struct wait wait;
-    struct endpoint *endpoint; /* NULL: it came to nothing */
+    struct mind *mind;
+    struct endpoint *endpoint; /* NULL: the answer has come */
     uint64_t serial;
     struct blob *error; /* counted; ERROR's URI, or NULL */
+    bool is_open, is_taken;
 };
+
+/* ---- handlers at run time ---- */
+
+struct texts *texts_hold(struct texts *texts)
+{
+    if (texts != NULL)
+        texts->refs++;
+    return texts;
+}
+
+void texts_drop(struct texts *texts)
+{
+    if (texts == NULL || --texts->refs != 0)
+        return;
+    luaL_unref(vm_lua(texts->vm), LUA_REGISTRYINDEX, texts->ref);
+    arena_fini(&texts->arena);
+    mem_free(texts);
+}
+
+#define TEXTS_NAME "nexus.texts"
+
+static int l_texts_gc(lua_State *lua)
+{
+    struct texts **box = lua_touserdata(lua, 1), *texts = *box;
+
+    *box = NULL;
+    texts_drop(texts);
+    return 0;
+}
+
+/* In an object of Lua, at the top of the stack, as long as something may raise. */
+static struct texts **texts_new(lua_State *lua)
+{
+    struct texts **box = lua_newuserdatauv(lua, sizeof(*box), 0);
+
+    *box = NULL;
+    luaL_setmetatable(lua, TEXTS_NAME);
+    *box = mem_zero(1, sizeof(**box));
+    **box = (struct texts){.refs = 1, .vm = policy_of(lua)->vm, .ref = LUA_NOREF};
+    arena_init(&(*box)->arena);
+    return box;
+}
 
 /* ---- the requests ---- */
 
@@ -88,6 +132,21 @@ static void publish(struct endpoint *endpoint)
     endpoint->state = ENDPOINT_OPEN;
 }
 
+/* True when another one is about to get the same subscription, and so its id. */
+static bool is_shared_soon(const struct endpoint *endpoint)
+{
+    if (!endpoint->is_topic)
+        return false;
+    list_each (&endpoint->mind->endpoints, node, after) {
+        const struct endpoint *other = container_of(node, struct endpoint, link);
+
+        if (other->is_topic && other->state == ENDPOINT_ASKED && !other->is_unwanted &&
+            other->match == endpoint->match && slice_eq(other->uri, endpoint->uri))
+            return true;
+    }
+    return false;
+}
+
 /* True when nobody else has the id. */
 static bool withdraw(struct endpoint *endpoint)
 {
@@ -105,20 +164,14 @@ static bool withdraw(struct endpoint *endpoint)
     return first == NULL;
 }
 
-static void unref_handler(struct endpoint *endpoint)
-{
-    if (endpoint->handler.hook == 0)
-        luaL_unref(vm_lua(endpoint->version->policy->vm), LUA_REGISTRYINDEX, endpoint->handler.ref);
-}
-
 static void endpoint_free(struct endpoint *endpoint)
 {
     service_forget(endpoint->mind->service, &endpoint->request);
-    unref_handler(endpoint);
+    texts_drop(endpoint->texts);
     version_drop(endpoint->version);
     list_remove(&endpoint->link);
+    endpoint->mind->endpoint_count--;
     blob_drop(endpoint->options);
-    arena_fini(&endpoint->texts);
     mem_free((void *)(uintptr_t)endpoint->uri.data);
     mem_free(endpoint);
 }
@@ -162,7 +215,7 @@ static void begin_end(struct endpoint *endpoint)
         endpoint->is_unwanted = true; /* when its answer is there */
         return;
     }
-    if (!withdraw(endpoint) || endpoint->mind->service->session == 0) {
+    if (!withdraw(endpoint) || is_shared_soon(endpoint) || endpoint->mind->service->session == 0) {
         endpoint->state = ENDPOINT_ENDING;
         end(endpoint);
         return;
@@ -172,7 +225,8 @@ static void begin_end(struct endpoint *endpoint)
     send_request(endpoint, endpoint->is_topic ? MSG_UNSUBSCRIBE : MSG_UNREGISTER);
 }
 
-static void tell_opening(struct endpoint *endpoint, const struct msg *error)
+/* The endpoint may be gone when its opening is looked at again: from here on it has the serial. */
+static void tell_opening(struct endpoint *endpoint, bool is_open, const struct msg *error)
 {
     struct opening *opening = endpoint->opening;
 
@@ -181,8 +235,8 @@ static void tell_opening(struct endpoint *endpoint, const struct msg *error)
         return;
     if (error != NULL)
         opening->error = blob_copy(error->text);
-    if (error != NULL || endpoint->is_unwanted)
-        opening->endpoint = NULL;
+    opening->is_open = is_open;
+    opening->endpoint = NULL;
     wait_done(&opening->wait);
 }
 
@@ -203,16 +257,15 @@ static void on_begin(struct service_request *request, const struct msg *msg)
         mem_free(reason);
     }
     if (is_refused) {
-        tell_opening(endpoint, msg);
+        tell_opening(endpoint, false, msg);
         end(endpoint);
         return;
     }
     endpoint->id = msg->second;
     publish(endpoint);
+    tell_opening(endpoint, !endpoint->is_unwanted, NULL);
     if (endpoint->is_unwanted)
         begin_end(endpoint);
-    else
-        tell_opening(endpoint, NULL);
 }
 
 static struct endpoint *endpoint_new(struct mind *mind, struct version *version,
@@ -229,11 +282,11 @@ static struct endpoint *endpoint_new(struct mind *mind, struct version *version,
     endpoint->handler = *handler;
     endpoint->version = version;
     version->refs++;
-    arena_init(&endpoint->texts);
     list_init(&endpoint->waiting);
     list_init(&endpoint->busy);
     endpoint->serial = ++mind->last_endpoint;
     list_append(&mind->endpoints, &endpoint->link);
+    mind->endpoint_count++;
     endpoint->request.answer = on_begin;
     send_request(endpoint, is_topic ? MSG_SUBSCRIBE : MSG_REGISTER);
     return endpoint;
@@ -270,14 +323,22 @@ static void adopt(struct endpoint *endpoint, struct version *version, const stru
     version_drop(before);
 }
 
-static void serve(struct mind *mind, const struct handler *handlers, size_t count, bool is_topic)
+static void adopt_what_stays(struct mind *mind, const struct handler *handlers, size_t count,
+                             bool is_topic)
 {
     for (size_t i = 0; i < count; i++) {
         struct endpoint *endpoint = find(mind, &handlers[i], is_topic);
 
         if (endpoint != NULL)
             adopt(endpoint, mind->current, &handlers[i]);
-        else
+    }
+}
+
+static void add_what_is_new(struct mind *mind, const struct handler *handlers, size_t count,
+                            bool is_topic)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (find(mind, &handlers[i], is_topic) == NULL)
             (void)endpoint_new(mind, mind->current, &handlers[i], is_topic, true);
     }
 }
@@ -286,8 +347,8 @@ static void serve_all(struct mind *mind)
 {
     const struct policy *policy = mind->current->policy;
 
-    serve(mind, policy->procedures, policy->procedure_count, false);
-    serve(mind, policy->subscriptions, policy->subscription_count, true);
+    add_what_is_new(mind, policy->procedures, policy->procedure_count, false);
+    add_what_is_new(mind, policy->subscriptions, policy->subscription_count, true);
 }
 
 void handlers_join(struct mind *mind)
@@ -301,13 +362,17 @@ void handlers_join(struct mind *mind)
 
 void handlers_swap(struct mind *mind, struct version *from)
 {
-    serve_all(mind);
+    const struct policy *policy = mind->current->policy;
+
+    adopt_what_stays(mind, policy->procedures, policy->procedure_count, false);
+    adopt_what_stays(mind, policy->subscriptions, policy->subscription_count, true);
     list_each (&mind->endpoints, node, after) {
         struct endpoint *endpoint = container_of(node, struct endpoint, link);
 
         if (endpoint->version == from && endpoint->state != ENDPOINT_ENDING)
             begin_end(endpoint);
     }
+    serve_all(mind); /* after that: what has other options now has ended first */
 }
 
 bool handlers_conflict(struct mind *mind, const struct policy *policy, struct slice *uri)
@@ -367,7 +432,7 @@ static struct endpoint *find_serial(struct mind *mind, uint64_t serial)
 
 static void push_opened(lua_State *lua, struct wait *wait)
 {
-    const struct opening *opening = container_of(wait, struct opening, wait);
+    struct opening *opening = container_of(wait, struct opening, wait);
     uint64_t *serial;
 
     if (opening->error != NULL) {
@@ -378,21 +443,28 @@ static void push_opened(lua_State *lua, struct wait *wait)
         l_errors_push(lua, blob_slice(opening->error));
         lua_error(lua);
     }
-    if (opening->endpoint == NULL)
-        luaL_error(lua, "the realm is closing");
+    if (!opening->is_open)
+        luaL_error(lua, "the realm is closing, or another version of the policy has taken over");
     serial = lua_newuserdatauv(lua, sizeof(*serial), 0);
     *serial = opening->serial;
     luaL_setmetatable(lua, policy_endpoints.name);
+    opening->is_taken = true;
 }
 
 static void drop_opening(struct wait *wait)
 {
     struct opening *opening = container_of(wait, struct opening, wait);
+    struct mind *mind = opening->mind;
+    struct endpoint *unseen = NULL; /* open, and nobody has the object that ends it */
 
-    if (opening->endpoint != NULL && opening->endpoint->opening == opening) {
+    if (opening->endpoint != NULL) {
         opening->endpoint->opening = NULL;
         opening->endpoint->is_unwanted = true;
     }
+    if (opening->is_open && !opening->is_taken && !mind->is_stopped)
+        unseen = find_serial(mind, opening->serial);
+    if (unseen != NULL && unseen->state == ENDPOINT_OPEN)
+        begin_end(unseen);
     blob_drop(opening->error);
     mem_free(opening);
 }
@@ -402,7 +474,7 @@ int l_handlers_open(lua_State *lua, bool is_topic)
     struct version *version = policy_of(lua)->version;
     struct handler handler;
     struct opening *opening;
-    struct arena texts;
+    struct texts **box;
 
     l_host_changes(lua);
     l_wait_allowed(lua);
@@ -410,12 +482,19 @@ int l_handlers_open(lua_State *lua, bool is_topic)
         return luaL_error(lua, "this version of the policy is not the current one any more");
     if (version->mind->service->session == 0)
         return luaL_error(lua, "the realm is closing");
-    arena_init(&texts);
-    l_handler_read(lua, &texts, &handler, is_topic); /* keeps the function */
+    if (version->mind->endpoint_count >= MAX_ENDPOINTS)
+        return luaL_error(lua, "a realm may have %d registrations and subscriptions of its policy",
+                          MAX_ENDPOINTS);
+    lua_settop(lua, 4);
+    box = texts_new(lua);
+    lua_replace(lua, 1);
+    l_handler_read(lua, *box, &handler, is_topic); /* keeps the function */
     opening = mem_zero(1, sizeof(*opening));
+    opening->mind = version->mind;
     opening->wait = (struct wait){.push = push_opened, .drop = drop_opening};
     opening->endpoint = endpoint_new(version->mind, version, &handler, is_topic, false);
-    opening->endpoint->texts = texts;
+    opening->endpoint->texts = *box;
+    *box = NULL;
     opening->endpoint->opening = opening;
     opening->serial = opening->endpoint->serial;
     return l_wait(lua, &opening->wait);
@@ -440,4 +519,12 @@ static const struct module_row rows[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-const struct module_table policy_endpoints = {"nexus.Endpoint", rows, NULL};
+static void open_class(lua_State *lua)
+{
+    luaL_newmetatable(lua, TEXTS_NAME);
+    lua_pushcfunction(lua, l_texts_gc);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 1);
+}
+
+const struct module_table policy_endpoints = {"nexus.Endpoint", rows, open_class};

@@ -16,10 +16,25 @@
 
 #define DEFAULT_CONCURRENCY 64
 #define MAX_CONCURRENCY     10000
-#define MAX_WAITING_CALLS   10000 /* of one procedure */
-#define MAX_WAITING_EVENTS  1000  /* of one subscription */
+#define MAX_WAITING_CALLS   10000                      /* of one procedure */
+#define MAX_WAITING_EVENTS  1000                       /* of one subscription */
+#define MAX_WAITING_LEN     ((size_t)64 * 1024 * 1024) /* octets of them, of one endpoint */
+#define MAX_ENDPOINTS       10000                      /* of a realm */
 
 enum endpoint_state { ENDPOINT_ASKED, ENDPOINT_OPEN, ENDPOINT_ENDING };
+
+/* What a handler that was made at run time needs: counted, as calls go on when the endpoint is gone.
+ * All who hold it hold the version, too. */
+struct texts {
+    unsigned refs;
+    struct vm *vm;
+    int ref; /* to the function; LUA_NOREF: none yet */
+    struct arena arena;
+};
+
+/* NULL is fine: of handlers that the policy declares. */
+struct texts *texts_hold(struct texts *texts);
+void texts_drop(struct texts *texts);
 
 /* A registration or subscription of the service session. */
 struct endpoint {
@@ -33,7 +48,7 @@ struct endpoint {
     struct slice uri; /* owned */
     enum match match;
     struct blob *options;    /* counted; what it was registered or subscribed with */
-    struct arena texts;      /* of a handler at run time */
+    struct texts *texts;     /* held; of a handler at run time, else NULL */
     struct handler handler;  /* its other texts are the version's */
     struct version *version; /* whose handler it is; held */
     struct list waiting;     /* struct invocation or struct delivery: not begun */
@@ -41,6 +56,7 @@ struct endpoint {
     struct endpoint *same;   /* another one with the same id */
     bool is_unwanted;        /* to end as soon as it is open */
     unsigned waiting_count, running;
+    size_t waiting_len;      /* octets of what waits */
     struct opening *opening; /* who waits for the answer, at run time; or NULL */
     uint64_t serial;         /* for objects of Lua */
 };
@@ -65,9 +81,8 @@ void handlers_free(struct mind *mind);
 /* nexus.realm:register and :subscribe, of (self, pattern, function, options?). Waits. */
 int l_handlers_open(lua_State *lua, bool is_topic);
 
-/* Reads these arguments. The texts are in the arena, which is given back if it raises; the function is
- * kept by reference. */
-void l_handler_read(lua_State *lua, struct arena *arena, struct handler *handler, bool is_topic);
+/* Reads these arguments: the function, by reference, and the texts go to `texts`, also when it raises. */
+void l_handler_read(lua_State *lua, struct texts *texts, struct handler *handler, bool is_topic);
 
 /* What endpoints at run time return: { remove = }. */
 extern const struct module_table policy_endpoints;

@@ -157,14 +157,12 @@ static void take_boolean(lua_State *lua, struct hearing *hearing)
 static void take_rewrite(lua_State *lua, struct hearing *hearing)
 {
     static const char *const known[] = {"uri", "args", "kwargs", "options", NULL};
-    struct grant changes = {0};
-    struct blob *parts[4] = {NULL};
+    struct ruling *ruling;
 
     l_module_check_keys(lua, 1, hearing->fiber.kind->hook, known);
-    l_rulings_changes(lua, "policy.intercept", 1, &changes, parts);
-    take_changes(hearing, &changes);
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++)
-        blob_drop(parts[i]);
+    ruling = l_rulings_new(lua); /* holds what was encoded when a later part raises */
+    l_rulings_changes(lua, "policy.intercept", 1, &ruling->grant, ruling->parts);
+    take_changes(hearing, &ruling->grant);
     hearing->said = SAID_YES;
 }
 
@@ -209,8 +207,8 @@ static void take(lua_State *lua, int count, void *ctx)
     const struct ruling *ruling = count == 0 ? NULL : rulings_at(lua, 1);
 
     hearing->said = SAID_NOTHING;
-    if (count == 0 || lua_isnil(lua, 1))
-        return;
+    if (count == 0 || lua_isnil(lua, 1) || hearing->question == NULL)
+        return; /* without a question: its session ended while the hook ran */
     if (ruling != NULL && subject != SUBJECT_FILTER &&
         (!ruling->is_allowed || subject == SUBJECT_REQUEST))
         take_ruling(hearing, ruling);

@@ -98,6 +98,7 @@ struct mind {
     struct list endpoints;           /* owned: struct endpoint */
     struct map open[2];              /* id -> endpoint that is OPEN: registrations, subscriptions */
     uint64_t last_endpoint;
+    size_t endpoint_count;
     struct list invocations,
         deliveries; /* owned: all that were ever made, as views point to them */
     struct list idle_invocations, idle_deliveries;

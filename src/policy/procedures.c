@@ -39,7 +39,9 @@ struct invocation {
     uint32_t generation;       /* of the views of it */
     uint64_t id, caller;
     struct handler handler;
-    struct msg msg; /* the INVOCATION; its slices are in the arena */
+    struct texts *texts;     /* held: the handler's, while it runs */
+    struct version *version; /* the fiber's, as long as that lives */
+    struct msg msg;          /* the INVOCATION; its slices are in the arena */
     struct arena arena;
     bool wants_progress, has_more, has_begun;
     struct list chunks; /* owned */
@@ -180,6 +182,8 @@ static void invocation_give(struct invocation *invocation)
     invocation->input = NULL;
     invocation->generation++;
     invocation->endpoint = NULL;
+    texts_drop(invocation->texts);
+    invocation->texts = NULL;
     blob_drop(invocation->reply);
     invocation->reply = NULL;
     arena_reset(&invocation->arena);
@@ -270,7 +274,8 @@ static void caught(lua_State *lua, int count, void *ctx)
 
 static void begin_next(struct endpoint *endpoint);
 
-static void run_on_cancel(struct invocation *invocation, struct version *version);
+static void run_on_cancel(struct invocation *invocation);
+static void end_on_cancel(struct invocation *invocation, bool is_late);
 
 static void end(struct fiber *fiber, enum fiber_end how, const struct door_answer *failure)
 {
@@ -285,12 +290,14 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
         blob_drop(reply);
     if (invocation->is_answered || invocation->mind->is_stopped)
         ;
-    else if (how == FIBER_CANCELED)
-        answer_error(invocation, invocation->cancel, (struct slice){0});
+    else if (how == FIBER_CANCELED) /* without a reason: its version has had its time */
+        answer_error(invocation, invocation->cancel == NULL ? WAMP_CANCELED : invocation->cancel,
+                     (struct slice){0});
     else if (fiber->is_late)
         answer_late(invocation, failure);
     else
         answer_incident(invocation, failure);
+    end_on_cancel(invocation, fiber->is_late);
     if (endpoint != NULL)
         endpoint->running--;
     invocation_give(invocation);
@@ -331,9 +338,19 @@ static void begin(struct endpoint *endpoint, struct invocation *invocation)
     list_append(&endpoint->busy, &invocation->link);
     endpoint->running++;
     invocation->handler = endpoint->handler;
+    invocation->texts = texts_hold(endpoint->texts);
+    invocation->version = endpoint->version;
     invocation->has_begun = true;
     invocation->fiber.parent = NULL;
     fiber_start(&invocation->fiber, endpoint->version, &kind, endpoint->handler.timeout_ms);
+}
+
+/* It does not wait for its turn any more. */
+static void leave_line(struct invocation *invocation)
+{
+    invocation->endpoint->waiting_count--;
+    invocation->endpoint->waiting_len -= msg_len(&invocation->msg);
+    list_remove(&invocation->link);
 }
 
 static struct invocation *next_waiting(struct endpoint *endpoint)
@@ -353,12 +370,12 @@ static struct invocation *next_waiting(struct endpoint *endpoint)
 
 static void begin_next(struct endpoint *endpoint)
 {
-    struct invocation *invocation = next_waiting(endpoint);
+    struct invocation *invocation;
 
-    if (invocation == NULL)
-        return;
-    endpoint->waiting_count--;
-    begin(endpoint, invocation);
+    while ((invocation = next_waiting(endpoint)) != NULL) {
+        leave_line(invocation);
+        begin(endpoint, invocation);
+    }
 }
 
 void procedures_drop_waiting(struct endpoint *endpoint)
@@ -370,6 +387,7 @@ void procedures_drop_waiting(struct endpoint *endpoint)
         invocation_give(invocation);
     }
     endpoint->waiting_count = 0;
+    endpoint->waiting_len = 0;
 }
 
 void procedures_detach(struct endpoint *endpoint)
@@ -395,16 +413,34 @@ static void refuse(struct mind *mind, const struct msg *msg, const char *uri, st
     service_send_blob(mind->service, encode_error(msg->id, uri, NULL, (struct slice){0}, words));
 }
 
+/* Ends one that has not begun. */
+static void give_up(struct invocation *invocation, const char *uri, struct slice words)
+{
+    leave_line(invocation);
+    answer_error(invocation, uri, words);
+    invocation_give(invocation);
+}
+
+static void refuse_chunk(struct invocation *invocation)
+{
+    static const char words[] = "more input waits than the procedure may have";
+
+    if (!invocation->has_begun) {
+        give_up(invocation, WAMP_PAYLOAD_SIZE_EXCEEDED, slice_of(words));
+        return;
+    }
+    answer_error(invocation, WAMP_PAYLOAD_SIZE_EXCEEDED, slice_of(words));
+    invocation->cancel = WAMP_PAYLOAD_SIZE_EXCEEDED;
+    fiber_cancel(&invocation->fiber, words);
+}
+
 static void add_chunk(struct invocation *invocation, const struct msg *msg)
 {
     struct chunk *chunk;
 
     if (invocation->chunk_count >= MAX_CHUNKS ||
         invocation->chunks_len + msg_len(msg) > MAX_CHUNKS_LEN) {
-        answer_error(invocation, WAMP_PAYLOAD_SIZE_EXCEEDED,
-                     SLICE("more input waits than the procedure may have"));
-        invocation->cancel = WAMP_PAYLOAD_SIZE_EXCEEDED;
-        fiber_cancel(&invocation->fiber, "more input waits than the procedure may have");
+        refuse_chunk(invocation);
         return;
     }
     chunk = mem_zero(1, sizeof(*chunk) + msg_len(msg));
@@ -417,26 +453,19 @@ static void add_chunk(struct invocation *invocation, const struct msg *msg)
         wait_done(&invocation->input->wait);
 }
 
-void procedures_invoke(struct mind *mind, const struct msg *msg)
+static bool has_room(const struct endpoint *endpoint, const struct msg *msg)
 {
-    struct endpoint *endpoint = map_get(&mind->open[false], msg->second, 0);
-    struct invocation *invocation = map_get(&mind->invoked, msg->id, 0);
+    return endpoint->waiting_count < MAX_WAITING_CALLS &&
+           endpoint->mind->fibers.count < MAX_FIBERS &&
+           (endpoint->waiting_count == 0 ||
+            endpoint->waiting_len + msg_len(msg) <= MAX_WAITING_LEN);
+}
 
-    if (invocation != NULL) {
-        add_chunk(invocation, msg);
-        return;
-    }
-    if ((endpoint == NULL && admin_invoke(mind, msg)) || !is_awaited(mind, msg->id))
-        return;
-    if (endpoint == NULL || !is_meant(endpoint, msg)) {
-        refuse(mind, msg, WAMP_NO_SUCH_PROCEDURE, SLICE("the policy has no such procedure"));
-        return;
-    }
-    if (endpoint->waiting_count >= MAX_WAITING_CALLS || mind->fibers.count >= MAX_FIBERS) {
-        refuse(mind, msg, WAMP_UNAVAILABLE, SLICE("too many calls of the procedure wait"));
-        return;
-    }
-    invocation = invocation_take(mind);
+static void add_invocation(struct endpoint *endpoint, const struct msg *msg)
+{
+    struct mind *mind = endpoint->mind;
+    struct invocation *invocation = invocation_take(mind);
+
     invocation->endpoint = endpoint;
     invocation->id = msg->id;
     invocation->caller = facts_number(msg, SLICE("caller"));
@@ -447,14 +476,32 @@ void procedures_invoke(struct mind *mind, const struct msg *msg)
     invocation->on_cancel = LUA_NOREF;
     msg_copy(&invocation->msg, msg, arena_alloc(&invocation->arena, msg_len(msg) + 1));
     map_put(&mind->invoked, invocation->id, 0, invocation);
-    if (endpoint->waiting_count == 0 && may_begin(endpoint, invocation)) {
-        begin(endpoint, invocation);
-        return;
-    }
     list_append(&endpoint->waiting, &invocation->link);
     endpoint->waiting_count++;
-    if (endpoint->handler.is_ordered)
-        begin_next(endpoint);
+    endpoint->waiting_len += msg_len(msg);
+    begin_next(endpoint);
+}
+
+void procedures_invoke(struct mind *mind, const struct msg *msg)
+{
+    struct endpoint *endpoint = map_get(&mind->open[false], msg->second, 0);
+    struct invocation *invocation = map_get(&mind->invoked, msg->id, 0);
+
+    if (invocation != NULL) {
+        add_chunk(invocation, msg);
+        return;
+    }
+    if ((endpoint == NULL && admin_invoke(mind, msg)) || !is_awaited(mind, msg->id))
+        return; /* also more input of a call that was answered meanwhile */
+    if (endpoint == NULL || !is_meant(endpoint, msg)) {
+        refuse(mind, msg, WAMP_NO_SUCH_PROCEDURE, SLICE("the policy has no such procedure"));
+        return;
+    }
+    if (!has_room(endpoint, msg)) {
+        refuse(mind, msg, WAMP_UNAVAILABLE, SLICE("too many calls of the procedure wait"));
+        return;
+    }
+    add_invocation(endpoint, msg);
 }
 
 void procedures_interrupt(struct mind *mind, const struct msg *msg)
@@ -466,12 +513,10 @@ void procedures_interrupt(struct mind *mind, const struct msg *msg)
         return;
     invocation->cancel = slice_eq(reason, SLICE(WAMP_TIMEOUT)) ? WAMP_TIMEOUT : WAMP_CANCELED;
     if (!invocation->has_begun) {
-        invocation->endpoint->waiting_count--;
-        answer_error(invocation, invocation->cancel, (struct slice){0});
-        invocation_give(invocation);
+        give_up(invocation, invocation->cancel, (struct slice){0});
         return;
     }
-    run_on_cancel(invocation, invocation->fiber.version);
+    run_on_cancel(invocation);
     fiber_cancel(&invocation->fiber, "the call was canceled");
 }
 
@@ -740,17 +785,28 @@ static void end_cancellation(struct fiber *fiber, enum fiber_end how,
 static const struct fiber_kind cancellation_kind = {
     "on_cancel", BUDGET_PROCEDURE, push_cancellation, NULL, NULL, end_cancellation, false};
 
-static void run_on_cancel(struct invocation *invocation, struct version *version)
+static void run_on_cancel(struct invocation *invocation)
 {
     struct cancellation *c;
 
-    if (invocation->on_cancel == LUA_NOREF || version == NULL)
+    if (invocation->on_cancel == LUA_NOREF)
         return;
     c = mem_zero(1, sizeof(*c));
-    c->vm = version->policy->vm;
+    c->vm = invocation->version->policy->vm;
     c->ref = invocation->on_cancel;
     invocation->on_cancel = LUA_NOREF;
-    fiber_start(&c->fiber, version, &cancellation_kind, 0);
+    fiber_start(&c->fiber, invocation->version, &cancellation_kind, 0);
+}
+
+/* The call is over: what it wanted done when it is canceled is done when its time was over. */
+static void end_on_cancel(struct invocation *invocation, bool is_late)
+{
+    if (is_late && !invocation->mind->is_stopped)
+        run_on_cancel(invocation);
+    if (invocation->on_cancel != LUA_NOREF)
+        luaL_unref(vm_lua(invocation->version->policy->vm), LUA_REGISTRYINDEX,
+                   invocation->on_cancel);
+    invocation->on_cancel = LUA_NOREF;
 }
 
 /* call:on_cancel(fn) */

@@ -14,9 +14,11 @@
 
 #include <lauxlib.h>
 
-#include <stdio.h>
+#include <stdlib.h>
 
-#define MAX_TIMEOUT_S 86400.0
+#define MAX_TIMEOUT_S    86400.0
+#define MAX_ARRIVALS     1000 /* progressive results that were not taken yet */
+#define MAX_ARRIVALS_LEN ((size_t)16 * 1024 * 1024)
 
 static const char glue_key = 0;
 
@@ -49,12 +51,40 @@ struct outcall {
     struct wait wait; /* while Lua waits for the next arrival */
     struct service_request request;
     struct service *service; /* NULL: the answer has come, or never will */
+    struct realm *realm;
     struct arrival *first, **last;
-    bool is_lost; /* the session is over */
-    bool is_long; /* a result object, else the values alone */
-    bool is_held; /* by an object of Lua, which ends it */
+    size_t count, len; /* of the arrivals */
+    struct realm_timer farewell;
+    bool is_lost;     /* the session is over */
+    bool is_flooded;  /* the call was canceled, as more came than was taken */
+    bool is_long;     /* a result object, else the values alone */
+    bool is_forsaken; /* the object of Lua that held it is gone: it ends by itself */
+    bool is_taken;    /* what it waited for was pushed */
     bool is_waiting, is_call;
 };
+
+/* Nobody wants its answer any more: a call is canceled. */
+static void give_up(struct outcall *out)
+{
+    if (out->service == NULL)
+        return;
+    service_forget(out->service, &out->request);
+    if (out->is_call)
+        service_cancel(out->service, out->request.id);
+    out->service = NULL;
+}
+
+/* True when there is no room for another one. */
+static bool is_flooded(struct outcall *out, const struct msg *msg)
+{
+    if (out->count < MAX_ARRIVALS && out->len + msg_len(msg) <= MAX_ARRIVALS_LEN)
+        return false;
+    out->is_flooded = true;
+    give_up(out);
+    return true;
+}
+
+static void outcall_free(struct outcall *out);
 
 static void on_answer(struct service_request *request, const struct msg *msg)
 {
@@ -64,15 +94,19 @@ static void on_answer(struct service_request *request, const struct msg *msg)
     if (msg == NULL) {
         out->is_lost = true;
         out->service = NULL;
-    } else {
+    } else if (out->count == 0 || !is_flooded(out, msg)) {
         if (msg->type != MSG_RESULT || !facts_has_true(msg, SLICE("progress")))
             out->service = NULL;
         arrival = mem_zero(1, sizeof(*arrival) + msg_len(msg));
         msg_copy(&arrival->msg, msg, arrival->bytes);
         *out->last = arrival;
         out->last = &arrival->next;
+        out->count++;
+        out->len += msg_len(msg);
     }
-    if (out->is_waiting)
+    if (out->is_forsaken && out->service == NULL)
+        outcall_free(out);
+    else if (out->is_waiting)
         wait_done(&out->wait);
 }
 
@@ -81,19 +115,18 @@ static void take_arrival(struct outcall *out)
     struct arrival *arrival = out->first;
 
     out->first = arrival->next;
+    out->count--;
+    out->len -= msg_len(&arrival->msg);
     if (out->first == NULL)
         out->last = &out->first;
     mem_free(arrival);
 }
 
-/* Nobody waits for it any more: a call is canceled. */
 static void outcall_free(struct outcall *out)
 {
-    if (out->service != NULL) {
-        service_forget(out->service, &out->request);
-        if (out->is_call)
-            service_cancel(out->service, out->request.id);
-    }
+    give_up(out);
+    if (out->is_forsaken)
+        realm_clear_timer(out->realm, &out->farewell);
     while (out->first != NULL)
         take_arrival(out);
     mem_free(out);
@@ -104,6 +137,8 @@ static bool push_arrival(lua_State *lua, struct outcall *out)
 {
     const struct msg *msg;
 
+    if (out->first == NULL && out->is_flooded)
+        luaL_error(lua, "more progressive results came than were taken (%d)", MAX_ARRIVALS);
     if (out->first == NULL)
         luaL_error(lua, "the realm is closing");
     msg = &out->first->msg;
@@ -160,6 +195,7 @@ static struct outcall *outcall_new(struct service *service, bool is_call)
     struct outcall *out = mem_zero(1, sizeof(*out));
 
     out->service = service;
+    out->realm = service->mind->realm;
     out->is_call = is_call;
     out->last = &out->first;
     out->request.answer = on_answer;
@@ -170,7 +206,7 @@ static struct outcall *outcall_new(struct service *service, bool is_call)
 static int await(lua_State *lua, struct outcall *out)
 {
     out->is_waiting = true;
-    if (out->first != NULL || out->is_lost)
+    if (out->first != NULL || out->service == NULL)
         wait_done(&out->wait);
     return l_wait(lua, &out->wait);
 }
@@ -205,7 +241,8 @@ static struct slice check_uri(lua_State *lua, int index)
 {
     struct slice uri;
 
-    uri.data = luaL_checklstring(lua, index, &uri.len);
+    luaL_checktype(lua, index, LUA_TSTRING); /* a number would be a string on the stack alone */
+    uri.data = lua_tolstring(lua, index, &uri.len);
     return uri;
 }
 
@@ -229,6 +266,7 @@ static struct outcall *send_call(lua_State *lua, struct service *service, bool i
     struct outcall *out;
     struct encoder *e;
     struct slice uri;
+    struct blob *blob;
     uint64_t id;
 
     if (is_long) {
@@ -254,10 +292,11 @@ static struct outcall *send_call(lua_State *lua, struct service *service, bool i
     } else {
         l_results_put(lua, e, 3);
     }
+    blob = l_service_end(lua);
     out = outcall_new(service, true);
     out->is_long = is_long;
     service_expect(service, &out->request, id);
-    l_service_send(lua, service);
+    service_send_blob(service, blob);
     return out;
 }
 
@@ -266,13 +305,28 @@ struct pending {
     struct outcall *out;
 };
 
+static void on_farewell(struct realm_timer *timer)
+{
+    outcall_free(container_of(timer, struct outcall, farewell));
+}
+
+/* Garbage is collected at any moment, also while the core is being looked at: so a CANCEL is sent
+ * later. */
 static int l_pending_gc(lua_State *lua)
 {
     struct pending *pending = lua_touserdata(lua, 1);
+    struct outcall *out = pending->out;
 
-    if (pending->out != NULL)
-        outcall_free(pending->out);
     pending->out = NULL;
+    if (out == NULL)
+        return 0;
+    if (out->service == NULL) {
+        outcall_free(out);
+        return 0;
+    }
+    out->is_forsaken = true;
+    out->farewell.fire = on_farewell;
+    realm_set_timer(out->realm, &out->farewell, realm_now(out->realm));
     return 0;
 }
 
@@ -281,6 +335,7 @@ static void push_next(lua_State *lua, struct wait *wait)
     struct outcall *out = container_of(wait, struct outcall, wait);
     bool is_progress;
 
+    out->is_taken = true;
     is_progress = push_arrival(lua, out);
     lua_pushboolean(lua, is_progress);
     lua_insert(lua, -2);
@@ -292,10 +347,10 @@ static void drop_next(struct wait *wait)
     struct outcall *out = container_of(wait, struct outcall, wait);
 
     out->is_waiting = false;
-    if (out->first != NULL)
+    if (!out->is_taken)
+        give_up(out);
+    else if (out->first != NULL)
         take_arrival(out);
-    if (!out->is_held)
-        outcall_free(out);
 }
 
 /* Of an object: whether it is progress, and the result. */
@@ -305,6 +360,7 @@ static int l_next(lua_State *lua)
     struct outcall *out = pending->out;
 
     l_wait_allowed(lua);
+    out->is_taken = false;
     out->wait = (struct wait){.push = push_next, .drop = drop_next};
     return await(lua, out);
 }
@@ -330,7 +386,6 @@ static int call_with_progress(lua_State *lua, struct service *service)
     pending->out = NULL;
     luaL_setmetatable(lua, "nexus.pending");
     pending->out = send_call(lua, service, true);
-    pending->out->is_held = true;
     lua_pushvalue(lua, 3);
     lua_callk(lua, 2, 1, 0, on_glue);
     return on_glue(lua, LUA_OK, 0);
@@ -389,6 +444,7 @@ static int l_publish(lua_State *lua)
     struct outcall *out = NULL;
     struct encoder *e;
     struct slice topic;
+    struct blob *blob;
     uint64_t id;
     bool is_acknowledged;
 
@@ -404,11 +460,12 @@ static int l_publish(lua_State *lua)
     encode_text(e, topic);
     put_or_none(lua, e, 3, VALUES_LIST, "args");
     put_or_none(lua, e, 4, VALUES_DICT, "kwargs");
+    blob = l_service_end(lua);
     if (is_acknowledged) {
         out = outcall_new(service, false);
         service_expect(service, &out->request, id);
     }
-    l_service_send(lua, service);
+    service_send_blob(service, blob);
     return out == NULL ? 0 : await(lua, out);
 }
 
@@ -491,11 +548,33 @@ size_t l_realm_wants(lua_State *lua, int index, const char *const *others,
     return count;
 }
 
+/* Numbers of sessions: an object of Lua, so that they are given back whatever raises. */
 struct ids {
     uint64_t *of; /* owned array */
     size_t count, cap;
+    size_t next; /* the first that was not given out */
     bool with_trusted;
 };
+
+#define IDS_NAME "nexus.ids"
+
+static int l_ids_gc(lua_State *lua)
+{
+    struct ids *ids = lua_touserdata(lua, 1);
+
+    mem_free(ids->of);
+    *ids = (struct ids){0};
+    return 0;
+}
+
+static struct ids *ids_new(lua_State *lua)
+{
+    struct ids *ids = lua_newuserdatauv(lua, sizeof(*ids), 0);
+
+    *ids = (struct ids){0};
+    luaL_setmetatable(lua, IDS_NAME);
+    return ids;
+}
 
 static bool note_id(void *ctx, const struct look *look)
 {
@@ -513,12 +592,13 @@ static bool note_id(void *ctx, const struct look *look)
 
 static const char *const no_others[] = {NULL};
 
-static struct ids find_sessions(const struct mind *mind, const struct look_want *wants,
-                                size_t count)
+/* At the top of the stack. */
+static struct ids *find_sessions(lua_State *lua, const struct mind *mind,
+                                 const struct look_want *wants, size_t count)
 {
-    struct ids ids = {0};
+    struct ids *ids = ids_new(lua);
 
-    core_each_session(realm_core(mind->realm), wants, count, note_id, &ids);
+    core_each_session(realm_core(mind->realm), wants, count, note_id, ids);
     return ids;
 }
 
@@ -527,29 +607,22 @@ static int l_count(lua_State *lua)
     struct mind *mind = mind_of(lua);
     struct look_want wants[MAX_WANTS];
     size_t count = l_realm_wants(lua, 2, no_others, wants);
-    struct ids ids = find_sessions(mind, wants, count);
-
-    mem_free(ids.of);
-    lua_pushinteger(lua, (lua_Integer)ids.count);
+    lua_pushinteger(lua, (lua_Integer)find_sessions(lua, mind, wants, count)->count);
     return 1;
 }
 
-/* Upvalues: the ids, their number, how many were given out. */
+/* Upvalue: the ids. */
 static int l_next_session(lua_State *lua)
 {
-    const uint64_t *ids = lua_touserdata(lua, lua_upvalueindex(1));
-    lua_Integer count = lua_tointeger(lua, lua_upvalueindex(2));
-    lua_Integer i = lua_tointeger(lua, lua_upvalueindex(3));
+    struct ids *ids = lua_touserdata(lua, lua_upvalueindex(1));
     struct mind *mind = policy_of(lua)->version->mind;
     struct look look;
 
-    while (i < count && !core_look(realm_core(mind->realm), ids[i], &look))
-        i++; /* it has left meanwhile */
-    lua_pushinteger(lua, i + 1);
-    lua_replace(lua, lua_upvalueindex(3));
-    if (i >= count)
+    while (ids->next < ids->count && !core_look(realm_core(mind->realm), ids->of[ids->next], &look))
+        ids->next++; /* it has left meanwhile */
+    if (ids->next == ids->count)
         return 0;
-    l_views_push_session(lua, mind, ids[i]);
+    l_views_push_session(lua, mind, ids->of[ids->next++]);
     return 1;
 }
 
@@ -558,15 +631,8 @@ static int l_sessions(lua_State *lua)
     struct mind *mind = mind_of(lua);
     struct look_want wants[MAX_WANTS];
     size_t count = l_realm_wants(lua, 2, no_others, wants);
-    struct ids ids = find_sessions(mind, wants, count);
-    uint64_t *copy = lua_newuserdatauv(lua, (ids.count + 1) * sizeof(*copy), 0);
-
-    if (ids.count != 0)
-        memcpy(copy, ids.of, ids.count * sizeof(*copy));
-    mem_free(ids.of);
-    lua_pushinteger(lua, (lua_Integer)ids.count);
-    lua_pushinteger(lua, 0);
-    lua_pushcclosure(lua, l_next_session, 3);
+    (void)find_sessions(lua, mind, wants, count);
+    lua_pushcclosure(lua, l_next_session, 1);
     return 1;
 }
 
@@ -612,7 +678,7 @@ static int l_kill(lua_State *lua)
     struct look_want wants[MAX_WANTS];
     const char *reason, *words;
     lua_Integer id = 0, killed = 0;
-    struct ids ids = {0};
+    const struct ids *ids;
     size_t count;
 
     l_host_changes(lua);
@@ -629,11 +695,10 @@ static int l_kill(lua_State *lua)
     if (id != 0 && count == 0) {
         killed = realm_end_session(mind, (uint64_t)id, reason, words);
     } else {
-        ids = find_sessions(mind, wants, count);
-        for (size_t i = 0; i < ids.count; i++)
-            if (id == 0 || ids.of[i] == (uint64_t)id)
-                killed += realm_end_session(mind, ids.of[i], reason, words);
-        mem_free(ids.of);
+        ids = find_sessions(lua, mind, wants, count);
+        for (size_t i = 0; i < ids->count; i++)
+            if (id == 0 || ids->of[i] == (uint64_t)id)
+                killed += realm_end_session(mind, ids->of[i], reason, words);
     }
     lua_pushinteger(lua, killed);
     return 1;
@@ -641,62 +706,60 @@ static int l_kill(lua_State *lua)
 
 /* ---- subscriptions, registrations ---- */
 
-struct holders {
-    lua_State *lua;
-    struct mind *mind;
-    lua_Integer count;
-    struct ids seen;
-};
-
 static bool note_holder(void *ctx, uint64_t session, uint64_t id, enum match match,
                         struct slice uri)
 {
-    struct holders *holders = ctx;
-
     (void)id;
     (void)match;
     (void)uri;
-    for (size_t i = 0; i < holders->seen.count; i++) {
-        if (holders->seen.of[i] == session)
-            return true;
-    }
-    holders->seen.with_trusted = true;
-    return note_id(&holders->seen, &(struct look){.id = session});
+    return note_id(ctx, &(struct look){.id = session});
 }
 
-/* A list of sessions. */
-static int push_holders(lua_State *lua, struct holders *holders)
+static int compare_ids(const void *a, const void *b)
 {
-    struct slice bytes = {(const char *)holders->seen.of,
-                          holders->seen.count * sizeof(*holders->seen.of)};
-    size_t count = holders->seen.count;
-    uint64_t *ids = lua_newuserdatauv(lua, bytes.len + 8, 0);
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
 
-    if (bytes.len != 0)
-        memcpy(ids, bytes.data, bytes.len);
-    mem_free(holders->seen.of);
-    lua_createtable(lua, (int)count, 0);
-    for (size_t i = 0; i < count; i++) {
-        l_views_push_session(lua, holders->mind, ids[i]);
-        lua_rawseti(lua, -2, (lua_Integer)i + 1);
+    return (x > y) - (x < y);
+}
+
+/* A list of sessions: each one once, also with several subscriptions. */
+static int push_holders(lua_State *lua, const struct mind *mind, const struct ids *ids)
+{
+    lua_Integer count = 0;
+
+    if (ids->count != 0)
+        qsort(ids->of, ids->count, sizeof(*ids->of), compare_ids);
+    lua_createtable(lua, (int)ids->count, 0);
+    for (size_t i = 0; i < ids->count; i++) {
+        if (i != 0 && ids->of[i] == ids->of[i - 1])
+            continue;
+        l_views_push_session(lua, mind, ids->of[i]);
+        lua_rawseti(lua, -2, ++count);
     }
+    vm_charge(lua, ids->count);
     return 1;
 }
 
 static int l_subscribers(lua_State *lua)
 {
-    struct holders holders = {.lua = lua, .mind = mind_of(lua)};
+    struct mind *mind = mind_of(lua);
+    struct slice topic = check_uri(lua, 2);
+    struct ids *ids = ids_new(lua);
 
-    core_each_subscriber(realm_core(holders.mind->realm), check_uri(lua, 2), note_holder, &holders);
-    return push_holders(lua, &holders);
+    ids->with_trusted = true;
+    core_each_subscriber(realm_core(mind->realm), topic, note_holder, ids);
+    return push_holders(lua, mind, ids);
 }
 
 static int l_callees(lua_State *lua)
 {
-    struct holders holders = {.lua = lua, .mind = mind_of(lua)};
+    struct mind *mind = mind_of(lua);
+    struct slice uri = check_uri(lua, 2);
+    struct ids *ids = ids_new(lua);
 
-    core_each_callee(realm_core(holders.mind->realm), check_uri(lua, 2), note_holder, &holders);
-    return push_holders(lua, &holders);
+    ids->with_trusted = true;
+    core_each_callee(realm_core(mind->realm), uri, note_holder, ids);
+    return push_holders(lua, mind, ids);
 }
 
 /* ---- the object ---- */
@@ -770,13 +833,20 @@ static int l_unpack(lua_State *lua)
     return (int)count;
 }
 
+/* Objects that policies never see: they give back what they hold. */
+static void open_holder(lua_State *lua, const char *name, lua_CFunction gc)
+{
+    luaL_newmetatable(lua, name);
+    lua_pushcfunction(lua, gc);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 1);
+}
+
 static void open_class(lua_State *lua)
 {
     l_object_open(lua, l_index, "nexus.realm is read-only");
-    luaL_newmetatable(lua, "nexus.pending");
-    lua_pushcfunction(lua, l_pending_gc);
-    lua_setfield(lua, -2, "__gc");
-    lua_pop(lua, 1);
+    open_holder(lua, "nexus.pending", l_pending_gc);
+    open_holder(lua, IDS_NAME, l_ids_gc);
     if (luaL_loadbufferx(lua, glue, sizeof(glue) - 1, "=nexus.realm:call", "t") != LUA_OK)
         lua_error(lua);
     lua_pushcfunction(lua, l_next);

@@ -153,6 +153,8 @@ static void swap(struct reloads *reloads, struct policy *policy)
     struct renewal renewal = {.options = &options, .rechecks = reloads->use->rechecks};
     struct event ev = {.type = EV_RULES, .renewal = &renewal};
 
+    bool was_held = fibers_hold(&mind->fibers); /* all of it, before code sees some of it */
+
     core_defaults(&options);
     reload_core_options(policy, &options);
     mind->current = mind_version(mind, policy);
@@ -161,6 +163,7 @@ static void swap(struct reloads *reloads, struct policy *policy)
     lifecycle_loaded(mind, before);
     if (before != NULL)
         retire(mind, before);
+    fibers_release(&mind->fibers, was_held);
 }
 
 /* A state is made of what was checked, and takes over. */

@@ -16,7 +16,7 @@
 
 static const char allow_name[] = "nexus.allow", deny_name[] = "nexus.deny";
 
-static struct ruling *new_ruling(lua_State *lua)
+struct ruling *l_rulings_new(lua_State *lua)
 {
     struct ruling *ruling = lua_newuserdatauv(lua, sizeof(*ruling), 1);
 
@@ -172,7 +172,7 @@ static int l_allow(lua_State *lua)
 
     ensure_table(lua);
     l_module_check_keys(lua, 1, "nexus.allow", known);
-    ruling = new_ruling(lua);
+    ruling = l_rulings_new(lua);
     ruling->is_allowed = true;
     take_disclose(lua, &ruling->grant);
     take_trustlevel(lua, &ruling->grant);
@@ -205,7 +205,7 @@ static int l_deny(lua_State *lua)
 
     ensure_table(lua);
     l_module_check_keys(lua, 1, "nexus.deny", known);
-    ruling = new_ruling(lua);
+    ruling = l_rulings_new(lua);
     lua_pushvalue(lua, 1); /* its strings live as long as the object */
     lua_setiuservalue(lua, 2, 1);
     ruling->uri = keep_text(lua, "error", "a URI");

@@ -25,9 +25,12 @@ struct ruling {
 /* The one at the index, or NULL. */
 const struct ruling *rulings_at(lua_State *lua, int index);
 
+/* An empty one, at the top of the stack: what is put into it is given back with it. */
+struct ruling *l_rulings_new(lua_State *lua);
+
 /* Takes uri, args, kwargs and options out of a table of changes at the index: what intercept may
- * return, which `of` names in errors. Writes them into the grant; the blobs are the caller's. May raise: then they are in
- * `parts` all the same. */
+ * return, which `of` names in errors. Writes them into the grant; the blobs are the caller's. May
+ * raise: then they are in `parts` all the same. */
 void l_rulings_changes(lua_State *lua, const char *of, int index, struct grant *grant,
                        struct blob *parts[4]);
 

@@ -31,10 +31,10 @@ struct encoder *l_service_begin(lua_State *lua, struct service *service, enum ms
     return e;
 }
 
-void l_service_send(lua_State *lua, struct service *service)
+struct blob *l_service_end(lua_State *lua)
 {
     encode_end(l_values_encoder(lua));
-    service_send_blob(service, l_values_end(lua));
+    return l_values_end(lua);
 }
 
 void service_send_blob(struct service *service, struct blob *blob)
@@ -191,12 +191,16 @@ static void receive(void *ctx, struct slice bytes)
     struct service *service = ctx;
     struct fault fault;
     struct msg msg;
+    bool was_held;
 
     if (service->mind->is_stopped)
         return;
     arena_reset(&service->scratch);
     CHECK(msg_decode(&msg, CODEC_MSGPACK, bytes, &limits, &service->scratch, &fault) == 0);
+    /* What is taken walks lists of endpoints, which the code that it starts may end. */
+    was_held = fibers_hold(&service->mind->fibers);
     take(service, &msg);
+    fibers_release(&service->mind->fibers, was_held);
 }
 
 /* ---- its life ---- */
@@ -219,9 +223,11 @@ static void forget_requests(struct service *service)
 static void on_close(void *ctx)
 {
     struct service *service = ctx;
+    bool was_held = fibers_hold(&service->mind->fibers);
 
     service->session = 0;
     forget_requests(service);
+    fibers_release(&service->mind->fibers, was_held);
 }
 
 struct service *service_open(struct mind *mind)
@@ -243,6 +249,7 @@ void service_close(struct service *service)
     if (service->peer != NULL)
         local_close(service->peer);
     service->peer = NULL;
+    forget_requests(service); /* objects of Lua may hold some, and outlive it */
     map_fini(&service->requests);
     arena_fini(&service->scratch);
     mem_free(service);

@@ -40,10 +40,12 @@ struct service *service_open(struct mind *mind);
 void service_close(struct service *service);
 
 /* Begins a message of the session: a list with the type and, for requests, the next id (*id; NULL:
- * it is none). It is ended by service_send; an error in between is fine. */
+ * it is none). It is ended by l_service_end; an error in between is fine. */
 struct encoder *l_service_begin(lua_State *lua, struct service *service, enum msg_type type,
                                 uint64_t *id);
-void l_service_send(lua_State *lua, struct service *service);
+
+/* Ends it; the blob goes to service_send_blob. May raise, as what was put may be too long. */
+struct blob *l_service_end(lua_State *lua);
 
 /* The same for a message that is made without Lua; its reference moves. */
 void service_send_blob(struct service *service, struct blob *blob);

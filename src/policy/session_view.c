@@ -442,6 +442,8 @@ static int l_vars_newindex(lua_State *lua)
 
 static int l_vars_next(lua_State *lua)
 {
+    luaL_checktype(lua, 1,
+                   LUA_TTABLE); /* the policy has this function, and may call it with anything */
     lua_settop(lua, 2);
     return lua_next(lua, 1) == 0 ? 0 : 2;
 }

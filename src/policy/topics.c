@@ -23,7 +23,8 @@ struct delivery {
     struct endpoint *endpoint; /* NULL: it is gone */
     uint32_t generation;
     struct handler handler;
-    struct msg msg; /* the EVENT; its slices are in the arena */
+    struct texts *texts; /* held: the handler's, while it runs */
+    struct msg msg;      /* the EVENT; its slices are in the arena */
     struct arena arena;
 };
 
@@ -60,6 +61,8 @@ static void delivery_give(struct delivery *delivery)
 {
     delivery->generation++;
     delivery->endpoint = NULL;
+    texts_drop(delivery->texts);
+    delivery->texts = NULL;
     arena_reset(&delivery->arena);
     list_remove(&delivery->link);
     list_prepend(&delivery->mind->idle_deliveries, &delivery->link);
@@ -134,30 +137,39 @@ static void begin_next(struct endpoint *endpoint)
         list_remove(&delivery->link);
         list_append(&endpoint->busy, &delivery->link);
         endpoint->waiting_count--;
+        endpoint->waiting_len -= msg_len(&delivery->msg);
         endpoint->running++;
         delivery->handler = endpoint->handler;
+        delivery->texts = texts_hold(endpoint->texts);
         delivery->fiber.parent = NULL;
         fiber_start(&delivery->fiber, endpoint->version, &kind, endpoint->handler.timeout_ms);
     }
 }
 
-/* There is no room: the oldest goes, or the new one does. */
-static bool make_room(struct endpoint *endpoint)
+static bool has_room(const struct endpoint *endpoint, size_t len)
+{
+    return endpoint->waiting_count < endpoint->handler.queue &&
+           (endpoint->waiting_count == 0 || endpoint->waiting_len + len <= MAX_WAITING_LEN);
+}
+
+/* There is no room: the oldest go, or the new one does. */
+static bool make_room(struct endpoint *endpoint, size_t len)
 {
     struct delivery *oldest;
     char words[300];
 
-    if (endpoint->waiting_count < endpoint->handler.queue)
+    if (has_room(endpoint, len))
         return true;
     snprintf(words, sizeof(words), "%.*s: events are dropped, as %u of them wait",
              SLICE_ARG(endpoint->handler.pattern.text), endpoint->waiting_count);
     mind_complain(endpoint->mind, "subscription", words, NULL);
     if (endpoint->handler.drops_newest)
         return false;
-    oldest = first_waiting(endpoint);
-    if (oldest != NULL)
+    while (!has_room(endpoint, len) && (oldest = first_waiting(endpoint)) != NULL) {
+        endpoint->waiting_count--;
+        endpoint->waiting_len -= msg_len(&oldest->msg);
         delivery_give(oldest);
-    endpoint->waiting_count--;
+    }
     return true;
 }
 
@@ -168,13 +180,14 @@ static void deliver(struct endpoint *endpoint, const struct msg *msg)
     if (endpoint->match == MATCH_PREFIX &&
         !object_matches(&endpoint->handler.pattern, facts_text(msg, SLICE("topic"))))
         return; /* a prefix is one of text: com.acme is one of com.acmex */
-    if (!make_room(endpoint))
+    if (!make_room(endpoint, msg_len(msg)))
         return;
     delivery = delivery_take(endpoint->mind);
     delivery->endpoint = endpoint;
     msg_copy(&delivery->msg, msg, arena_alloc(&delivery->arena, msg_len(msg) + 1));
     list_append(&endpoint->waiting, &delivery->link);
     endpoint->waiting_count++;
+    endpoint->waiting_len += msg_len(msg);
     begin_next(endpoint);
 }
 
@@ -195,6 +208,7 @@ void topics_drop_waiting(struct endpoint *endpoint)
     list_each (&endpoint->waiting, node, after)
         delivery_give(container_of(node, struct delivery, link));
     endpoint->waiting_count = 0;
+    endpoint->waiting_len = 0;
 }
 
 void topics_detach(struct endpoint *endpoint)

@@ -301,11 +301,48 @@ static void drop_gathering(struct wait *wait)
     mem_free(gathering);
 }
 
+/* Holds a gathering whose children are being made, which may raise. */
+#define GATHERING_NAME "nexus.gathering"
+
+static int l_gathering_gc(lua_State *lua)
+{
+    struct gathering **box = lua_touserdata(lua, 1), *gathering = *box;
+
+    *box = NULL;
+    if (gathering == NULL)
+        return 0;
+    for (size_t i = 0; i < gathering->count && gathering->children[i] != NULL; i++)
+        child_free(gathering->children[i]);
+    mem_free(gathering);
+    return 0;
+}
+
+static struct gathering **gathering_new(lua_State *lua, size_t count)
+{
+    struct gathering **box = lua_newuserdatauv(lua, sizeof(*box), 0);
+
+    *box = NULL;
+    luaL_setmetatable(lua, GATHERING_NAME);
+    *box = mem_zero(1, sizeof(**box) + count * sizeof((*box)->children[0]));
+    (*box)->count = count;
+    return box;
+}
+
+static void open_gathering(lua_State *lua)
+{
+    luaL_newmetatable(lua, GATHERING_NAME);
+    lua_pushcfunction(lua, l_gathering_gc);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 1);
+}
+
 /* They start when all are there: one may be over at once. */
-static int gather(lua_State *lua, struct gathering *gathering, struct fiber *parent,
-                  uint64_t wall_ms)
+static int gather(lua_State *lua, struct gathering **box, struct fiber *parent, uint64_t wall_ms)
 {
     const struct fiber_kind *kind = &helper_kinds[parent->kind->budget];
+    struct gathering *gathering = *box;
+
+    *box = NULL; /* it is the wait's now */
 
     gathering->wait = (struct wait){.push = push_gathered, .drop = drop_gathering};
     gathering->left = gathering->count;
@@ -318,7 +355,7 @@ static int gather(lua_State *lua, struct gathering *gathering, struct fiber *par
 
 static int l_parallel(lua_State *lua)
 {
-    struct gathering *gathering;
+    struct gathering **box;
     struct fiber *parent;
     size_t count;
 
@@ -336,32 +373,29 @@ static int l_parallel(lua_State *lua)
         lua_pop(lua, 1);
     }
     luaL_checkstack(lua, 4, NULL);
-    gathering = mem_zero(1, sizeof(*gathering) + count * sizeof(gathering->children[0]));
-    gathering->count = count;
+    box = gathering_new(lua, count);
     for (size_t i = 0; i < count; i++) {
         lua_rawgeti(lua, 1, (lua_Integer)i + 1);
-        gathering->children[i] = child_new(lua, lua_gettop(lua));
+        (*box)->children[i] = child_new(lua, lua_gettop(lua));
     }
-    return gather(lua, gathering, parent, 0);
+    return gather(lua, box, parent, 0);
 }
 
 static int l_timeout(lua_State *lua)
 {
     uint64_t ms = check_seconds(lua, 1);
-    struct gathering *gathering;
+    struct gathering **box;
     struct fiber *parent;
-    struct child *child;
 
     luaL_checktype(lua, 2, LUA_TFUNCTION);
     l_host_changes(lua);
     l_wait_allowed(lua);
     parent = check_room(lua, 1);
-    child = child_new(lua, 2);
-    gathering = mem_zero(1, sizeof(*gathering) + sizeof(gathering->children[0]));
-    gathering->count = 1;
-    gathering->is_spread = true;
-    gathering->children[0] = child;
-    return gather(lua, gathering, parent, ms == 0 ? 1 : ms);
+    box = gathering_new(lua, 1);
+    lua_insert(lua, 2);
+    (*box)->is_spread = true;
+    (*box)->children[0] = child_new(lua, 3);
+    return gather(lua, box, parent, ms == 0 ? 1 : ms);
 }
 
 /* ---- after ---- */
@@ -480,5 +514,5 @@ static const struct module_row timer_rows[] = {
     {NULL, NULL, NULL, NULL, NULL},
 };
 
-const struct module_table policy_waiting = {"nexus", rows, NULL};
+const struct module_table policy_waiting = {"nexus", rows, open_gathering};
 const struct module_table policy_timers = {"nexus.Timer", timer_rows, NULL};

@@ -181,8 +181,7 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
 void worker_fini(struct worker *worker)
 {
     worker->is_over = true;
-    while (local_deliver(worker)) /* peers that were closed after the loop had ended */
-        ;
+    (void)local_deliver(worker); /* peers that were closed after the loop had ended */
     list_each (&worker->realms, node, after) {
         struct realm *realm = container_of(node, struct realm, at_home);
 
