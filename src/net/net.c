@@ -38,6 +38,8 @@ void net_enter(struct net *net)
     net_stir(net);
 }
 
+#define ROUNDS_OF_A_TURN 4
+
 static void end_conn_turn(struct conn *conn)
 {
     if (conn->is_resumed && conn->state == CONN_OPEN)
@@ -46,16 +48,18 @@ static void end_conn_turn(struct conn *conn)
         conn_kill(conn);
 }
 
-/* What the handler is told here makes it send more; that is written in the same turn. */
+/* What the handler is told here makes it send more; that is written in the same turn, unless it would
+ * never end: sockets are to be read as well. */
 static void end_turn(struct net *net)
 {
     struct list *node;
+    unsigned rounds = 0;
 
     if (!net->is_stirred || net->in_turn)
         return;
     net->in_turn = true;
     net_read_clock(net);
-    while (net->is_stirred) {
+    while (net->is_stirred && rounds++ < ROUNDS_OF_A_TURN) {
         net->is_stirred = false;
         net->handler.on_turn(net->ctx);
         while ((node = list_first(&net->dirty)) != NULL) {
@@ -64,6 +68,8 @@ static void end_turn(struct net *net)
         }
     }
     net->in_turn = false;
+    if (net->is_stirred)
+        net_post(net);
 }
 
 static void on_prepare(uv_prepare_t *handle)
