@@ -301,3 +301,127 @@ return policy
     end)
   end)
 end
+
+describe("what a policy asks of its realm", function()
+  local nexusd
+
+  setup(function()
+    nexusd = policies.start([[
+local nexus <const> = require "nexus"
+local base <const> = nexus.policy{ api = 1, attributes = { org = "string" } }
+base.roles.user = { { allow = "publish subscribe", uri = "com.acme.**" } }
+base.procedures["com.acme.one"] = function() return 1 end
+local extra <const> = nexus.policy{ cache_decisions = 100 }
+extra.roles.user = { { allow = "call", uri = "com.acme.**" },
+  { ask = "*", uri = "com.acme.ask.**" } }
+function extra.authenticate.anonymous(hello) return { authid = hello.authid, authrole = "user" } end
+local asked, allowed = 0, true
+function extra.authorize(request)
+  asked = asked + 1
+  return request.session.authid ~= nil and allowed
+end
+extra.procedures["com.acme.ask.me"] = function() return asked end
+extra.procedures["com.acme.asked"] = function() return asked end
+extra.procedures["com.acme.forget"] = function(call)
+  nexus.realm:forget_decisions(call.args[1] and { authid = call.args[1] })
+end
+extra.procedures["com.acme.recheck"] = function(call)
+  allowed = false
+  nexus.realm:forget_decisions()
+  return nexus.realm:recheck{ authid = call.args[1] }
+end
+extra.procedures["com.acme.retained"] = function()
+  nexus.realm:publish("com.acme.state", { "old" }, {}, { retain = true, acknowledge = true })
+  local id = nexus.realm:publish("com.acme.state", { "on" }, { k = 1 },
+    { retain = true, acknowledge = true })
+  local all = nexus.realm:retained("com.acme.state")
+  return #all, all[1].args[1], all[1].kwargs.k, all[1].publication == id, all[1].restricted,
+    math.type(all[1].at), #nexus.realm:retained("com.acme.nothing"),
+    (pcall(nexus.realm.retained, nexus.realm, "no uri"))
+end
+extra.procedures["com.acme.both"] = function()
+  local one, two = nexus.policy{ api = 1 }, nexus.policy{ api = 1 }
+  one.procedures["com.acme.x"], two.procedures["com.acme.x"] = print, tostring
+  local _, twice = pcall(nexus.merge, one, two)
+  local _, hooks = pcall(nexus.merge, { authorize = print }, { authorize = tostring })
+  local all = nexus.merge({ limits = { 1, 2 }, roles = { a = { 1, inherit = "b" } } },
+    { limits = { 3 }, roles = { a = { 2 }, c = { 3 } } })
+  return twice, hooks, #all.limits, #all.roles.a, all.roles.a.inherit, #all.roles.c
+end
+extra.subscriptions["com.acme.raise"] = function()
+  nexus.raise("com.acme.error.mine", { "that is why" })
+end
+return nexus.merge(base, extra)
+]])
+  end)
+
+  teardown(function()
+    wamp.close_all()
+    nexusd:stop()
+  end)
+
+  local function join(authid)
+    local client = policies.connect(nexusd)
+    policies.hello(client, { authmethods = { "anonymous" }, authid = authid, roles = wamp.roles {
+      subscriber = { subscription_revocation = true } } })
+    policies.expect_welcome(client)
+    return client
+  end
+
+  local function request(client)
+    client.last_id = client.last_id + 1
+    return client.last_id
+  end
+
+  local function call(client, uri, ...)
+    client:send { wamp.CALL, request(client), wamp.dict {}, uri, wamp.list { ... } }
+    local answer = client:receive()
+    if answer[1] == wamp.ERROR then return nil, answer[5] end
+    return table.unpack(answer[4] or {})
+  end
+
+  it("is answered by a policy that was made of two", function()
+    local client = join("alice")
+    assert.equal(1, call(client, "com.acme.one"))
+    local twice, hooks, limits, rules, inherit, other = call(client, "com.acme.both")
+    assert.matches('nexus.merge: both policies have procedures["com.acme.x"]', twice, 1, true)
+    assert.matches('nexus.merge: both policies have "authorize"', hooks, 1, true)
+    assert.same({ 3, 2, "b", 1 }, { limits, rules, inherit, other })
+  end)
+
+  it("is that answers are forgotten", function()
+    local client = join("bob")
+    local first = call(client, "com.acme.ask.me")
+    assert.equal(first, call(client, "com.acme.ask.me"))
+    call(client, "com.acme.forget", "somebody_else")
+    assert.equal(first, call(client, "com.acme.ask.me"))
+    call(client, "com.acme.forget", "bob")
+    assert.equal(first + 1, call(client, "com.acme.ask.me"))
+    call(client, "com.acme.forget")
+    assert.equal(first + 2, call(client, "com.acme.ask.me"))
+  end)
+
+  it("is which events are retained", function()
+    assert.same({ 1, "on", 1, true, false, "float", 0, false },
+      { call(join("carol"), "com.acme.retained") })
+  end)
+
+  it("is what an error of its own says in the log", function()
+    local client = join("dave")
+    client:send { wamp.PUBLISH, request(client), wamp.dict {}, "com.acme.raise" }
+    local line = nexusd:wait_for_log("com.acme.error.mine: that is why")
+    assert.truthy(line)
+    assert.truthy(nexusd:log():find("version=%x+"))
+  end)
+
+  it("is that subscriptions are judged again", function()
+    local listener, client = join("erin"), join("frank")
+    listener:send { wamp.SUBSCRIBE, request(listener), wamp.dict {}, "com.acme.ask.news" }
+    local subscribed = listener:receive()
+    assert.equal(wamp.SUBSCRIBED, subscribed[1])
+    assert.equal(1, call(client, "com.acme.recheck", "erin"))
+    local message = listener:receive()
+    assert.same({ wamp.UNSUBSCRIBED, 0, subscribed[3] },
+      { message[1], message[2], message[3].subscription })
+  end)
+end)

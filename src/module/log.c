@@ -96,7 +96,8 @@ static int l_log(lua_State *lua)
                     lua_rawlen(lua, -1) < 2 ? 0 : lua_rawlen(lua, -1) - 2);
     where = lua_tostring(lua, -1);
     log_line(level, "policy-says", words, "realm", host->realm, "hook",
-             host->hook == NULL ? NULL : host->hook(lua), "at", where, "with", fields, NULL);
+             host->hook == NULL ? NULL : host->hook(lua), "version", host->version, "at", where,
+             "with", fields, NULL);
     return 0;
 }
 

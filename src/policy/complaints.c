@@ -12,10 +12,9 @@
 
 static void on_timer(struct realm_timer *timer);
 
-void complaints_init(struct complaints *complaints, struct realm *realm, struct rng *rng,
-                     const char *(*version)(void *ctx), void *ctx)
+void complaints_init(struct complaints *complaints, struct realm *realm, struct rng *rng)
 {
-    *complaints = (struct complaints){.realm = realm, .rng = rng, .version = version, .ctx = ctx};
+    *complaints = (struct complaints){.realm = realm, .rng = rng};
     complaints->timer.fire = on_timer;
 }
 
@@ -27,14 +26,10 @@ void complaints_stop(struct complaints *complaints)
 static void write_line(const struct complaints *complaints, const struct complaint_said *said,
                        const char *message, const char *trace)
 {
-    char version[9] = "";
-    const char *whole = complaints->version(complaints->ctx);
-
-    if (whole != NULL)
-        snprintf(version, sizeof(version), "%s", whole); /* its beginning tells it apart */
     log_line(LOG_ERROR, "policy-failed", message, "realm", realm_name(complaints->realm), "hook",
-             said->hook, "incident", said->incident, "version", *version == '\0' ? NULL : version,
-             "trace", trace == NULL || *trace == '\0' ? NULL : trace, NULL);
+             said->hook, "incident", said->incident, "version",
+             *said->version == '\0' ? NULL : said->version, "trace",
+             trace == NULL || *trace == '\0' ? NULL : trace, NULL);
 }
 
 /* "policy.lua:31: words (312 more in 60 s)" */
@@ -79,8 +74,8 @@ static struct complaint_said *find(struct complaints *complaints, const char *me
     return NULL;
 }
 
-const char *complaints_say(struct complaints *complaints, const char *hook, const char *message,
-                           const char *trace)
+const char *complaints_say(struct complaints *complaints, const char *version, const char *hook,
+                           const char *message, const char *trace)
 {
     uint64_t now = realm_now(complaints->realm);
     struct complaint_said *said = find(complaints, message);
@@ -97,6 +92,7 @@ const char *complaints_say(struct complaints *complaints, const char *hook, cons
         sum_up(complaints, said); /* its place is needed */
     said->at = now;
     snprintf(said->message, sizeof(said->message), "%s", message);
+    snprintf(said->version, sizeof(said->version), "%s", version == NULL ? "" : version);
     snprintf(said->hook, sizeof(said->hook), "%s", hook);
     snprintf(said->incident, sizeof(said->incident), "%08llx",
              (unsigned long long)(rng_u64(complaints->rng) & 0xffffffff));

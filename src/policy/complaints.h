@@ -15,30 +15,28 @@ struct complaint_said {
     char message[160]; /* its beginning; empty: free */
     char hook[80];
     char incident[9];
-    uint64_t at; /* realm_now */
+    char version[9]; /* the beginning of it, which tells it apart; empty: there is none */
+    uint64_t at;     /* realm_now */
     unsigned more;
 };
 
 struct complaints {
     struct realm *realm;
     struct rng *rng;
-    const char *(*version)(void *ctx); /* of the policy; NULL: none runs */
-    void *ctx;
     struct realm_timer timer; /* when sums are due */
     struct complaint_said of[COMPLAINTS_KEPT];
     unsigned last;
 };
 
-void complaints_init(struct complaints *complaints, struct realm *realm, struct rng *rng,
-                     const char *(*version)(void *ctx), void *ctx);
+void complaints_init(struct complaints *complaints, struct realm *realm, struct rng *rng);
 
 /* No sums any more: the loop will not run. */
 void complaints_stop(struct complaints *complaints);
 
 /* Logs it, unless that was done in the last minute; then it is counted. The incident is a number that
  * the log has next to the words; all who meet the same trouble within a minute get the same one.
- * trace may be NULL. */
-const char *complaints_say(struct complaints *complaints, const char *hook, const char *message,
-                           const char *trace);
+ * version is that of the policy in which it went wrong; it and trace may be NULL. */
+const char *complaints_say(struct complaints *complaints, const char *version, const char *hook,
+                           const char *message, const char *trace);
 
 #endif

@@ -58,13 +58,6 @@ static struct state *open_state(const struct mind *mind)
         .metrics = config->router_state == NULL ? NULL : config->router_state->metrics});
 }
 
-static const char *version_of(void *ctx)
-{
-    const struct mind *mind = ctx;
-
-    return mind->current == NULL ? NULL : policy_version(mind->current->policy);
-}
-
 static void *open_mind(void *ctx, struct realm *realm)
 {
     const struct policy_use *use = ctx;
@@ -93,7 +86,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
     mind->guard = make_guard(mind, use->logins);
-    complaints_init(&mind->complaints, realm, &mind->rng, version_of, mind);
+    complaints_init(&mind->complaints, realm, &mind->rng);
     mind->use = use;
     mind->state = open_state(mind);
     mind->cookies = cookies_new(&mind->rng);
@@ -202,7 +195,7 @@ static bool is_crowded(struct mind *mind, const struct question *question)
 {
     if (mind->fibers.count < MAX_FIBERS)
         return false;
-    mind_complain(mind, is_of_login(question) ? "authenticate" : "authorize",
+    mind_complain(mind, mind->current, is_of_login(question) ? "authenticate" : "authorize",
                   "as many hooks wait as may (10000)", NULL);
     return true;
 }

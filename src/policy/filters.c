@@ -243,7 +243,7 @@ struct audience *l_filters_judge(lua_State *lua, int index, struct hearing *hear
     core_each_candidate(core, hearing->question, &hearing->grant, judge, &judgement);
     hearing->fiber.is_judging = false;
     if (judgement.words != NULL)
-        mind_complain(hearing->mind, "predicate", judgement.words, NULL);
+        mind_complain(hearing->mind, hearing->fiber.version, "predicate", judgement.words, NULL);
     return audience_of_tree(judgement.tree);
 }
 

@@ -6,6 +6,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "policy/check.h"
+#include "policy/errors.h"
 #include "policy/eval.h"
 #include "policy/mind.h"
 #include "policy/module.h"
@@ -96,7 +97,7 @@ static void say_line(void *ctx, enum vm_level level, struct slice text, const ch
 
     host_mask(&policy->host, copy);
     log_line(level == VM_WARN ? LOG_WARN : LOG_INFO, "policy-says", copy, "realm", policy->realm,
-             "at", where, NULL);
+             "version", policy->host.version, "at", where, NULL);
     mem_free(copy);
 }
 
@@ -214,6 +215,7 @@ static bool open_vm(struct policy *policy)
                                              .c_modules = policy->host.config->c_modules,
                                              .say = say_line,
                                              .mask = mask,
+                                             .describe = errors_describe,
                                              .say_ctx = policy,
                                              .wall = wall_of,
                                              .now = now_of,

@@ -340,7 +340,7 @@ static void begin_remembered(struct login *login)
                                               blob_slice(login->memory.record), &fault);
 
     if (record == NULL) /* of another version of the policy */
-        mind_complain(login->mind, "authenticate", fault.words, NULL);
+        mind_complain(login->mind, login->mind->current, "authenticate", fault.words, NULL);
     begin(login, record, (struct slice){0});
     auth_record_drop(record);
 }
@@ -434,7 +434,7 @@ static struct auth_record *record_of(struct login *login, const struct hearing *
         return NULL;
     record = records_read(login->version->policy, login->offer->method, hearing->dict, &fault);
     if (record == NULL) {
-        mind_complain(login->mind, "authenticate", fault.words, NULL);
+        mind_complain(login->mind, login->mind->current, "authenticate", fault.words, NULL);
         *is_wrong = true;
     }
     return record;

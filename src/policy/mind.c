@@ -14,10 +14,12 @@
 
 /* ---- complaints ---- */
 
-const char *mind_complain(struct mind *mind, const char *hook, const char *message,
-                          const char *trace)
+const char *mind_complain(struct mind *mind, const struct version *version, const char *hook,
+                          const char *message, const char *trace)
 {
-    return complaints_say(&mind->complaints, hook, message, trace);
+    return complaints_say(&mind->complaints,
+                          version == NULL ? NULL : policy_version(version->policy), hook, message,
+                          trace);
 }
 
 void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end,
@@ -34,7 +36,8 @@ void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end
         answer->limit == DOOR_MEMORY)
         reloads_note_memory(mind->reloads, fiber);
     if (end == FIBER_FAILED && !fiber->kind->is_quiet)
-        (void)mind_complain(mind, fiber->kind->hook, answer->message, answer->trace);
+        (void)mind_complain(mind, fiber->version, fiber->kind->hook, answer->message,
+                            answer->trace);
 }
 
 /* ---- versions ---- */

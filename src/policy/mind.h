@@ -136,10 +136,10 @@ void hearings_free(struct mind *mind);
 
 /* ---- mind.c ---- */
 
-/* Logs what went wrong in a hook, the same words once a minute; returns the incident's number, see
+/* Logs what went wrong in a hook of a version (NULL: none), the same words once a minute; returns the incident's number, see
  * complaints.h. */
-const char *mind_complain(struct mind *mind, const char *hook, const char *message,
-                          const char *trace);
+const char *mind_complain(struct mind *mind, const struct version *version, const char *hook,
+                          const char *message, const char *trace);
 
 /* A fiber is over: counts it, and complains of what went wrong. */
 void mind_count(struct mind *mind, const struct fiber *fiber, enum fiber_end end,

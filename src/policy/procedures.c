@@ -121,7 +121,8 @@ static void answer_incident(struct invocation *invocation, const struct door_ans
     const char *incident;
 
     snprintf(hook, sizeof(hook), "procedure %.*s", SLICE_ARG(handler->pattern.text));
-    incident = mind_complain(invocation->mind, hook, failure->message, failure->trace);
+    incident = mind_complain(invocation->mind, invocation->version, hook, failure->message,
+                             failure->trace);
     answer(invocation, encode_error(invocation->id, WAMP_RUNTIME_ERROR, "incident",
                                     slice_of(incident), (struct slice){0}));
 }

@@ -9,6 +9,7 @@
 #include "policy/facts.h"
 #include "policy/handlers.h"
 #include "policy/objects.h"
+#include "policy/realm_kept.h"
 #include "policy/results.h"
 #include "wire/errors.h"
 
@@ -548,37 +549,29 @@ size_t l_realm_wants(lua_State *lua, int index, const char *const *others,
     return count;
 }
 
-/* Numbers of sessions: an object of Lua, so that they are given back whatever raises. */
-struct ids {
-    uint64_t *of; /* owned array */
-    size_t count, cap;
-    size_t next; /* the first that was not given out */
-    bool with_trusted;
-};
-
 #define IDS_NAME "nexus.ids"
 
 static int l_ids_gc(lua_State *lua)
 {
-    struct ids *ids = lua_touserdata(lua, 1);
+    struct realm_ids *ids = lua_touserdata(lua, 1);
 
     mem_free(ids->of);
-    *ids = (struct ids){0};
+    *ids = (struct realm_ids){0};
     return 0;
 }
 
-static struct ids *ids_new(lua_State *lua)
+static struct realm_ids *ids_new(lua_State *lua)
 {
-    struct ids *ids = lua_newuserdatauv(lua, sizeof(*ids), 0);
+    struct realm_ids *ids = lua_newuserdatauv(lua, sizeof(*ids), 0);
 
-    *ids = (struct ids){0};
+    *ids = (struct realm_ids){0};
     luaL_setmetatable(lua, IDS_NAME);
     return ids;
 }
 
 static bool note_id(void *ctx, const struct look *look)
 {
-    struct ids *ids = ctx;
+    struct realm_ids *ids = ctx;
 
     if (look->is_trusted && !ids->with_trusted)
         return true;
@@ -592,11 +585,10 @@ static bool note_id(void *ctx, const struct look *look)
 
 static const char *const no_others[] = {NULL};
 
-/* At the top of the stack. */
-static struct ids *find_sessions(lua_State *lua, const struct mind *mind,
-                                 const struct look_want *wants, size_t count)
+struct realm_ids *l_realm_find(lua_State *lua, const struct mind *mind,
+                               const struct look_want *wants, size_t count)
 {
-    struct ids *ids = ids_new(lua);
+    struct realm_ids *ids = ids_new(lua);
 
     core_each_session(realm_core(mind->realm), wants, count, note_id, ids);
     return ids;
@@ -607,14 +599,14 @@ static int l_count(lua_State *lua)
     struct mind *mind = mind_of(lua);
     struct look_want wants[MAX_WANTS];
     size_t count = l_realm_wants(lua, 2, no_others, wants);
-    lua_pushinteger(lua, (lua_Integer)find_sessions(lua, mind, wants, count)->count);
+    lua_pushinteger(lua, (lua_Integer)l_realm_find(lua, mind, wants, count)->count);
     return 1;
 }
 
 /* Upvalue: the ids. */
 static int l_next_session(lua_State *lua)
 {
-    struct ids *ids = lua_touserdata(lua, lua_upvalueindex(1));
+    struct realm_ids *ids = lua_touserdata(lua, lua_upvalueindex(1));
     struct mind *mind = policy_of(lua)->version->mind;
     struct look look;
 
@@ -631,7 +623,7 @@ static int l_sessions(lua_State *lua)
     struct mind *mind = mind_of(lua);
     struct look_want wants[MAX_WANTS];
     size_t count = l_realm_wants(lua, 2, no_others, wants);
-    (void)find_sessions(lua, mind, wants, count);
+    (void)l_realm_find(lua, mind, wants, count);
     lua_pushcclosure(lua, l_next_session, 1);
     return 1;
 }
@@ -678,7 +670,7 @@ static int l_kill(lua_State *lua)
     struct look_want wants[MAX_WANTS];
     const char *reason, *words;
     lua_Integer id = 0, killed = 0;
-    const struct ids *ids;
+    const struct realm_ids *ids;
     size_t count;
 
     l_host_changes(lua);
@@ -695,7 +687,7 @@ static int l_kill(lua_State *lua)
     if (id != 0 && count == 0) {
         killed = realm_end_session(mind, (uint64_t)id, reason, words);
     } else {
-        ids = find_sessions(lua, mind, wants, count);
+        ids = l_realm_find(lua, mind, wants, count);
         for (size_t i = 0; i < ids->count; i++)
             if (id == 0 || ids->of[i] == (uint64_t)id)
                 killed += realm_end_session(mind, ids->of[i], reason, words);
@@ -723,7 +715,7 @@ static int compare_ids(const void *a, const void *b)
 }
 
 /* A list of sessions: each one once, also with several subscriptions. */
-static int push_holders(lua_State *lua, const struct mind *mind, const struct ids *ids)
+static int push_holders(lua_State *lua, const struct mind *mind, const struct realm_ids *ids)
 {
     lua_Integer count = 0;
 
@@ -744,7 +736,7 @@ static int l_subscribers(lua_State *lua)
 {
     struct mind *mind = mind_of(lua);
     struct slice topic = check_uri(lua, 2);
-    struct ids *ids = ids_new(lua);
+    struct realm_ids *ids = ids_new(lua);
 
     ids->with_trusted = true;
     core_each_subscriber(realm_core(mind->realm), topic, note_holder, ids);
@@ -755,7 +747,7 @@ static int l_callees(lua_State *lua)
 {
     struct mind *mind = mind_of(lua);
     struct slice uri = check_uri(lua, 2);
-    struct ids *ids = ids_new(lua);
+    struct realm_ids *ids = ids_new(lua);
 
     ids->with_trusted = true;
     core_each_callee(realm_core(mind->realm), uri, note_holder, ids);
@@ -806,6 +798,19 @@ static const struct module_row rows[] = {
      "Ends the sessions whose attributes have these values (or with that id), for a reason (a URI) "
      "and with a message; how many.",
      "A selector without any attribute"},
+    {"forget_decisions", l_realm_forget, "fun(self: nexus.Realm, selector?: table)",
+     "Forgets kept answers of policy.authorize that depend on these values of attributes; without "
+     "a selector all.",
+     NULL},
+    {"recheck", l_realm_recheck, "fun(self: nexus.Realm, selector?: table): integer",
+     "Judges again what the sessions with these values have subscribed to and registered, and "
+     "takes away what is not allowed any more; how many sessions there are.",
+     NULL},
+    {"retained", l_realm_retained,
+     "fun(self: nexus.Realm, topic: string): { args: any[], kwargs: table, publication: integer, "
+     "publisher?: integer, at: number, restricted: boolean }[]",
+     "The retained events of a topic, the newest first; restricted: not everybody may have it.",
+     "What is no URI"},
     {"subscribers", l_subscribers, "fun(self: nexus.Realm, topic: string): nexus.Session[]",
      "Who would get an event of the topic, filters aside.", NULL},
     {"callees", l_callees, "fun(self: nexus.Realm, uri: string): nexus.Session[]",
@@ -847,6 +852,7 @@ static void open_class(lua_State *lua)
     l_object_open(lua, l_index, "nexus.realm is read-only");
     open_holder(lua, "nexus.pending", l_pending_gc);
     open_holder(lua, IDS_NAME, l_ids_gc);
+    l_realm_kept_open(lua);
     if (luaL_loadbufferx(lua, glue, sizeof(glue) - 1, "=nexus.realm:call", "t") != LUA_OK)
         lua_error(lua);
     lua_pushcfunction(lua, l_next);

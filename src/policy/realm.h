@@ -20,6 +20,18 @@ extern const struct module_table policy_realm, policy_realm_field;
 size_t l_realm_wants(lua_State *lua, int index, const char *const *others,
                      struct look_want wants[MAX_WANTS]);
 
+/* Numbers of sessions: an object of Lua, so that they are given back whatever raises. */
+struct realm_ids {
+    uint64_t *of; /* owned array */
+    size_t count, cap;
+    size_t next; /* the first that was not given out */
+    bool with_trusted;
+};
+
+/* The sessions of clients that have what is wanted; at the top of the stack. */
+struct realm_ids *l_realm_find(lua_State *lua, const struct mind *mind,
+                               const struct look_want *wants, size_t count);
+
 /* Ends a session; false: there is none. */
 bool realm_end_session(struct mind *mind, uint64_t session, const char *reason, const char *words);
 

@@ -162,7 +162,7 @@ static bool make_room(struct endpoint *endpoint, size_t len)
         return true;
     snprintf(words, sizeof(words), "%.*s: events are dropped, as %u of them wait",
              SLICE_ARG(endpoint->handler.pattern.text), endpoint->waiting_count);
-    mind_complain(endpoint->mind, "subscription", words, NULL);
+    mind_complain(endpoint->mind, endpoint->version, "subscription", words, NULL);
     if (endpoint->handler.drops_newest)
         return false;
     while (!has_room(endpoint, len) && (oldest = first_waiting(endpoint)) != NULL) {

@@ -348,13 +348,23 @@ static void describe(lua_State *lua, int index, char *out, size_t len)
         snprintf(out, len, "an error that is no text but a %s", luaL_typename(lua, index));
 }
 
+/* The same, or the words that whoever made the state has for it. */
+static void l_describe(lua_State *lua, int index, char *out, size_t len)
+{
+    const struct vm_options *options = &vm_of(lua)->options;
+
+    if (options->describe == NULL || lua_type(lua, index) == LUA_TSTRING ||
+        !options->describe(lua, index, out, len))
+        describe(lua, index, out, len);
+}
+
 static int l_on_error(lua_State *lua)
 {
     struct door_run *run = vm_of(lua)->run;
     struct door_answer *answer = run->answer;
 
     if (run->fired == DOOR_NO_LIMIT && !run->is_closing) {
-        describe(lua, 1, answer->message, sizeof(answer->message));
+        l_describe(lua, 1, answer->message, sizeof(answer->message));
         trace(lua, 1, answer->trace, sizeof(answer->trace));
     }
     return 1;
@@ -374,7 +384,7 @@ static int l_leave(lua_State *lua, int status, lua_KContext ctx)
     }
     if (status != LUA_OK && status != LUA_YIELD) {
         if (run->answer->message[0] == '\0')
-            describe(lua, -1, run->answer->message, sizeof(run->answer->message));
+            l_describe(lua, -1, run->answer->message, sizeof(run->answer->message));
         if (run->call.caught != NULL) {
             lua_replace(lua, 1);
             lua_settop(lua, 1);

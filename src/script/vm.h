@@ -38,6 +38,10 @@ struct vm_options {
     void (*mask)(void *ctx, char *text);
     void *say_ctx; /* borrowed; of both */
 
+    /* Words for an error that is no text, at the index; false: it is nothing of the caller's. May
+     * raise. NULL: nothing is. */
+    bool (*describe)(lua_State *lua, int index, char *out, size_t len);
+
     /* Seconds: since 1970, and of a monotonic clock. For os.time, os.date, os.clock; NULL: the
      * machine's. */
     double (*wall)(void *ctx);
