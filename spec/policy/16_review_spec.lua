@@ -385,7 +385,7 @@ return nexus.merge(base, extra)
     assert.equal(1, call(client, "com.acme.one"))
     local twice, hooks, limits, rules, inherit, other = call(client, "com.acme.both")
     assert.matches('nexus.merge: both policies have procedures["com.acme.x"]', twice, 1, true)
-    assert.matches('nexus.merge: both policies have "authorize"', hooks, 1, true)
+    assert.matches("nexus.merge: both policies have authorize", hooks, 1, true)
     assert.same({ 3, 2, "b", 1 }, { limits, rules, inherit, other })
   end)
 
