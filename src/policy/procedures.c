@@ -132,7 +132,7 @@ static void answer_late(struct invocation *invocation, const struct door_answer 
     char hook[200];
 
     snprintf(hook, sizeof(hook), "%.*s", SLICE_ARG(invocation->handler.pattern.text));
-    mind_complain(invocation->mind, hook, failure->message, failure->trace);
+    mind_complain(invocation->mind, invocation->version, hook, failure->message, failure->trace);
     answer_error(invocation, WAMP_TIMEOUT, SLICE("the procedure was not done in time"));
 }
 
