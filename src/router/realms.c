@@ -201,8 +201,12 @@ void realm_each(const struct realm *realm, void (*fn)(void *ctx, const struct re
     size_t i = 0;
 
     pthread_mutex_lock(&router->realms_lock);
-    while ((at = strmap_next(&router->realms, &i)) != NULL)
-        fn(ctx, at->value);
+    while ((at = strmap_next(&router->realms, &i)) != NULL) {
+        const struct realm *other = at->value;
+
+        if (!other->is_closing) /* who asked for it would have it opened again */
+            fn(ctx, other);
+    }
     pthread_mutex_unlock(&router->realms_lock);
 }
 
