@@ -26,6 +26,12 @@
 ---@field expose? "*"|string[] # Attributes that the meta API shows.
 ---@field filterable? "*"|string[] # Attributes that clients may name in eligible_x and exclude_x.
 
+---@class nexus.RouterPolicy
+---@field api 1 # The version of all this; needed.
+---@field realm_requested? fun(hello: table): { template: string, settings?: table, close_when_idle?: number }? # A realm is asked for that is not there: how to open it; nil, there is no such realm.
+---@field realm_opened? fun(realm: { uri: string }) # It was opened.
+---@field realm_closed? fun(realm: { uri: string }) # It has closed for being idle.
+
 ---@class nexus.Matcher
 
 ---@class nexus.Config
@@ -131,6 +137,9 @@
 ---@field sessions fun(self: nexus.Realm, selector?: table): fun(): nexus.Session? # An iterator over the sessions whose attributes have these values.
 ---@field count fun(self: nexus.Realm, selector?: table): integer # How many sessions have these values.
 ---@field kill fun(self: nexus.Realm, selector: table): integer # Ends the sessions whose attributes have these values (or with that id), for a reason (a URI) and with a message; how many.
+---@field forget_decisions fun(self: nexus.Realm, selector?: table) # Forgets kept answers of policy.authorize that depend on these values of attributes; without a selector all.
+---@field recheck fun(self: nexus.Realm, selector?: table): integer # Judges again what the sessions with these values have subscribed to and registered, and takes away what is not allowed any more; how many sessions there are.
+---@field retained fun(self: nexus.Realm, topic: string): { args: any[], kwargs: table, publication: integer, publisher?: integer, at: number, restricted: boolean }[] # The retained events of a topic, the newest first; restricted: not everybody may have it.
 ---@field subscribers fun(self: nexus.Realm, topic: string): nexus.Session[] # Who would get an event of the topic, filters aside.
 ---@field callees fun(self: nexus.Realm, uri: string): nexus.Session[] # Who may answer a call of the procedure.
 
@@ -164,6 +173,8 @@
 ---@field protocol string # The subprotocol: wamp.2.json.
 ---@field serializer string # json, msgpack or cbor.
 ---@field secure boolean # Whether it has TLS.
+---@field headers table<string, string>? # Of a WebSocket's request, those that are kept.
+---@field cookies table<string, string>? # Of a WebSocket's request.
 ---@field tls nexus.Tls? # What TLS knows; nil without.
 
 ---@class nexus.Tls

@@ -586,7 +586,7 @@ const struct check_key check_keys[] = {
     {NULL, NULL, NULL, NULL},
 };
 
-static const struct check_key router_keys[] = {
+const struct check_key check_router_keys[] = {
     {"api", "1", "The version of all this; needed.", read_api},
     {"realm_requested",
      "fun(hello: table): { template: string, settings?: table, close_when_idle?: number }?",
@@ -653,7 +653,7 @@ void check_table(struct check *check, int index)
     policy->last_hook = HOOK_METHODS;
     policy->is_router =
         policy->host.config->is_router || (policy->is_loose && has_router_keys(lua, index));
-    keys = policy->is_router ? router_keys : check_keys;
+    keys = policy->is_router ? check_router_keys : check_keys;
     for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
         if (!is_key(keys, check_text(lua, -2)))
             unknown_key(check, keys, lua_gettop(lua) - 1, lua_gettop(lua));

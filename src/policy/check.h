@@ -38,6 +38,9 @@ struct check_key {
 /* All of them; the last has no name. */
 extern const struct check_key check_keys[];
 
+/* The same for the policy of the router (router.lua). */
+extern const struct check_key check_router_keys[];
+
 /* Checks the value at the index, and fills in the policy. May raise. */
 void check_table(struct check *check, int index);
 

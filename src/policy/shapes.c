@@ -46,6 +46,8 @@ static const struct module_row transport[] = {
     ROW("protocol", "string", "The subprotocol: wamp.2.json."),
     ROW("serializer", "string", "json, msgpack or cbor."),
     ROW("secure", "boolean", "Whether it has TLS."),
+    ROW("headers", "table<string, string>?", "Of a WebSocket's request, those that are kept."),
+    ROW("cookies", "table<string, string>?", "Of a WebSocket's request."),
     ROW("tls", "nexus.Tls?", "What TLS knows; nil without."),
     END,
 };

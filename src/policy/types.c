@@ -148,10 +148,10 @@ static void put_annotations(struct writer *out, const struct tables *tables, con
 }
 
 /* An optional field: "x?". */
-static void put_policy(struct writer *out)
+static void put_keys(struct writer *out, const char *name, const struct check_key *key)
 {
-    put(out, "\n---@class nexus.Policy\n");
-    for (const struct check_key *key = check_keys; key->name != NULL; key++)
+    put(out, "\n---@class %s\n", name);
+    for (; key->name != NULL; key++)
         put(out, "---@field %s%s %s # %s\n", key->name, strcmp(key->name, "api") == 0 ? "" : "?",
             key->type, key->words);
 }
@@ -164,7 +164,8 @@ void types_write(struct writer *out)
     put(out, "---@meta nexus\n"
              "-- The module nexus, for editors. Written by `nexusd types`; changes are lost.\n"
              "-- SPDX-License-Identifier: MIT\n");
-    put_policy(out);
+    put_keys(out, "nexus.Policy", check_keys);
+    put_keys(out, "nexus.RouterPolicy", check_router_keys);
     each_table(out, &tables, true, put_annotations);
     each_table(out, &tables, false, put_annotations);
     put(out, "\nlocal nexus = {}\n\nreturn nexus\n");
@@ -226,6 +227,9 @@ void types_write_reference(struct writer *out)
              "## The policy table\n\n");
     for (const struct check_key *key = check_keys; key->name != NULL; key++)
         put(out, "- `policy.%s`: `%s`. %s\n", key->name, key->type, key->words);
+    put(out, "\n## The policy of the router\n\n");
+    for (const struct check_key *key = check_router_keys; key->name != NULL; key++)
+        put(out, "- `router.%s`: `%s`. %s\n", key->name, key->type, key->words);
     put(out, "\n## The module `nexus`\n");
     each_table(out, &tables, false, put_section);
     put(out, "\n## Objects and tables\n");
