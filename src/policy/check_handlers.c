@@ -161,8 +161,8 @@ static const char *const topic_options[] = {"handler",  "concurrency",  "timeout
 static bool read_option(lua_State *lua, struct handler *handler, const char *option,
                         struct encoder *wire, struct trouble *trouble)
 {
-    uint64_t ms;
-    bool flag;
+    uint64_t ms = 0;
+    bool flag = false;
 
     if (strcmp(option, "handler") == 0)
         return true;
@@ -316,7 +316,7 @@ static void read_handler(struct check *check, int key, int value, bool is_topic,
     struct slice name = check_text(check->lua, key);
     struct place at = place_of(check, value, name);
     struct handler *handler = &handlers[*count];
-    struct trouble trouble;
+    struct trouble trouble = {""};
 
     set_defaults(handler, is_topic);
     if (name.data == NULL) {
@@ -424,7 +424,7 @@ static void read_task(struct check *check, int key, int value)
     struct task_spec *task = &policy->tasks[policy->task_count];
     struct slice name = check_text(check->lua, key);
     struct place at = places_key(check->places, name);
-    struct trouble trouble;
+    struct trouble trouble = {""};
     int top = lua_gettop(check->lua);
 
     *task = (struct task_spec){.name = arena_copy(&policy->arena, name)};
@@ -460,7 +460,7 @@ void l_handler_read(lua_State *lua, struct texts *texts, struct handler *handler
 {
     struct arena *arena = &texts->arena;
     struct slice key;
-    struct trouble trouble;
+    struct trouble trouble = {""};
 
     key.data = luaL_checklstring(lua, 2, &key.len);
     luaL_checktype(lua, 3, LUA_TFUNCTION);

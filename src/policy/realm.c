@@ -138,10 +138,12 @@ static bool push_arrival(lua_State *lua, struct outcall *out)
 {
     const struct msg *msg;
 
-    if (out->first == NULL && out->is_flooded)
-        luaL_error(lua, "more progressive results came than were taken (%d)", MAX_ARRIVALS);
-    if (out->first == NULL)
+    if (out->first == NULL) {
+        if (out->is_flooded)
+            luaL_error(lua, "more progressive results came than were taken (%d)", MAX_ARRIVALS);
         luaL_error(lua, "the realm is closing");
+        return false;
+    }
     msg = &out->first->msg;
     if (msg->type == MSG_ERROR) {
         l_facts_push_payload(lua, msg, true);
@@ -537,8 +539,8 @@ size_t l_realm_wants(lua_State *lua, int index, const char *const *others,
         if (lua_type(lua, -2) == LUA_TSTRING)
             key.data = lua_tolstring(lua, -2, &key.len);
         if (key.data == NULL)
-            luaL_error(lua, "found a key that is a %s; allowed: names of attributes",
-                       luaL_typename(lua, -2));
+            return (size_t)luaL_error(lua, "found a key that is a %s; allowed: names of attributes",
+                                      luaL_typename(lua, -2));
         if (is_one_of(key, others))
             continue;
         if (count == MAX_WANTS)
