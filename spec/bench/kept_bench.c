@@ -48,8 +48,8 @@ static struct blob *make_hello(void)
     encode_map(&e, 0);
     encode_end(&e);
     encode_end(&e);
-    for (char i = '0'; i < '8'; i++) {
-        const char key[] = {'a', i, '\0'};
+    for (int i = 0; i < 8; i++) {
+        const char key[] = {'a', (char)('0' + i), '\0'};
 
         encode_text_pair(&e, key, SLICE("value"));
     }

@@ -15,8 +15,8 @@ local stream = require "stream"
 
 local daemon = {
   --- The policies that come with nexusd, as errors name them.
-  ready_policies = '"open", "users", "jwt", "scram-users", "tenants", "presence", "retained-state", '
-    .. '"webhook", "audit"',
+  ready_policies = '"open", "users", "jwt", "scram-users", "tenants", "presence", '
+    .. '"retained-state", "webhook", "audit"',
 }
 
 local Daemon = {}

@@ -77,8 +77,8 @@ local function open_socket(options)
 end
 
 --- Connects: `options` has `port` (and `host`) or `path`; `tls` is true or a table of lua-sec
--- parameters, and `server_name` for SNI; `from` is the address to come from. Returns nil and a reason
--- when the other side refuses.
+-- parameters, and `server_name` for SNI; `from` is the address to come from. Returns nil and a
+-- reason when the other side refuses.
 function stream.open(options)
   local sock, why = open_socket(options)
   if not sock then

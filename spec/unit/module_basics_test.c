@@ -132,7 +132,7 @@ static void check_row(const struct module_table *table, const struct module_row 
 
     if (!is_hidden && (row->type == NULL || row->words == NULL || *row->words == '\0'))
         UNIT_FAIL("%s.%s is not described", table->name, row->name);
-    if (row->fn != NULL && !is_hidden && strncmp(row->type, "fun(", 4) != 0)
+    else if (row->fn != NULL && !is_hidden && strncmp(row->type, "fun(", 4) != 0)
         UNIT_FAIL("%s.%s is a function of type %s", table->name, row->name, row->type);
     if (is_class || is_hidden)
         return;

@@ -28,7 +28,7 @@ static void make_certificate(void)
 
 static void start_server(void)
 {
-    int in[2], out[2];
+    int in[2] = {-1, -1}, out[2] = {-1, -1};
     char line[64];
     size_t at = 0;
     ssize_t len;

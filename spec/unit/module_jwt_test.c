@@ -93,7 +93,7 @@ static size_t sign(EVP_PKEY *key, const char *md, const char *text, unsigned cha
 
 static char token[8000];
 
-/* key NULL: HMAC over SHA-256 with the secret. */
+/* secret NULL: signed with the key; otherwise HMAC over SHA-256. */
 static const char *make(const char *header, const char *claims, EVP_PKEY *key, const char *md,
                         const char *secret)
 {
@@ -104,7 +104,7 @@ static const char *make(const char *header, const char *claims, EVP_PKEY *key, c
     token[len++] = '.';
     len += base64url_encode(slice_of(claims), token + len);
     token[len] = '\0';
-    if (key != NULL) {
+    if (secret == NULL) {
         signature_len = sign(key, md, token, signature);
     } else {
         HMAC(EVP_sha256(), secret, (int)strlen(secret), (unsigned char *)token, len, signature,

@@ -273,7 +273,7 @@ static void compare_all(struct kv_store *store, bool is_ordered)
     while ((value = kv_next(store, SLICE(""), now, &cursor)) != NULL) {
         cursor.last[cursor.len] = '\0';
         EXPECT(!is_ordered || strcmp(before, cursor.last) < 0);
-        strcpy(before, cursor.last);
+        memcpy(before, cursor.last, cursor.len + 1);
         walked++;
         blob_drop(value);
     }

@@ -59,9 +59,10 @@ size_t digest_hmac_of(enum digest_kind kind, struct slice key, struct slice byte
 
 void digest_hmac(struct slice key, struct slice bytes, unsigned char out[DIGEST_LEN])
 {
-    unsigned char all[SHA512_LEN];
+    unsigned char all[SHA512_LEN] = {0};
+    size_t len = digest_hmac_of(DIGEST_SHA256, key, bytes, all);
 
-    memcpy(out, all, digest_hmac_of(DIGEST_SHA256, key, bytes, all));
+    memcpy(out, all, len);
     digest_wipe(all, sizeof(all));
 }
 

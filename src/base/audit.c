@@ -186,6 +186,7 @@ static uint64_t write_lines(struct slice lines)
         log_write(lines);
         return 0;
     }
+    CHECK(lines.data != NULL || lines.len == 0);
     while (lines.len != 0) {
         ssize_t len = write(sink.fd, lines.data, lines.len);
 

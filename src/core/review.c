@@ -56,12 +56,13 @@ static void leave_callee(struct review *review)
 static struct slice procedure_of(const struct core *core, const struct call *call)
 {
     const struct registration *reg;
+    struct slice none = {0};
 
     if (call->kept != NULL)
         return call->kept->msg.text;
     /* Nobody asked about answers when it began. */
     reg = map_get(&core->dealer.by_id, call->registration_id, 0);
-    return reg == NULL ? (struct slice){0} : reg->entry.uri;
+    return reg == NULL ? none : reg->entry.uri;
 }
 
 static struct review *review_new(struct core *core, struct call *call, const struct msg *msg,

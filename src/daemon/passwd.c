@@ -275,7 +275,7 @@ static void write_json(const struct making *making, struct writer *out, struct s
     struct encoder e;
     struct blob *blob;
 
-    encode_start(&e, CODEC_JSON, 2 * MAX_PASSWORD_LEN);
+    encode_start(&e, CODEC_JSON, (size_t)2 * MAX_PASSWORD_LEN);
     encode_map(&e, 1);
     encode_text(&e, making->user);
     encode_value(&e, CODEC_MSGPACK, entry);
@@ -292,7 +292,7 @@ static int print_entry(const struct making *making, struct slice entry)
     struct writer out;
     bool is_written;
 
-    writer_init(&out, 4 * MAX_PASSWORD_LEN);
+    writer_init(&out, (size_t)4 * MAX_PASSWORD_LEN);
     if (making->is_json) {
         write_json(making, &out, entry);
     } else {
@@ -317,7 +317,7 @@ static int make(struct making *making)
     struct blob *entry;
     int code;
 
-    encode_start(&e, CODEC_MSGPACK, 2 * MAX_PASSWORD_LEN);
+    encode_start(&e, CODEC_MSGPACK, (size_t)2 * MAX_PASSWORD_LEN);
     if (encode_entry(making, &e, &fault) != 0) {
         encode_discard(&e);
         fprintf(stderr, "nexusd passwd: %s\n", fault.words);
@@ -330,22 +330,26 @@ static int make(struct making *making)
     return code;
 }
 
+static bool take_password(struct making *making)
+{
+    if (making->method == CRYPTOSIGN || making->method == TLS)
+        return true;
+    if (making->line->values[FROM_STDIN] != NULL)
+        return prompt_stdin(&making->password);
+    return prompt_terminal(&making->password);
+}
+
 int passwd_run(const struct command_line *line)
 {
     struct making making = {.line = line};
-    int code = EXIT_USAGE;
+    int code = EXIT_RUNTIME;
 
     prompt_hide_memory();
     if (!take_line(&making))
         return EXIT_USAGE;
     keys_random(&making.rng);
-    if (making.method == CRYPTOSIGN || making.method == TLS)
+    if (take_password(&making))
         code = make(&making);
-    else if (line->values[FROM_STDIN] != NULL ? prompt_stdin(&making.password)
-                                              : prompt_terminal(&making.password))
-        code = make(&making);
-    else
-        code = EXIT_RUNTIME;
     prompt_wipe(&making.password);
     explicit_bzero(&making.rng, sizeof(making.rng));
     return code;

@@ -127,10 +127,8 @@ uint64_t cron_next(const struct cron *cron, uint64_t wall)
         struct tm tm;
 
         localtime_r(&at, &tm);
-        if (!is_day(cron, &tm))
-            at += 3600 - tm.tm_min * 60; /* days may have 23 or 25 hours */
-        else if (!has(cron->hours, tm.tm_hour))
-            at += 3600 - tm.tm_min * 60;
+        if (!is_day(cron, &tm) || !has(cron->hours, tm.tm_hour))
+            at += 3600 - tm.tm_min * 60; /* by hours, as days may have 23 or 25 of them */
         else if (!has(cron->minutes, tm.tm_min))
             at += 60;
         else

@@ -14,8 +14,8 @@
 #include "base/writer.h"
 #include "policy/policy_priv.h"
 
-#define MAX_EVAL_LEN  65536         /* of a text */
-#define MAX_SHOWN_LEN (1024 * 1024) /* of what comes out; more is cut */
+#define MAX_EVAL_LEN  65536     /* of a text */
+#define MAX_SHOWN_LEN (1 << 20) /* of what comes out; more is cut */
 
 /* Remembers the table at the index as that of the policy. */
 void l_eval_keep(lua_State *lua, int index);

@@ -22,13 +22,13 @@ struct subject {
 static struct slice only_text(struct slice list, enum codec codec, struct arena *arena)
 {
     struct dict_walk item;
-    struct slice text = {0};
+    struct slice text, none = {0};
 
     list_walk(&item, codec, list, arena);
     if (!list_next(&item) || item.token.type != TOKEN_TEXT)
-        return text;
+        return none;
     text = item.token.text;
-    return list_next(&item) ? (struct slice){0} : text;
+    return list_next(&item) ? none : text;
 }
 
 static struct slice attribute_of(void *ctx, struct slice name)

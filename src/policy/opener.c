@@ -6,6 +6,7 @@
  */
 #include "policy/opener.h"
 
+#include "base/check.h"
 #include "base/guess.h"
 #include "base/mem.h"
 #include "module/module.h"
@@ -97,8 +98,10 @@ static void l_take_template(lua_State *lua, struct request *request)
 /* Those of the template, and above them what the answer says. */
 static void l_take_settings(lua_State *lua, struct request *request)
 {
-    const struct policy_use *use = request->template->use;
+    const struct policy_use *use;
 
+    CHECK(request->template != NULL);
+    use = request->template->use;
     if (lua_getfield(lua, 1, "settings") == LUA_TNIL) {
         lua_pop(lua, 1);
         return;
@@ -110,6 +113,7 @@ static void l_take_settings(lua_State *lua, struct request *request)
                    "realm_requested: settings: nobody reads them, as the template \"%s\" has "
                    "the policy \"open\"",
                    request->template->name);
+    CHECK(use != NULL);
     if (use->config.settings.len == 0)
         lua_newtable(lua);
     else

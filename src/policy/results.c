@@ -51,7 +51,7 @@ void l_results_put(lua_State *lua, struct encoder *e, int first)
         last--;
     if (last < first)
         return;
-    encode_list(e, (size_t)(last - first + 1));
+    encode_list(e, (size_t)(last - first) + 1);
     for (int i = first; i <= last; i++) {
         snprintf(path, sizeof(path), "args[%d]", i - first + 1);
         l_values_put(lua, i, VALUES_ANY, path);

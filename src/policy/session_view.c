@@ -7,6 +7,7 @@
  */
 #include "policy/session_view.h"
 
+#include "base/check.h"
 #include "base/guess.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
@@ -213,7 +214,7 @@ static int l_index(lua_State *lua)
 {
     const struct session_view *view = check_view(lua);
     struct slice name = {0};
-    struct look look;
+    struct look look = {0};
 
     if (lua_type(lua, 2) == LUA_TSTRING)
         name.data = lua_tolstring(lua, 2, &name.len);
@@ -277,7 +278,7 @@ static bool read_token(lua_State *lua, int index, struct token *token)
 /* session:has(name, value) */
 static int l_has(lua_State *lua)
 {
-    struct look look;
+    struct look look = {0};
     const struct session_view *view = l_look(lua, &look);
     struct slice name;
     struct token token;
@@ -320,7 +321,7 @@ static bool is_of_type(lua_State *lua, enum attribute_type type)
     case ATTRIBUTE_TYPE_COUNT:
         break;
     }
-    return false;
+    UNREACHABLE("a type of attribute");
 }
 
 /* The table at 2 must give declared attributes values of their types, or nexus.null. */
@@ -399,7 +400,7 @@ static int l_kill(lua_State *lua)
 /* All of them, as a table at the top. */
 static void push_all_vars(lua_State *lua, const struct vars_view *vars)
 {
-    struct look look;
+    struct look look = {0};
 
     if (!core_look(realm_core(vars->mind->realm), vars->id, &look))
         luaL_error(lua, "session is over");

@@ -421,10 +421,10 @@ static void from_lobby(struct peer *peer, struct slice bytes)
 
 /* What proves who somebody is does not stay in buffers: not as it came (they are those of the
  * connection, which nobody reads again), and not as it was unescaped. */
-static void wipe_credential(struct slice unescaped, struct slice bytes)
+static void wipe_credential(struct slice text, struct slice bytes)
 {
-    if (unescaped.len != 0)
-        explicit_bzero((void *)(uintptr_t)unescaped.data, unescaped.len);
+    if (text.len != 0)
+        explicit_bzero((void *)(uintptr_t)text.data, text.len);
     explicit_bzero((void *)(uintptr_t)bytes.data, bytes.len);
 }
 
@@ -454,7 +454,7 @@ static void to_other_worker(struct peer *peer, struct slice bytes)
     is_unescaped = !is_within(msg.text, blob_slice(blob));
     mail_message(peer, EV_MESSAGE, &msg, blob); /* which has a copy of what is not in the blob */
     if (UNLIKELY(has_credential))
-        wipe_credential(is_unescaped ? msg.text : (struct slice){0}, bytes);
+        wipe_credential(is_unescaped ? msg.text : bytes, bytes);
 }
 
 static void to_own_realm(struct peer *peer, struct slice bytes)
@@ -477,7 +477,7 @@ static void to_own_realm(struct peer *peer, struct slice bytes)
     }
     pump_step(worker, peer->realm, &ev);
     if (UNLIKELY(has_credential))
-        wipe_credential(is_within(msg.text, bytes) ? (struct slice){0} : msg.text, bytes);
+        wipe_credential(msg.text, bytes);
 }
 
 void pump_message(struct peer *peer, struct slice bytes)

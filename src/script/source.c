@@ -360,7 +360,8 @@ static bool read_all_ready(struct source *source, char *words)
             const char *name, *path;
 
             for (char *c = module; *c != '\0'; c++)
-                *c = *c == '-' ? '_' : *c;
+                if (*c == '-')
+                    *c = '_';
             name = add_end(&source->arena, module, ".lua");
             module[sizeof("policies") - 1] = '.';
             if (!has_module(source->files[at].text, module) || has_file(source, name))
