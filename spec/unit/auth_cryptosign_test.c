@@ -159,6 +159,37 @@ TEST(the_published_exchange)
     stage_fini(&s);
 }
 
+/* The other exchange that is published: what its client signed, and what its router did; a router signs
+ * by the same rule, so its key is taken for one of a client here. */
+TEST(the_published_exchange_in_which_the_router_signs)
+{
+    static const struct {
+        const char *key, *challenge, *signature;
+    } sides[] = {
+        {"545efb0a2192db8d43f118e9bf9aee081466e1ef36c708b96ee6f62dddad9122",
+         "0e9192bc08512c8198da159c1ae600ba91729215f35d56102ee318558e773537",
+         "a3a178fe792ed772a8fc092f8341e455de96670c8901264a7c312dbf940d5743"
+         "626fe9fbc29b23dcd2169b308eca309de85a89ccd296b24835de3d95b16b7703"},
+        {"4a3838f6fe75251e613329d53fc69b262d5eac97fb1d73bebbaed4015b53c862",
+         "bbae60ea44cdd7b20dc7010a618b0f0803fab25a817520b4b7f057299b524deb",
+         "fd5128d2d207ba58a9d1d6f41b72c747964ad9d1294077b3b1eee6130b05843a"
+         "b12c53c7f2519f73d4feb82db19d8ca0fc26b62bde6518e79a882f5795bc9f00"},
+    };
+
+    for (size_t i = 0; i < ARRAY_LEN(sides); i++) {
+        const char *hello = text("{\"pubkey\":\"%s\"}", sides[i].key);
+        struct stage s;
+
+        set_scene(&s, CODEC_JSON,
+                  text("{\"authrole\":\"device\",\"pubkeys\":\"%s\"}", sides[i].key));
+        will_draw(&s, sides[i].challenge);
+        EXPECT_EQ(answer(&s, hello, text("%s%s", sides[i].signature, sides[i].challenge)), AUTH_OK);
+        EXPECT_DENIED(answer(&s, hello, text("%s%s", sides[1 - i].signature, sides[i].challenge)),
+                      &s, NULL);
+        stage_fini(&s);
+    }
+}
+
 /* ---- the router proves itself ---- */
 
 static void check_router(enum codec codec)

@@ -279,6 +279,24 @@ TEST(foreign_challenges_that_others_have_published)
     EXPECT_STR(base64_of(mac, 32), "hk/2riA2JqydfL5wLoicrYfAt8uNeP6nikk9kqDhsnM=");
 }
 
+/* What is stored of a salted secret is the text of these octets; a client that signs with the octets
+ * themselves is refused, above. */
+TEST(the_key_of_the_salted_vector)
+{
+    unsigned char key[32], mac[32];
+    const char *secret;
+
+    PKCS5_PBKDF2_HMAC("secret123", 9, (const unsigned char *)"salt123", 7, 1000, EVP_sha256(), 32,
+                      key);
+    EXPECT_STR(hex_of(key, 32), "12eec240b7d1fbf15f6fedbbe40e2cf7fe87fd118a631338b3a20caec34acc2f");
+    secret = base64_of(key, 32);
+    EXPECT(strstr(SALTED, secret) != NULL);
+    digest_hmac(slice_of(secret), SLICE(CHALLENGE), mac);
+    EXPECT_STR(base64_of(mac, 32), SALTED_SIGNATURE);
+    digest_hmac(slice_make((char *)key, 32), SLICE(CHALLENGE), mac);
+    EXPECT_STR(base64_of(mac, 32), BYTES_SIGNATURE);
+}
+
 TEST(what_passwd_makes_lets_its_user_in)
 {
     for (uint32_t iterations = 0; iterations <= 2000; iterations += 1000) {
