@@ -315,6 +315,31 @@ TEST(undeclared_globals_are_found)
                     "policy.lua:701: there is no global \"undefined\"; declare it with local");
 }
 
+static void expect_files_compile(const char *name, const char *expected)
+{
+    struct source *source = must_read(name);
+
+    words[0] = '\0';
+    EXPECT(source_compiles(source, words) == (expected[0] == '\0'));
+    EXPECT_STR(words, expected);
+    source_drop(source);
+}
+
+/* Beside a file that was named are others that are not for it, such as the configuration. */
+TEST(a_file_is_compiled_with_what_it_mentions)
+{
+    open_root();
+    put("acme/nexusd.lua", "return { listen = { env 'LISTEN' } }");
+    expect_files_compile("acme/policy.lua", "");
+    expect_files_compile("acme",
+                         "acme/nexusd.lua:1: there is no global \"env\"; declare it with local");
+    put("acme/rules.lua", "return require [[lib.more]]");
+    put("acme/lib/more.lua", "return moer");
+    expect_files_compile("acme/policy.lua",
+                         "acme/lib/more.lua:1: there is no global \"moer\"; declare it with local");
+    close_root();
+}
+
 /* ---- running it ---- */
 
 static void push_entry(lua_State *lua, void *ctx)

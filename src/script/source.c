@@ -8,9 +8,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "base/ready.h"
-#include "script/globals.h"
 
-#include <lauxlib.h>
 #include <openssl/evp.h>
 
 #include <dirent.h>
@@ -35,6 +33,7 @@ struct source {
     size_t count, total_len;
     size_t entry;
     const char *label, *folder;
+    bool is_file; /* the entry was named, not the folder */
     char version[SOURCE_VERSION_LEN + 1];
 };
 
@@ -309,8 +308,7 @@ static bool read_data(struct source *source, const char *path, char *words)
 
 /* ---- ready-made policies ---- */
 
-/* Whether a text has `"module"` in it. What is read and not used harms nobody. */
-static bool has_module(struct slice text, const char *module)
+bool source_mentions(struct slice text, const char *module)
 {
     size_t len = strlen(module);
     const char *at = text.data, *end = text.data + text.len;
@@ -364,7 +362,7 @@ static bool read_all_ready(struct source *source, char *words)
                     *c = '_';
             name = add_end(&source->arena, module, ".lua");
             module[sizeof("policies") - 1] = '.';
-            if (!has_module(source->files[at].text, module) || has_file(source, name))
+            if (!source_mentions(source->files[at].text, module) || has_file(source, name))
                 continue;
             path = join(&source->arena, ready_path(ready, &source->arena), ENTRY);
             if (!read_ready(source, path, name, words))
@@ -441,7 +439,8 @@ static bool set_folder(struct source *source, const char *path, const char **ent
         path = ready_path(path, &source->arena);
     if (realpath(path, real) == NULL || stat(real, &info) != 0)
         return complain(words, path, strerror(errno));
-    if (!S_ISDIR(info.st_mode)) {
+    source->is_file = !S_ISDIR(info.st_mode);
+    if (source->is_file) {
         slash = strrchr(real, '/');
         *entry = keep(&source->arena, slash + 1);
         if (!is_part(*entry, true))
@@ -566,6 +565,11 @@ const char *source_folder_at(const struct source *source, size_t i)
     return i < source->folder_count ? source->folders[i] : NULL;
 }
 
+bool source_is_file(const struct source *source)
+{
+    return source->is_file;
+}
+
 const char *source_label(const struct source *source)
 {
     return source->label;
@@ -579,32 +583,4 @@ const char *source_folder(const struct source *source)
 const char *source_version(const struct source *source)
 {
     return source->version;
-}
-
-/* ---- compiling ---- */
-
-static int l_compile_all(lua_State *lua)
-{
-    const struct source *source = lua_touserdata(lua, 1);
-
-    for (size_t i = 0; i < source->count; i++) {
-        if (!vm_load(lua, source->files[i].text, source->files[i].label))
-            return lua_error(lua);
-        if (!l_globals_check(lua, source->files[i].label))
-            return lua_error(lua);
-        lua_pop(lua, 1);
-    }
-    return 0;
-}
-
-bool source_compiles(const struct source *source, char words[SOURCE_WORDS_LEN])
-{
-    struct vm *vm = vm_new(&(struct vm_options){.memory = 0});
-    int err;
-
-    CHECK(vm != NULL);
-    /* vm_try hands its context on as a pointer that is not written to. */
-    err = vm_try(vm, l_compile_all, (void *)(uintptr_t)source, words, SOURCE_WORDS_LEN);
-    vm_free(vm);
-    return err == 0;
 }

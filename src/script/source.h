@@ -76,7 +76,15 @@ const char *source_folder(const struct source *source);
 /* SHA-256 over names and contents. */
 const char *source_version(const struct source *source);
 
-/* True when every file compiles and names no global that is not there; else words are the first error: "file:line: ...". */
+/* Whether the entry itself was named, and not the folder that is the policy. */
+bool source_is_file(const struct source *source);
+
+/* Whether a text has `"module"` in it, as one has that requires it. May be true without that. */
+bool source_mentions(struct slice text, const char *module);
+
+/* True when every file compiles and names no global that is not there; else words are the first error:
+ * "file:line: ...". Beside an entry that was named may be files of others (nexusd.lua): then only those
+ * are looked at that it mentions, or one of these does. */
 bool source_compiles(const struct source *source, char words[SOURCE_WORDS_LEN]) MUST_CHECK;
 
 #endif
