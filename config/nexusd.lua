@@ -201,7 +201,9 @@ return {
             --     -- what happens to an event that does not fit; conflate: a topic's latest stays
             --     overflow = "drop_newest",
             -- },
-            -- stores of the realm's policy (nexus.kv)
+            -- after that, subscriptions and registrations that the new version denies end
+            -- recheck = true,
+            -- stores of the policy (nexus.kv)
             -- kv = {
             --     -- entries of all stores of the realm's policy together
             --     max_entries = 1000000,
@@ -317,8 +319,6 @@ return {
             -- },
             -- the policy is read again when its files change
             -- watch = true,
-            -- after that, subscriptions and registrations that the new version denies end
-            -- recheck = true,
             -- for so long a new version goes back to the one before when a hook fails that did not fail there; 0: never
             -- probation = 0,
         },
@@ -438,7 +438,9 @@ return {
     --         -- what happens to an event that does not fit; conflate: a topic's latest stays
     --         overflow = "drop_newest",
     --     },
-    --     -- stores of the realm's policy (nexus.kv)
+    --     -- after that, subscriptions and registrations that the new version denies end
+    --     recheck = true,
+    --     -- stores of the policy (nexus.kv)
     --     kv = {
     --         -- entries of all stores of the realm's policy together
     --         max_entries = 1000000,
@@ -554,8 +556,6 @@ return {
     --     },
     --     -- the policy is read again when its files change
     --     watch = true,
-    --     -- after that, subscriptions and registrations that the new version denies end
-    --     recheck = true,
     --     -- for so long a new version goes back to the one before when a hook fails that did not fail there; 0: never
     --     probation = 0,
     -- },
@@ -563,7 +563,7 @@ return {
     -- realms that may be made from the template
     -- max_realms = 1000,
 
-    -- path of a policy in Lua, seen from this file, that opens realms which nobody named here, when a peer asks for one; not set: there are no others
+    -- path of a policy in Lua, seen from this file, that opens realms which nobody named here, when a peer asks for one; or a table with its options, { policy = PATH, settings = { ... } }; not set: there are no others
     -- router_policy = nil,
 
     -- what it opens, by name: such as { tenant = { policy = "tenant.lua" } }

@@ -345,7 +345,6 @@ describe("the configuration of dynamic realms", function()
       assert.matches(words, log, 1, true)
     end
     expect("templates: nobody opens realms", function(c) c.router_policy = nil end)
-    expect("router_policy: it can open nothing", function(c) c.templates = nil end)
     expect("for the same realms", function(c) c.realm_template = { policy = "open" } end)
     expect('templates.tenant.policcy: no such option (did you mean "policy"?)',
       function(c) c.templates.tenant.policcy = "x" end)

@@ -46,6 +46,9 @@ local function check_console(folder, block)
   finish()
 end
 
+-- Files that are beside the folder of the policy, not in it.
+local beside <const> = { ["nexusd.lua"] = true, ["router.lua"] = true, ["tenant.lua"] = true }
+
 describe("the guide", function()
   it("is true", function()
     local folder = daemon.folder() .. "/guide"
@@ -56,7 +59,7 @@ describe("the guide", function()
         consoles = consoles + 1
       else
         local name = assert(block:match "^%-%- ([%w_/]+%.lua)\n", block)
-        write(folder .. (name == "nexusd.lua" and "/" or "/acme/") .. name, block .. "\n")
+        write(folder .. (beside[name] and "/" or "/acme/") .. name, block .. "\n")
         files = files + 1
       end
       if files == 2 then -- the least, and the configuration that names it
@@ -64,8 +67,8 @@ describe("the guide", function()
           run(folder, "nexusd --config nexusd.lua --check-config"))
       end
     end
-    assert.equal(9, files)
-    assert.equal(6, consoles)
+    assert.equal(12, files)
+    assert.equal(7, consoles)
   end)
 
   it("names the policies that there are", function()

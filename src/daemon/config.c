@@ -116,6 +116,8 @@ static void check_option(struct check *check, const struct config_option *option
         check_templates(check, option, node);
     else if (option->type == OPTION_REALM && is_table)
         check_template(check, option, node);
+    else if (option->type == OPTION_OPENER && (is_table || node->type == NODE_TEXT))
+        check_opener(check, option, node);
     else if (option->type == OPTION_TABLES && is_table)
         check_tables(check, option, node, into);
     else if (option->type == OPTION_SECTION && is_table)
@@ -129,7 +131,7 @@ static void check_required(struct check *check, const struct config_option *opti
 {
     const char *dot = *table->name == '\0' ? "" : ": ";
 
-    if (strcmp(option->name, "policy") == 0)
+    if (option->type == OPTION_POLICY)
         report_error(check->report, table->line,
                      "%s%spolicy is missing: a realm must say who may come in; "
                      "ready-made policies: %s",
@@ -474,17 +476,7 @@ static void build_realms(struct check *check)
 }
 
 /* What opens realms, and what it opens, come together, and alone. */
-/* A ready-made policy has its part of the router beside it. */
-static const char *router_path(struct check *check, const char *policy)
-{
-    const char *ready = policy == NULL ? NULL : ready_path(policy, check->arena);
-
-    if (ready == NULL)
-        return check_path(check, policy);
-    return arena_format(check->arena, "%s/router.lua", ready);
-}
-
-static void check_opener(struct check *check, const struct node *root)
+static void check_opening(struct check *check, const struct node *root)
 {
     const struct node *opener = node_find(root, "router_policy");
     const struct node *templates = node_find(root, "templates");
@@ -493,13 +485,12 @@ static void check_opener(struct check *check, const struct node *root)
         report_error(check->report, opener->line,
                      "router_policy: there is a realm_template as well, for the same realms");
     if (opener != NULL && (templates == NULL || check->config->template_count == 0))
-        report_error(check->report, opener->line,
-                     "router_policy: it can open nothing; templates = { tenant = { policy = "
-                     "\"tenant.lua\" } } is missing");
+        report_note(check->report, opener->line,
+                    "router_policy: it can open nothing; templates = { tenant = { policy = "
+                    "\"tenant.lua\" } } is missing");
     if (opener == NULL && templates != NULL)
         report_error(check->report, templates->line,
                      "templates: nobody opens realms; router_policy = \"router.lua\" is missing");
-    check->config->router_policy_path = router_path(check, check->config->router_policy);
 }
 
 int config_check(struct config *config, const struct node *root, struct report *report)
@@ -516,7 +507,7 @@ int config_check(struct config *config, const struct node *root, struct report *
 
     check_section(&check, &config_section, root, config);
     config->data_path = check_path(&check, config->data_folder);
-    check_opener(&check, root);
+    check_opening(&check, root);
     if (config->realms == NULL || config->router.realm_count == 0) {
         const struct node *realms = node_find(root, "realms");
         if (!config->has_template && node_find(root, "realm_template") == NULL &&

@@ -57,8 +57,7 @@ struct config {
     bool has_template;
     struct realm_config *templates; /* for router.lua; core.realm is the name of the template */
     size_t template_count;
-    const char *router_policy;      /* as written */
-    const char *router_policy_path; /* from where the program runs; NULL: nobody opens realms */
+    struct realm_config opener; /* router.lua; policy NULL: nobody opens realms */
     const char *agent;
     const char *admin_socket; /* as written; NULL: there is none. Its listener is the last one */
     struct login_config logins;

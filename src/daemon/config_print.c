@@ -227,6 +227,18 @@ static void put_template(struct printer *p, const struct config *config)
     close_table(p);
 }
 
+static void put_opener(struct printer *p, const struct config_option *option,
+                       const struct config *config)
+{
+    if (config->opener.policy == NULL) {
+        put_nil(p, option);
+        return;
+    }
+    open_table(p, option->name, false);
+    put_section(p, option->section, &config->opener);
+    close_table(p);
+}
+
 void config_print(const struct config *config, struct writer *out)
 {
     struct printer p = {out, 1, NOT_COMMENTED, false};
@@ -242,6 +254,8 @@ void config_print(const struct config *config, struct writer *out)
             put_template(&p, config);
         else if (option->type == OPTION_TEMPLATES)
             put_templates(&p, config);
+        else if (option->type == OPTION_OPENER)
+            put_opener(&p, option, config);
         else
             put_option(&p, option, config);
     }
@@ -314,12 +328,10 @@ static void sample_template(struct printer *p, const struct config_option *optio
 }
 
 /* Its rows are those of a realm, which stand above. */
-static void sample_templates(struct printer *p, const struct config_option *option)
+static void sample_nothing(struct printer *p, const struct config_option *option)
 {
     put_words(p, option);
-    p->commented_at = p->depth;
-    put_line(p, "templates = nil,");
-    p->commented_at = NOT_COMMENTED;
+    put_nil(p, option);
 }
 
 void config_print_sample(struct writer *out)
@@ -340,8 +352,8 @@ void config_print_sample(struct writer *out)
             sample_realms(&p, option);
         else if (option->type == OPTION_REALM)
             sample_template(&p, option);
-        else if (option->type == OPTION_TEMPLATES)
-            sample_templates(&p, option);
+        else if (option->type == OPTION_TEMPLATES || option->type == OPTION_OPENER)
+            sample_nothing(&p, option);
         else
             put_option(&p, option, &config);
     }
@@ -357,8 +369,8 @@ static void list_section(struct writer *out, const struct section *section, cons
 
     for (size_t i = 0; i < section->count; i++) {
         const struct config_option *option = &section->options[i];
-        bool is_realm = option->type == OPTION_REALM ||
-                        option->type == OPTION_TEMPLATES; /* has the options of realms */
+        bool is_realm = option->type == OPTION_REALM || option->type == OPTION_TEMPLATES ||
+                        option->type == OPTION_OPENER; /* has the options of realms */
         snprintf(name, sizeof(name), "%s%s", prefix, option->name);
         if (option->type == OPTION_REALMS)
             snprintf(name, sizeof(name), "%s%s[NAME]", prefix, option->name);

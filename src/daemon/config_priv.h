@@ -32,11 +32,12 @@ bool check_uri(const char *text, enum match match, bool is_strict);
 void check_section(struct check *check, const struct section *section, const struct node *table,
                    void *into);
 
-/* The realms by name, and the one without. */
+/* The realms by name, the one without, and who opens others. */
 void check_realms(struct check *check, const struct config_option *option, const struct node *node);
 void check_templates(struct check *check, const struct config_option *option,
                      const struct node *node);
 void check_template(struct check *check, const struct config_option *option,
                     const struct node *node);
+void check_opener(struct check *check, const struct config_option *option, const struct node *node);
 
 #endif

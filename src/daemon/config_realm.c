@@ -230,3 +230,31 @@ void check_template(struct check *check, const struct config_option *option,
     check->config->has_template = true;
     check_rows(check, option->section, node, &check->config->realm_template);
 }
+
+/* ---- the router's own policy ---- */
+
+/* A ready-made policy has its part of the router beside it. */
+static const char *router_path(struct check *check, const char *policy)
+{
+    const char *ready = policy == NULL ? NULL : ready_path(policy, check->arena);
+
+    if (ready == NULL)
+        return check_path(check, policy);
+    return arena_format(check->arena, "%s/router.lua", ready);
+}
+
+void check_opener(struct check *check, const struct config_option *option, const struct node *node)
+{
+    struct realm_config *opener = &check->config->opener;
+    const struct config_option *policy = option_find(option->section, "policy");
+
+    options_default(option->section, opener, check->arena);
+    if (node->type == NODE_TABLE)
+        check_section(check, option->section, node, opener);
+    else if (!option_read(policy, node, opener, check->arena))
+        check_refuse(check, node,
+                     arena_format(check->arena, "found %s", node_words(check->arena, node)),
+                     option_allowed(option, check->arena));
+    opener->policy_path = router_path(check, opener->policy);
+    opener->settings_file = check_path(check, settings_file(&opener->settings));
+}

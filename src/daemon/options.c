@@ -424,11 +424,11 @@ static const struct config_option config_rows[] = {
      .offset = AT(router.max_template_realms),
      .words = "realms that may be made from the template"},
     {.name = "router_policy",
-     .type = OPTION_TEXT,
-     .min = 1,
-     .offset = AT(router_policy),
+     .type = OPTION_OPENER,
+     .section = &opener_section,
      .words = "path of a policy in Lua, seen from this file, that opens realms which nobody named "
-              "here, when a peer asks for one; not set: there are no others"},
+              "here, when a peer asks for one; or a table with its options, { policy = PATH, "
+              "settings = { ... } }; not set: there are no others"},
     {.name = "templates",
      .type = OPTION_TEMPLATES,
      .section = &realm_section,

@@ -39,6 +39,7 @@ enum option_type {
     OPTION_REALMS,      /* realms by name */
     OPTION_REALM,       /* a realm without a name */
     OPTION_TEMPLATES,   /* the same by names that are no realms' */
+    OPTION_OPENER,      /* the path of the router's own policy, or a table of its options */
 };
 
 struct config_option;
@@ -70,6 +71,8 @@ struct config_option {
 extern const struct section config_section; /* struct config */
 extern const struct section listen_section; /* struct listen_config */
 extern const struct section realm_section;  /* struct realm_config */
+extern const struct section
+    opener_section; /* struct realm_config, what a policy without a realm has of it */
 
 /* The row with that name, or NULL. */
 const struct config_option *option_find(const struct section *section, const char *name);

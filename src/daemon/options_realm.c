@@ -160,6 +160,61 @@ static const struct config_option budgets_rows[] = {
 };
 static const struct section budgets_section = SECTION_OF(budgets_rows);
 
+/* What every policy may use, that of a realm and the router's own. */
+#define POLICY_ROWS                                                                               \
+    {.name = "kv",                                                                                \
+     .type = OPTION_SECTION,                                                                      \
+     .section = &kv_section,                                                                      \
+     .words = "stores of the policy (nexus.kv)"},                                                 \
+        {.name = "settings",                                                                      \
+         .type = OPTION_SETTINGS,                                                                 \
+         .offset = offsetof(struct realm_config, settings),                                       \
+         .words =                                                                                 \
+             "what the policy finds as nexus.config, such as { url = \"http://127.0.0.1/\" }"},   \
+        {.name = "secrets",                                                                       \
+         .type = OPTION_SECRETS,                                                                  \
+         .offset = offsetof(struct realm_config, secrets),                                        \
+         .words = "what nexus.secret(name) gives, from a file or a variable of the environment: " \
+                  "{ key = { file = \"/etc/nexus/key\" }, pin = { env = \"PIN\" } }"},            \
+        {.name = "http_hosts",                                                                    \
+         .type = OPTION_TEXTS,                                                                    \
+         .offset = offsetof(struct realm_config, http_hosts),                                     \
+         .words = "hosts that the policy may ask by nexus.http: \"host\", \"host:port\", "        \
+                  "\"*.example.com\"; not set: none"},                                            \
+        {.name = "http_ca_file",                                                                  \
+         .type = OPTION_FILE,                                                                     \
+         .offset = offsetof(struct realm_config, http_ca_file),                                   \
+         .words = "certificates of those who vouch for these hosts; not set: the system's"},      \
+        {.name = "c_modules",                                                                     \
+         .type = OPTION_TEXTS,                                                                    \
+         .offset = offsetof(struct realm_config, c_modules),                                      \
+         .fallback = HOST_C_MODULE,                                                               \
+         .may_be_empty = true,                                                                    \
+         .words = "modules in C that the policy may require: they are trusted"},                  \
+        {.name = "memory",                                                                        \
+         .type = OPTION_SIZE64,                                                                   \
+         .fallback = "64MiB",                                                                     \
+         .min = UINT64_C(1) << 20,                                                                \
+         .max = MAX_BYTES,                                                                        \
+         .offset = REALM_AT(memory),                                                              \
+         .words = "memory of the policy; what it holds in stores is beside that"},                \
+        {.name = "budgets",                                                                       \
+         .type = OPTION_SECTION,                                                                  \
+         .section = &budgets_section,                                                             \
+         .words = "what calls of the policy may take; policy.budgets may say less"},              \
+        {.name = "watch",                                                                         \
+         .type = OPTION_BOOL,                                                                     \
+         .fallback = "true",                                                                      \
+         .offset = REALM_AT(is_watched),                                                          \
+         .words = "the policy is read again when its files change"},                              \
+    {                                                                                             \
+        .name = "probation", .type = OPTION_DURATION_MS, .fallback = "0ms", .max = 86400000,      \
+        .offset = REALM_AT(probation_ms),                                                         \
+        .words =                                                                                  \
+            "for so long a new version goes back to the one before when a hook fails that did "   \
+            "not fail there; 0: never"                                                            \
+    }
+
 static const struct config_option realm_rows[] = {
     {.name = "policy",
      .type = OPTION_POLICY,
@@ -430,63 +485,24 @@ static const struct config_option realm_rows[] = {
      .type = OPTION_SECTION,
      .section = &queue_section,
      .words = "what may wait for a session that reads too slowly"},
-    {.name = "kv",
-     .type = OPTION_SECTION,
-     .section = &kv_section,
-     .words = "stores of the realm's policy (nexus.kv)"},
-    {.name = "settings",
-     .type = OPTION_SETTINGS,
-     .offset = offsetof(struct realm_config, settings),
-     .words = "what the policy finds as nexus.config, such as { url = \"http://127.0.0.1/\" }"},
-    {.name = "secrets",
-     .type = OPTION_SECRETS,
-     .offset = offsetof(struct realm_config, secrets),
-     .words = "what nexus.secret(name) gives, from a file or a variable of the environment: "
-              "{ key = { file = \"/etc/nexus/key\" }, pin = { env = \"PIN\" } }"},
-    {.name = "http_hosts",
-     .type = OPTION_TEXTS,
-     .offset = offsetof(struct realm_config, http_hosts),
-     .words = "hosts that the policy may ask by nexus.http: \"host\", \"host:port\", "
-              "\"*.example.com\"; not set: none"},
-    {.name = "http_ca_file",
-     .type = OPTION_FILE,
-     .offset = offsetof(struct realm_config, http_ca_file),
-     .words = "certificates of those who vouch for these hosts; not set: the system's"},
-    {.name = "c_modules",
-     .type = OPTION_TEXTS,
-     .offset = offsetof(struct realm_config, c_modules),
-     .fallback = HOST_C_MODULE,
-     .may_be_empty = true,
-     .words = "modules in C that the policy may require: they are trusted"},
-    {.name = "memory",
-     .type = OPTION_SIZE64,
-     .fallback = "64MiB",
-     .min = UINT64_C(1) << 20,
-     .max = MAX_BYTES,
-     .offset = REALM_AT(memory),
-     .words = "memory of the policy; what it holds in stores is beside that"},
-    {.name = "budgets",
-     .type = OPTION_SECTION,
-     .section = &budgets_section,
-     .words = "what calls of the policy may take; policy.budgets may say less"},
-    {.name = "watch",
-     .type = OPTION_BOOL,
-     .fallback = "true",
-     .offset = REALM_AT(is_watched),
-     .words = "the policy is read again when its files change"},
     {.name = "recheck",
      .type = OPTION_BOOL,
      .fallback = "true",
      .offset = REALM_AT(rechecks),
      .words = "after that, subscriptions and registrations that the new version denies end"},
-    {.name = "probation",
-     .type = OPTION_DURATION_MS,
-     .fallback = "0ms",
-     .max = 86400000,
-     .offset = REALM_AT(probation_ms),
-     .words = "for so long a new version goes back to the one before when a hook fails that did "
-              "not fail there; 0: never"},
+    POLICY_ROWS,
 };
 const struct section realm_section = SECTION_OF(realm_rows);
+
+static const struct config_option opener_rows[] = {
+    {.name = "policy",
+     .type = OPTION_TEXT,
+     .is_required = true,
+     .min = 1,
+     .offset = offsetof(struct realm_config, policy),
+     .words = "path of the policy, seen from this file"},
+    POLICY_ROWS,
+};
+const struct section opener_section = SECTION_OF(opener_rows);
 #undef REALM_AT
 #undef AT

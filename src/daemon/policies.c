@@ -46,18 +46,11 @@ static const struct loaded *find(const struct policies *policies, const struct l
     return NULL;
 }
 
-static const char *realm_name_of(const struct realm_config *config)
+/* Takes over what the configuration says. False: a secret cannot be read, which was said; `kind` and
+ * name say whose. */
+static bool configure(struct loaded *loaded, const struct policies *policies,
+                      const struct realm_config *config, const char *folder, const char *kind)
 {
-    return config->router.core.realm == NULL ? "template" : config->router.core.realm;
-}
-
-/* A file that is not sound is complained of once. */
-static const struct loaded *load(struct policies *policies, const struct realm_config *config,
-                                 const char *folder)
-{
-    struct loaded *loaded = &policies->of[policies->count++];
-    const struct loaded *before;
-
     loaded->path = config->policy_path;
     loaded->use.config = (struct host_config){.settings = config->settings.packed,
                                               .memory = config->memory,
@@ -71,29 +64,33 @@ static const struct loaded *load(struct policies *policies, const struct realm_c
                                               .kv_max_bytes = config->kv_max_bytes,
                                               .router_state = policies->state};
     loaded->use.config.secret_count = config->secrets.count;
-    if (!secrets_load(&config->secrets, realm_name_of(config), &loaded->secrets))
-        return loaded;
-    loaded->use.config.secrets = loaded->secrets;
-    before = find(policies, loaded);
-    if (before == NULL || before->policy != NULL)
-        loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
-    loaded->use.policy = loaded->policy;
     loaded->use.path = loaded->path;
     loaded->use.is_watched = config->is_watched;
     loaded->use.rechecks = config->rechecks;
     loaded->use.probation_ms = config->probation_ms;
-    loaded->use.logins = policies->logins;
-    return loaded;
+    if (!secrets_load(&config->secrets, kind, config->router.core.realm, &loaded->secrets))
+        return false;
+    loaded->use.config.secrets = loaded->secrets;
+    return true;
 }
 
+/* A file that is not sound is complained of once. */
 static bool use(struct policies *policies, const struct realm_config *config,
-                struct realm_options *realm, const char *folder)
+                struct realm_options *realm, const char *folder, const char *kind)
 {
-    const struct loaded *loaded;
+    struct loaded *loaded;
+    const struct loaded *before;
 
     if (config->policy_path == NULL)
         return true;
-    loaded = load(policies, config, folder);
+    loaded = &policies->of[policies->count++];
+    if (!configure(loaded, policies, config, folder, kind))
+        return false;
+    loaded->use.logins = policies->logins;
+    before = find(policies, loaded);
+    if (before == NULL || before->policy != NULL)
+        loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
+    loaded->use.policy = loaded->policy;
     if (loaded->policy == NULL)
         return false;
     policy_configure(&loaded->use, realm);
@@ -110,7 +107,7 @@ static bool use_templates(struct policies *policies, struct config *config)
         struct realm_config *template = &config->templates[i];
         size_t before = policies->count;
 
-        is_sound &= use(policies, template, &template->router, config->data_path);
+        is_sound &= use(policies, template, &template->router, config->data_path, "templates");
         policies->templates[i] = (struct policy_template){
             .name = template->router.core.realm,
             .options = &template->router,
@@ -127,18 +124,14 @@ static bool use_opener(struct policies *policies, struct config *config)
     struct realm_options *options = &policies->opener_options;
     struct loaded *loaded;
 
-    if (config->router_policy_path == NULL)
+    if (config->opener.policy_path == NULL)
         return true;
     policies->opener = loaded = mem_zero(1, sizeof(*loaded));
-    loaded->path = config->router_policy_path;
-    loaded->use = (struct policy_use){.config = {.data_folder = config->data_path,
-                                                 .c_modules = host_c_modules,
-                                                 .router_state = policies->state,
-                                                 .is_router = true},
-                                      .path = loaded->path,
-                                      .is_watched = true,
-                                      .templates = policies->templates,
-                                      .template_count = config->template_count};
+    if (!configure(loaded, policies, &config->opener, config->data_path, "router_policy"))
+        return false;
+    loaded->use.config.is_router = true;
+    loaded->use.templates = policies->templates;
+    loaded->use.template_count = config->template_count;
     loaded->policy = policy_load(loaded->path, &loaded->use.config, say, NULL);
     loaded->use.policy = loaded->policy;
     if (loaded->policy == NULL)
@@ -211,9 +204,10 @@ struct policies *policies_load(struct config *config)
 
     share(policies, config);
     for (size_t i = 0; i < count; i++)
-        is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder);
+        is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder, "realms");
     if (config->has_template)
-        is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder);
+        is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder,
+                        "realm_template");
     is_sound &= use_templates(policies, config);
     is_sound &= use_opener(policies, config);
     if (is_sound) {
@@ -251,8 +245,10 @@ void policies_free(struct policies *policies)
         policy_free(policies->of[i].policy);
         secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
     }
-    if (policies->opener != NULL)
+    if (policies->opener != NULL) {
         policy_free(policies->opener->policy);
+        secrets_free(policies->opener->secrets, policies->opener->use.config.secret_count);
+    }
     mem_free(policies->opener);
     mem_free(policies->templates);
     (void)router_state_close(policies->state);

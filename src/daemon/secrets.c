@@ -35,7 +35,20 @@ static char *read_file(const char *path, size_t *len)
     return NULL;
 }
 
-static bool load(const struct secret_source *source, const char *realm, struct secret *secret)
+/* Whose secrets they are: realms["com.acme"], router_policy. */
+static void say(const char *kind, const char *name, const struct secret_source *source,
+                const char *words)
+{
+    const char *from = source->file != NULL ? source->file : source->env;
+
+    if (name == NULL)
+        fprintf(stderr, "%s.secrets.%s: %s: %s\n", kind, source->name, from, words);
+    else
+        fprintf(stderr, "%s[\"%s\"].secrets.%s: %s: %s\n", kind, name, source->name, from, words);
+}
+
+static bool load(const struct secret_source *source, const char *kind, const char *name,
+                 struct secret *secret)
 {
     const char *words = NULL, *value = source->env == NULL ? NULL : getenv(source->env);
     size_t len = value == NULL ? 0 : strlen(value);
@@ -53,12 +66,12 @@ static bool load(const struct secret_source *source, const char *realm, struct s
         words = len == 0 ? "it is empty" : "longer than 64 KiB";
     *secret = (struct secret){source->name, slice_make(text, len)};
     if (words != NULL)
-        fprintf(stderr, "realms[\"%s\"].secrets.%s: %s: %s\n", realm, source->name,
-                source->file != NULL ? source->file : source->env, words);
+        say(kind, name, source, words);
     return words == NULL;
 }
 
-bool secrets_load(const struct secret_sources *sources, const char *realm, struct secret **secrets)
+bool secrets_load(const struct secret_sources *sources, const char *kind, const char *name,
+                  struct secret **secrets)
 {
     bool is_right = true;
 
@@ -67,7 +80,7 @@ bool secrets_load(const struct secret_sources *sources, const char *realm, struc
         return true;
     *secrets = mem_zero(sources->count, sizeof(**secrets));
     for (size_t i = 0; i < sources->count; i++)
-        is_right &= load(&sources->at[i], realm, &(*secrets)[i]);
+        is_right &= load(&sources->at[i], kind, name, &(*secrets)[i]);
     return is_right;
 }
 

@@ -66,7 +66,7 @@ static void on_stop(struct service *service, int number)
 
 static bool has_policy(const struct config *config)
 {
-    bool has = config->router_policy_path != NULL ||
+    bool has = config->opener.policy_path != NULL ||
                (config->has_template && config->realm_template.policy_path != NULL);
 
     for (size_t i = 0; i < config->router.realm_count; i++)

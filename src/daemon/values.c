@@ -106,6 +106,9 @@ const char *option_allowed(const struct config_option *option, struct arena *are
         return "a table of realms, by name";
     case OPTION_TEMPLATES:
         return "a table such as { tenant = { policy = \"tenant.lua\" } }";
+    case OPTION_OPENER:
+        return "the path of a policy, or a table such as { policy = \"router.lua\", settings = { "
+               "... } }";
     case OPTION_SECTION:
     case OPTION_REALM:
         return "a table of options";
@@ -333,6 +336,7 @@ bool option_read(const struct config_option *option, const struct node *node, vo
     case OPTION_REALMS:
     case OPTION_REALM:
     case OPTION_TEMPLATES:
+    case OPTION_OPENER:
         break;
     }
     UNREACHABLE("option type");
@@ -539,6 +543,7 @@ bool option_print(const struct config_option *option, const void *from, struct w
     case OPTION_REALMS:
     case OPTION_REALM:
     case OPTION_TEMPLATES:
+    case OPTION_OPENER:
         break;
     }
     UNREACHABLE("option type");
