@@ -14,8 +14,8 @@
 ---@field cache_decisions? number # Seconds for which answers of authorize are kept that do not say so themselves.
 ---@field budgets? table<string, nexus.Budget> # For hooks by name, less than the router gives: authenticate, admit, authorize, intercept, filter, predicate, procedure, subscription, lifecycle, task.
 ---@field intercept? table<"publish"|"call"|"result"|"error", fun(message: nexus.Message): table|nexus.Decision|nil> # Sees a message once, after it was allowed: nil leaves it, a table of changed fields rewrites it, nexus.deny{} stops it.
----@field on_join? fun(session: nexus.Session) # A session has begun.
----@field on_leave? fun(session: nexus.Session, reason: string) # A session has ended.
+---@field on_join? fun(session: nexus.Session) # A session of a client has begun.
+---@field on_leave? fun(session: nexus.Session, reason: string) # A session of a client has ended.
 ---@field check? fun(t: table): boolean? # Tests that run before the policy goes live; t is a router with it, as in nexus.testing.
 ---@field on_load? fun(info: nexus.Version) # This version runs from now on.
 ---@field on_unload? fun(info: nexus.Version) # It does not any more.

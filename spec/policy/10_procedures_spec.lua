@@ -399,6 +399,10 @@ for _, workers in ipairs { 1, 2 } do
       end)
       assert.same({ "join guest", "leave guest wamp.close.close_realm" }, { table.unpack(seen) })
       assert.same({ "load true 64" }, { table.unpack(call(client, "com.acme.lives", 0)) })
+      -- the policy's own session is there, and nobody who comes or goes
+      local service = call(client, "wamp.session.list", wamp.list { "trusted" })[1]
+      assert.equal("policy", call(client, "wamp.session.get", service).authid)
+      assert.same({}, { table.unpack(call(client, "com.acme.lives", service)) })
     end)
 
     it("is a session that all can see, and hears what the router says", function()

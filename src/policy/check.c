@@ -566,8 +566,8 @@ const struct check_key check_keys[] = {
      "Sees a message once, after it was allowed: nil leaves it, a table of changed fields rewrites "
      "it, nexus.deny{} stops it.",
      read_intercept},
-    {"on_join", "fun(session: nexus.Session)", "A session has begun.", read_on_join},
-    {"on_leave", "fun(session: nexus.Session, reason: string)", "A session has ended.",
+    {"on_join", "fun(session: nexus.Session)", "A session of a client has begun.", read_on_join},
+    {"on_leave", "fun(session: nexus.Session, reason: string)", "A session of a client has ended.",
      read_on_leave},
     {"check", "fun(t: table): boolean?",
      "Tests that run before the policy goes live; t is a router with it, as in nexus.testing.",

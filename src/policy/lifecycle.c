@@ -1,6 +1,7 @@
 /* lifecycle.c -- policy.on_join, on_leave, on_load, on_unload.
  *
- * None of them can refuse anything; what goes wrong in them is logged.
+ * None of them can refuse anything; what goes wrong in them is logged. The first two are for those who
+ * come from outside: sessions of the router's own code, such as the policy's, are not told of.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -91,8 +92,10 @@ static struct moment *moment_new(struct mind *mind, enum hook hook)
 void lifecycle_joined(struct mind *mind, uint64_t session)
 {
     struct moment *moment;
+    struct look look;
 
-    if (mind->current == NULL || !mind->current->policy->has_on_join)
+    if (mind->current == NULL || !mind->current->policy->has_on_join ||
+        (core_look(realm_core(mind->realm), session, &look) && look.is_trusted))
         return;
     moment = moment_new(mind, HOOK_ON_JOIN);
     moment->session = session;
@@ -103,7 +106,8 @@ void lifecycle_left(struct mind *mind, const struct left *left)
 {
     struct moment *moment;
 
-    if (mind->current == NULL || mind->is_stopped || !mind->current->policy->has_on_leave)
+    if (mind->current == NULL || mind->is_stopped || left->look.is_trusted ||
+        !mind->current->policy->has_on_leave)
         return;
     moment = moment_new(mind, HOOK_ON_LEAVE);
     moment->leaving = mem_zero(1, sizeof(*moment->leaving));
