@@ -24,7 +24,7 @@ return {
         --     paths = { "/", "/ws" },
         --     -- web origins that may connect, e.g. { "https://app.example.com" }; not set: any
         --     origins = nil,
-        --     -- headers of WebSocket requests that policies see while a client logs in, in hello.transport.headers; cookies are in hello.transport.cookies
+        --     -- headers of WebSocket requests that policies see, in transport.headers of hello and of sessions; cookies are in transport.cookies; 4 KiB of both for a connection
         --     headers = { "host", "origin", "user-agent" },
         --     -- addresses and ranges of proxies, e.g. { "10.0.0.0/8" }; who connects from there must begin with a header of the PROXY protocol (1 or 2); not set: none
         --     proxies = nil,
@@ -157,6 +157,8 @@ return {
             -- call_queue_timeout = "10s",
             -- session details tell the standard attributes only, not what else HELLO said
             -- meta_strict = false,
+            -- headers, of those that `headers` of an address lists, that session details show to everybody in transport.http_headers_received, e.g. { "user-agent" }; not set: none
+            -- http_headers_received = nil,
             -- meta events about subscriptions are not for the session that caused them
             -- meta_skips_causer = false,
             -- the procedure wamp.session.modify_details exists
@@ -394,6 +396,8 @@ return {
     --     call_queue_timeout = "10s",
     --     -- session details tell the standard attributes only, not what else HELLO said
     --     meta_strict = false,
+    --     -- headers, of those that `headers` of an address lists, that session details show to everybody in transport.http_headers_received, e.g. { "user-agent" }; not set: none
+    --     http_headers_received = nil,
     --     -- meta events about subscriptions are not for the session that caused them
     --     meta_skips_causer = false,
     --     -- the procedure wamp.session.modify_details exists

@@ -126,6 +126,17 @@ for place in pairs(places) do
           .. "meta API has its place there" })
     end)
 
+    it("http_headers_received takes names of headers that prove nothing", function()
+      assert.is_nil(printed(place, "").http_headers_received)
+      assert.same({ "user-agent", "host" },
+        printed(place, 'http_headers_received = { "user-agent", "host" },').http_headers_received)
+      for _, name in ipairs { "User-Agent", "cookie", "authorization", "x y" } do
+        assert_refused(place, ('http_headers_received = { "host", %q },'):format(name), {
+          ('4: REALM.http_headers_received: found "%s"; allowed: names of headers in lower case, '
+            .. 'but not "cookie" nor "authorization"'):format(name) })
+      end
+    end)
+
     it("event_history is a list of tables", function()
       assert.is_nil(printed(place, "").event_history)
       assert.is_nil(printed(place, "event_history = {},").event_history)

@@ -38,7 +38,8 @@ policy.roles.guest[1] = { allow = "call", uri = "com.acme.**" }
 
 function policy.on_leave(session)
   nexus.log.info("left", { tls = session.transport.tls
-    and session.transport.tls.version or "none" })
+    and session.transport.tls.version or "none",
+    agent = session.transport.headers["user-agent"] or "none" })
 end
 return policy
 ]]
@@ -62,13 +63,21 @@ describe("a policy sees of a connection", function()
     return client
   end
 
+  --- What com.acme.look says of the caller.
+  local function look(client)
+    client:send { wamp.CALL, client:next_id(), {}, "com.acme.look" }
+    local message = client:receive()
+    assert.equal(wamp.RESULT, message[1])
+    return table.unpack(message[4])
+  end
+
   after_each(function()
     wamp.close_all()
     nexusd:stop()
   end)
 
   for workers = 1, 2 do
-    it(("headers and cookies while it logs in, with %d workers"):format(workers), function()
+    it(("headers and cookies of its request, with %d workers"):format(workers), function()
       start(workers, { headers = { "user-agent", "x-acme-key", "x-forwarded-for" },
         origins = { "http://127.0.0.1" }, cookie = { name = "acme" } })
       local client = login { headers = {
@@ -77,9 +86,17 @@ describe("a policy sees of a connection", function()
         Cookie = "a=1; b=\"two\" ; acme=" .. ("x"):rep(43) .. "; a=3;=4; flag; c=x=y" } }
       assert.equal('c a=1; c b="two"; c c=x=y; h user-agent=probe/1; h x-acme-key=k 1; '
         .. "h x-forwarded-for=192.0.2.1", seen)
-      -- afterwards nobody needs them
-      client:send { wamp.CALL, 1, {}, "com.acme.look" }
-      client:expect { wamp.RESULT, 1, {}, { "" } }
+      -- and as long as the session is there, and the next one of the same connection
+      assert.equal(seen, look(client))
+      client:send { wamp.GOODBYE, {}, "wamp.close.normal" }
+      client:expect { wamp.GOODBYE, {}, "wamp.close.goodbye_and_out" }
+      policies.hello(client)
+      assert.equal(seen, policies.expect_welcome(client).authextra.seen)
+      assert.equal(seen, look(client))
+      client:drop()
+      assert(daemon.eventually(function()
+        return nexusd:log():find('left.*agent=probe/1')
+      end))
     end)
   end
 
@@ -113,13 +130,59 @@ describe("a policy sees of a connection", function()
     start(2, { address = "tls://127.0.0.1:0", tls = { cert = certificate.cert,
       key = certificate.key } })
     local client = login { tls = true }
-    client:send { wamp.CALL, 1, {}, "com.acme.look" }
-    local message = client:receive()
-    assert.equal("TLSv1.3", message[4][2])
-    assert.equal(64, #message[4][3])
+    local _, version, exporter = look(client)
+    assert.equal("TLSv1.3", version)
+    assert.equal(64, #exporter)
     client:drop()
     assert(daemon.eventually(function()
       return nexusd:log():find('left.*tls=TLSv1%.3')
     end))
+  end)
+end)
+
+describe("session details", function()
+  local nexusd
+
+  local function start(realm, listen)
+    listen = listen or {}
+    listen.address = "127.0.0.1:0"
+    nexusd = daemon.start { config = { listen = { listen }, realms = { realm1 = realm } } }
+  end
+
+  --- What the meta API says of the transport of a session, which sends these headers.
+  local function transport(headers, kind)
+    local client = wamp.connect { transport = kind or "ws", serializer = "msgpack",
+      port = nexusd:port(), headers = headers }
+    client:join("realm1")
+    client:send { wamp.CALL, client:next_id(), {}, "wamp.session.get", { client.session } }
+    return client:receive()[4][1].transport
+  end
+
+  local request = { ["User-Agent"] = "probe/1", ["X-Acme-Key"] = "k", Cookie = "a=1",
+    Authorization = "Basic c2VjcmV0" }
+
+  after_each(function()
+    wamp.close_all()
+    nexusd:stop()
+  end)
+
+  it("show no headers that nobody has asked for", function()
+    start { policy = "open" }
+    assert.is_nil(transport(request).http_headers_received)
+  end)
+
+  it("show those of http_headers_received which the address keeps", function()
+    start({ policy = "open", http_headers_received = { "user-agent", "x-acme-key", "origin" } },
+      { headers = { "user-agent", "host", "origin", "authorization" } })
+    assert.same({ ["user-agent"] = "probe/1" }, transport(request).http_headers_received)
+    assert.same({}, transport({ ["User-Agent"] = "\xff" }).http_headers_received) -- no text
+    assert.is_nil(transport(nil, "rawsocket").http_headers_received)
+    assert.matches('realms%["realm1"%]%.http_headers_received: no address keeps "x%-acme%-key"',
+      nexusd:log())
+  end)
+
+  it("show them where meta_strict is on as well", function()
+    start { policy = "open", meta_strict = true, http_headers_received = { "user-agent" } }
+    assert.same({ ["user-agent"] = "probe/1" }, transport(request).http_headers_received)
   end)
 end)

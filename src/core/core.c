@@ -94,6 +94,7 @@ static void copy_options(struct core *core, const struct core_options *options)
     copy_histories(core, options->histories);
     core->options.expose = govern_copy_names(options->expose);
     core->options.filterable = govern_copy_names(options->filterable);
+    core->options.http_headers = govern_copy_names(options->http_headers);
 }
 
 static void free_text(const char *text)
@@ -111,6 +112,7 @@ static void free_options(struct core *core)
     mem_free((void *)(uintptr_t)core->options.histories);
     mem_free((void *)(uintptr_t)core->options.expose);
     mem_free((void *)(uintptr_t)core->options.filterable);
+    mem_free((void *)(uintptr_t)core->options.http_headers);
     free_text(core->options.realm);
     free_text(core->options.agent);
     free_text(core->options.anonymous_role);

@@ -116,12 +116,14 @@ struct core_options {
     unsigned roles;                /* bit set of enum router_role */
     bool role_check;               /* requests of a role that HELLO did not name: violations */
     const char *const *reserved_prefixes; /* NULL-terminated, without dot; copied */
-    bool anonymous_admin;       /* anonymous sessions may kill, remove and modify others */
-    bool meta_strict;           /* session details: the standard attributes only */
-    bool meta_skips_causer;     /* subscription events are not for who caused them */
-    bool enable_modify_details; /* wamp.session.modify_details */
-    bool lookup_miss_is_zero;   /* lookup and match answer 0, not null, for nothing */
-    bool kill_reason_is_normal; /* default reason: wamp.close.normal, not wamp.close.killed */
+    bool anonymous_admin;            /* anonymous sessions may kill, remove and modify others */
+    const char *const *http_headers; /* headers of their HTTP requests that session details show,
+                                        in lower case; NULL-terminated; NULL: none; copied */
+    bool meta_strict;                /* session details: the standard attributes only */
+    bool meta_skips_causer;          /* subscription events are not for who caused them */
+    bool enable_modify_details;      /* wamp.session.modify_details */
+    bool lookup_miss_is_zero;        /* lookup and match answer 0, not null, for nothing */
+    bool kill_reason_is_normal;      /* default reason: wamp.close.normal, not wamp.close.killed */
     enum kill_results kill_results;
     const struct history_options *histories; /* history_count of them; copied */
     size_t history_count;

@@ -5,6 +5,7 @@
 #include "core/details.h"
 
 #include "base/mem.h"
+#include "base/utf8.h"
 #include "core/core_priv.h"
 #include "core/limits.h"
 #include "wire/errors.h"
@@ -144,16 +145,49 @@ static bool find_change(struct core *core, enum codec codec, struct slice delta,
     return found;
 }
 
-static void put_transport(struct encoder *e, const struct transport *transport)
+/* The value of a header of its request, or NULL. */
+static const char *find_header(const struct transport_http *http, const char *name)
+{
+    const char *at = http->bytes;
+
+    for (uint32_t i = 0; i < http->header_count; i++) {
+        const char *value = at + strlen(at) + 1;
+
+        if (strcmp(at, name) == 0)
+            return value;
+        at = value + strlen(value) + 1;
+    }
+    return NULL;
+}
+
+static void put_headers(struct encoder *e, const char *const *names,
+                        const struct transport_http *http)
+{
+    if (names == NULL || http == NULL)
+        return;
+    encode_text(e, SLICE("http_headers_received"));
+    encode_map(e, COUNT_UNKNOWN);
+    for (; *names != NULL; names++) {
+        const char *value = find_header(http, *names);
+
+        if (value != NULL && utf8_is_valid(slice_of(value)))
+            encode_text_pair(e, *names, slice_of(value));
+    }
+    encode_end(e);
+}
+
+static void put_transport(struct encoder *e, const struct core *core,
+                          const struct transport *transport)
 {
     encode_text(e, SLICE("transport"));
-    encode_map(e, transport->peer == NULL ? 3 : 4);
+    encode_map(e, COUNT_UNKNOWN);
     encode_text_pair(e, "type", slice_of(transport_name(transport->type)));
     encode_text_pair(e, "protocol", slice_of(transport->protocol));
     if (transport->peer != NULL)
         encode_text_pair(e, "peer", slice_of(transport->peer));
     encode_text(e, SLICE("secure"));
     encode_bool(e, transport->is_secure);
+    put_headers(e, core->options.http_headers, transport->http);
     encode_end(e);
 }
 
@@ -175,7 +209,7 @@ void details_init(struct core *core, struct session *session, const struct welco
     encode_text_pair(&e, "authmethod", welcome->authmethod);
     encode_text_pair(&e, "authprovider", welcome->authprovider);
     encode_text_pair(&e, "realm", welcome->realm);
-    put_transport(&e, transport);
+    put_transport(&e, core, transport);
     for (unsigned i = 0; i < hello->attribute_count; i++) {
         if (find_change(core, decision->codec, decision->attributes, hello->attributes[i].key,
                         &given))

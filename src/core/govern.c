@@ -131,6 +131,7 @@ struct left *left_new(const struct look *look, const char *reason)
 
     left->look = *look;
     transport_tls_hold(look->tls);
+    transport_http_hold(look->http);
     left->look.authid = copy_to(&at, look->authid);
     left->look.authrole = copy_to(&at, look->authrole);
     left->look.authmethod = copy_to(&at, look->authmethod);
@@ -146,6 +147,7 @@ void left_free(struct left *left)
     if (left == NULL)
         return;
     transport_tls_drop(left->look.tls);
+    transport_http_drop(left->look.http);
     mem_free(left);
 }
 

@@ -127,6 +127,7 @@ static struct session *session_new(struct core *core, uint64_t peer, uint64_t id
                                 .is_trusted = transport->is_trusted,
                                 .is_operator = transport->is_admin,
                                 .tls = transport_tls_hold(transport->tls),
+                                .http = transport_http_hold(transport->http),
                                 .timer = {.kind = TIMER_SESSION},
                                 .pause = {.kind = TIMER_PAUSE}};
     list_init(&session->members);

@@ -34,6 +34,7 @@ void look_at(const struct core *core, const struct session *session, struct look
                           .codec = DETAILS_CODEC,
                           .details = session->details,
                           .tls = session->tls,
+                          .http = session->http,
                           .vars = session->vars,
                           .trustlevel = session->trustlevel,
                           .joined = session->joined,

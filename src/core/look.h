@@ -16,16 +16,17 @@ struct look {
     uint64_t id, peer;
     struct slice authid, authrole;
     struct slice authmethod, authprovider;
-    enum codec codec;          /* of the details and vars */
-    struct slice details;      /* the dict of the meta API: identity, transport, all attributes */
-    struct transport_tls *tls; /* NULL: no TLS */
-    struct slice vars;         /* what core_set_vars has put there; len 0: nothing */
-    int64_t trustlevel;        /* negative: none */
-    uint64_t joined;           /* wall clock, ms */
-    unsigned roles;            /* bit set of 1 << enum role, as in HELLO */
-    uint32_t features;         /* bit set of enum feature */
-    bool is_trusted;           /* the router's own code */
-    bool is_operator;          /* it came in by an address for administrators */
+    enum codec codec;            /* of the details and vars */
+    struct slice details;        /* the dict of the meta API: identity, transport, all attributes */
+    struct transport_tls *tls;   /* NULL: no TLS */
+    struct transport_http *http; /* NULL: nothing is kept of its request */
+    struct slice vars;           /* what core_set_vars has put there; len 0: nothing */
+    int64_t trustlevel;          /* negative: none */
+    uint64_t joined;             /* wall clock, ms */
+    unsigned roles;              /* bit set of 1 << enum role, as in HELLO */
+    uint32_t features;           /* bit set of enum feature */
+    bool is_trusted;             /* the router's own code */
+    bool is_operator;            /* it came in by an address for administrators */
 };
 
 /* False when there is no such session (any more). */
@@ -38,7 +39,7 @@ struct left {
     char bytes[];
 };
 
-/* Everything is copied, and the facts of TLS held. NULL is fine for left_free. */
+/* Everything is copied, and the facts of TLS and HTTP held. NULL is fine for left_free. */
 struct left *left_new(const struct look *look, const char *reason);
 void left_free(struct left *left);
 

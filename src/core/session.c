@@ -31,6 +31,7 @@ void session_free(struct core *core, struct session *session)
     mem_free((void *)(uintptr_t)session->vars.data);
     intern_drop(&core->intern, session->address);
     transport_tls_drop(session->tls);
+    transport_http_drop(session->http);
     mem_free(session->finished);
     deadlines_cancel(&core->deadlines, &session->timer.deadline);
     map_remove(&core->by_peer, session->peer, 0);

@@ -87,21 +87,22 @@ struct session {
     size_t parked_len;   /* bytes of their messages */
     struct list reviews; /* answers of it that are judged: struct review, of the calls */
     uint32_t review_count;
-    size_t review_len;          /* bytes of their messages */
-    uint8_t holds;              /* why its connection is not read: bit set of enum hold */
-    bool is_draining;           /* what was parked is being handled */
-    uint64_t changed_at;        /* last question put before its attributes were changed */
-    uint64_t self;              /* stands for it in the keys of kept decisions; 0: in none */
-    struct timer pause;         /* until then the first that is parked waits */
-    struct list seats;          /* owned; see seats.c */
-    uint64_t number;            /* of all that were ever opened: who came first has the lowest */
-    struct transport_tls *tls;  /* held; NULL: no TLS */
-    uint32_t address;           /* of its peer: interned, counted; INTERN_NONE: not needed yet */
-    struct list rechecking;     /* core->recheck.sessions */
-    uint32_t turn;              /* what it holds and bears another one is to be judged again */
-    struct joining *joining;    /* owned; while AUTHENTICATING, else NULL */
-    struct timer timer;         /* auth_timeout, the end of its time, or goodbye_timeout */
-    enum close_code close_code; /* when SHUTTING_DOWN: how its connection will be closed */
+    size_t review_len;           /* bytes of their messages */
+    uint8_t holds;               /* why its connection is not read: bit set of enum hold */
+    bool is_draining;            /* what was parked is being handled */
+    uint64_t changed_at;         /* last question put before its attributes were changed */
+    uint64_t self;               /* stands for it in the keys of kept decisions; 0: in none */
+    struct timer pause;          /* until then the first that is parked waits */
+    struct list seats;           /* owned; see seats.c */
+    uint64_t number;             /* of all that were ever opened: who came first has the lowest */
+    struct transport_tls *tls;   /* held; NULL: no TLS */
+    struct transport_http *http; /* held; NULL: nothing is kept of its request */
+    uint32_t address;            /* of its peer: interned, counted; INTERN_NONE: not needed yet */
+    struct list rechecking;      /* core->recheck.sessions */
+    uint32_t turn;               /* what it holds and bears another one is to be judged again */
+    struct joining *joining;     /* owned; while AUTHENTICATING, else NULL */
+    struct timer timer;          /* auth_timeout, the end of its time, or goodbye_timeout */
+    enum close_code close_code;  /* when SHUTTING_DOWN: how its connection will be closed */
 };
 
 /* Events of one session, from core_step. */

@@ -259,7 +259,7 @@ static void check_proxies(struct check *check, const struct node *node,
         report_error(check->report, trusted->line, "%s: %s", trusted->name, words);
 }
 
-static bool is_header_name(const char *name)
+bool check_header_name(const char *name)
 {
     size_t len = strspn(name, "abcdefghijklmnopqrstuvwxyz0123456789-");
 
@@ -274,7 +274,7 @@ static void check_headers(struct check *check, const struct node *node,
     const char *const *name = listen->net.headers;
 
     for (; headers != NULL && name != NULL && *name != NULL; name++) {
-        if (!is_header_name(*name))
+        if (!check_header_name(*name))
             report_error(check->report, headers->line,
                          "%s: found \"%s\"; allowed: names of headers in lower case, up to %d "
                          "characters, but not \"cookie\": policies have transport.cookies",
@@ -363,7 +363,43 @@ static void check_queue(struct check *check, const struct node *node,
                      queue->hard_bytes, queue->max_bytes);
 }
 
-static void check_queues(struct check *check, const struct node *root)
+static bool is_kept(const struct config *config, const char *header)
+{
+    for (size_t i = 0; i < config->router.listener_count; i++) {
+        const char *const *name = config->listen[i].net.headers;
+
+        while (name != NULL && *name != NULL && strcmp(*name, header) != 0)
+            name++;
+        if (name != NULL && *name != NULL)
+            return true;
+    }
+    return false;
+}
+
+static void check_shown(struct check *check, const struct node *node,
+                        const struct realm_config *realm)
+{
+    const char *const *name = realm->router.core.http_headers;
+
+    for (; name != NULL && *name != NULL; name++) {
+        if (!is_kept(check->config, *name))
+            report_note(
+                check->report, node->line,
+                "%s.http_headers_received: no address keeps \"%s\"; `headers` of an address "
+                "lists what is kept",
+                node->name, *name);
+    }
+}
+
+/* What a realm says is held against what is said elsewhere. */
+static void check_wholly(struct check *check, const struct node *node,
+                         const struct realm_config *realm)
+{
+    check_queue(check, node, realm);
+    check_shown(check, node, realm);
+}
+
+static void check_all_realms(struct check *check, const struct node *root)
 {
     const struct node *realms = node_find(root, "realms");
     const struct node *templates = node_find(root, "templates");
@@ -372,14 +408,14 @@ static void check_queues(struct check *check, const struct node *root)
 
     if (realms != NULL && check->config->realms != NULL) {
         for (const struct node *node = realms->first; node != NULL; node = node->next)
-            check_queue(check, node, &check->config->realms[index++]);
+            check_wholly(check, node, &check->config->realms[index++]);
     }
     if (templates != NULL && check->config->templates != NULL) {
         for (const struct node *node = templates->first; node != NULL; node = node->next)
-            check_queue(check, node, &check->config->templates[number++]);
+            check_wholly(check, node, &check->config->templates[number++]);
     }
     if (pattern != NULL && check->config->has_template)
-        check_queue(check, pattern, &check->config->realm_template);
+        check_wholly(check, pattern, &check->config->realm_template);
 }
 
 /* Names in HELLO are held to the strict grammar only when no realm could be missed by it. */
@@ -440,15 +476,35 @@ static void add_admin_socket(struct check *check, const struct node *root)
     config->router.listener_count++;
 }
 
+static bool reads_requests(const struct realm_config *realm)
+{
+    return realm->policy_path != NULL || realm->router.core.http_headers != NULL;
+}
+
+/* Whether there may be a realm in which anybody looks at what is kept of HTTP requests. */
+static bool is_any_read(const struct config *config)
+{
+    bool is_read = config->has_template && reads_requests(&config->realm_template);
+
+    for (size_t i = 0; i < config->router.realm_count; i++)
+        is_read |= reads_requests(&config->realms[i]);
+    for (size_t i = 0; i < config->template_count; i++)
+        is_read |= reads_requests(&config->templates[i]);
+    return is_read;
+}
+
 static void build_listeners(struct check *check)
 {
     struct config *config = check->config;
+    bool is_read = is_any_read(config);
     size_t count = config->router.listener_count;
     struct listener_options *listeners = check_array(check, count, sizeof(*listeners));
 
     for (size_t i = 0; i < count; i++) {
         const struct listen_config *listen = &config->listen[i];
         listeners[i] = listen->net;
+        if (!is_read)
+            listeners[i].headers = NULL;
         listeners[i].tls = tls_mode(listen);
         listeners[i].websocket = (listen->protocols & 1) != 0;
         listeners[i].rawsocket = (listen->protocols & 2) != 0;
@@ -518,7 +574,7 @@ int config_check(struct config *config, const struct node *root, struct report *
                          "or a realm_template");
     }
     if (report->errors.count == 0)
-        check_queues(&check, root);
+        check_all_realms(&check, root);
     if (report->errors.count == 0 && config->admin_socket != NULL)
         add_admin_socket(&check, root);
     if (report->errors.count != 0)

@@ -28,6 +28,9 @@ const char *check_path(struct check *check, const char *path);
 /* True for a URI, and for a pattern of URIs. The text may be anything. */
 bool check_uri(const char *text, enum match match, bool is_strict);
 
+/* A header that may be kept of a request: in lower case, and not that of cookies. */
+bool check_header_name(const char *name);
+
 /* Reads a table of options. */
 void check_section(struct check *check, const struct section *section, const struct node *table,
                    void *into);

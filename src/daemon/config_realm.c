@@ -130,6 +130,20 @@ static void check_histories(struct check *check, const struct node *list,
     }
 }
 
+/* What everybody may see is no place for what proves who somebody is. */
+static void check_shown_headers(struct check *check, const struct node *node,
+                                const char *const *names)
+{
+    if (node == NULL || names == NULL)
+        return;
+    for (; *names != NULL; names++) {
+        if (!check_header_name(*names) || strcmp(*names, "authorization") == 0)
+            check_refuse(check, node, arena_format(check->arena, "found \"%s\"", *names),
+                         "names of headers in lower case, but not \"cookie\" nor "
+                         "\"authorization\"");
+    }
+}
+
 /* The preset comes before everything else that the realm says. */
 static void set_defaults(struct check *check, const struct section *section,
                          const struct node *node, struct realm_config *realm)
@@ -167,6 +181,7 @@ static void check_rows(struct check *check, const struct section *section, const
     check_prefixes(check, node_find(node, "reserved_prefixes"), options->strict_uris,
                    options->reserved_prefixes);
     check_histories(check, node_find(node, "event_history"), options);
+    check_shown_headers(check, node_find(node, "http_headers_received"), options->http_headers);
 }
 
 /* ---- realms ---- */

@@ -166,8 +166,8 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_TEXTS,
      .fallback = "host,origin,user-agent",
      .offset = AT(net.headers),
-     .words = "headers of WebSocket requests that policies see while a client logs in, in "
-              "hello.transport.headers; cookies are in hello.transport.cookies"},
+     .words = "headers of WebSocket requests that policies see, in transport.headers of hello and "
+              "of sessions; cookies are in transport.cookies; 4 KiB of both for a connection"},
     {.name = "proxies",
      .type = OPTION_TEXTS,
      .offset = AT(net.proxies),

@@ -418,6 +418,12 @@ static const struct config_option realm_rows[] = {
      .fallback = "false",
      .offset = AT(core.meta_strict),
      .words = "session details tell the standard attributes only, not what else HELLO said"},
+    {.name = "http_headers_received",
+     .type = OPTION_TEXTS,
+     .offset = AT(core.http_headers),
+     .words =
+         "headers, of those that `headers` of an address lists, that session details show to "
+         "everybody in transport.http_headers_received, e.g. { \"user-agent\" }; not set: none"},
     {.name = "meta_skips_causer",
      .type = OPTION_BOOL,
      .fallback = "false",

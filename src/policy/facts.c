@@ -256,8 +256,10 @@ void l_facts_push_session_transport(lua_State *lua, const struct look *look)
         lua_insert(lua, -2);
     }
     lua_pop(lua, 1);
+    lua_pushnil(lua); /* for the meta API; all that is kept is in `headers` */
+    lua_setfield(lua, -2, "http_headers_received");
     if (look->tls != NULL)
         set_tls(lua, look->tls);
-    set_http(lua, NULL);
+    set_http(lua, look->http);
     vm_freeze(lua, "transport");
 }

@@ -354,12 +354,6 @@ static void mail_fault(struct peer *peer, const struct fault *fault)
                             .event = {.type = EV_FAULT, .peer = peer->id, .fault = copy}});
 }
 
-static void forget_request(struct peer *peer)
-{
-    transport_http_drop(peer->transport.http);
-    peer->transport.http = NULL;
-}
-
 static void keep_waiting(struct peer *peer, struct slice bytes)
 {
     struct waiting *waiting = mem_alloc(sizeof *waiting);
@@ -415,8 +409,6 @@ static void from_lobby(struct peer *peer, struct slice bytes)
     } else {
         mail_message(peer, EV_HELLO, &msg, blob);
     }
-    if (peer->realm != NULL) /* the login holds what it needs of it, and a session nothing */
-        forget_request(peer);
 }
 
 /* What proves who somebody is does not stay in buffers: not as it came (they are those of the

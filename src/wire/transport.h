@@ -75,7 +75,7 @@ struct transport {
     const char *cookie;        /* value of the tracking cookie, or NULL */
     uint32_t cookie_max_age_s; /* how long the client keeps it */
     struct transport_tls *tls; /* NULL: no TLS; whoever needs it longer holds it */
-    struct transport_http *http; /* NULL: none, or it is no longer needed; the same */
+    struct transport_http *http; /* NULL: nothing is kept of a request; the same */
     const char *default_realm; /* of the listener, or NULL: joined by HELLO with realm null or "" */
 };
 
