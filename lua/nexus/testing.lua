@@ -23,6 +23,9 @@ local values <const> = core.values
 --- Seconds of the router's time that an answer may take.
 local MAX_WAIT <const> = 3600
 
+--- The same for anything that a policy may wait for.
+local MAX_IDLE <const> = 2 * 86400
+
 ---@class nexus.testing
 ---@field null any the wire's null
 ---@field later any what a handler returns that answers by itself, with call:yield or call:raise
@@ -109,22 +112,39 @@ function Router:advance(seconds)
   return self:run()
 end
 
---- Runs until `is_done` says so; moves the clock when nothing else can happen. Raises when that is
--- not enough; `what` is for the words.
+--- Runs until `is_done` says so; moves the clock when nothing else can happen. Returns why that is
+-- not enough, or nil.
+local function turn_until(router, is_done, most)
+  local gives_up <const> = router.stage:now() + most
+  router:run()
+  while not is_done() do
+    local next_in = router.stage:next()
+    if not next_in then
+      return "no answer, and nothing is left that could happen"
+    elseif router.stage:now() + next_in > gives_up then
+      return ("no answer in %d s"):format(most)
+    end
+    router.stage:advance(next_in)
+    router:run()
+  end
+end
+
+--- Runs until `is_done` says so. Raises when that is too much to ask; `what` is for the words.
 ---@param what string
 ---@param is_done fun(): boolean
 function Router:await(what, is_done)
-  local gives_up <const> = self.stage:now() + MAX_WAIT
-  self:run()
-  while not is_done() do
-    local next_in = self.stage:next()
-    if not next_in then
-      words.fail("%s: no answer, and nothing is left that could happen", what)
-    elseif self.stage:now() + next_in > gives_up then
-      words.fail("%s: no answer in %d s", what, MAX_WAIT)
-    end
-    self.stage:advance(next_in)
-    self:run()
+  local trouble <const> = turn_until(self, is_done, MAX_WAIT)
+  if trouble then
+    words.fail("%s: %s", what, trouble)
+  end
+end
+
+--- The same for code of a policy that waits, in policy.check and at the prompt.
+---@param is_done fun(): boolean
+function Router:idle(is_done)
+  local trouble <const> = turn_until(self, is_done, MAX_IDLE)
+  if trouble then
+    words.fail("it waits for what does not come: %s", trouble)
   end
 end
 

@@ -66,14 +66,25 @@ t:advance(60) and t:elapsed()
       "true\tnil\n60.0\n", out)
   end)
 
+  it("waits, and acts in that router", function()
+    local code, out, errors = run [[
+nexus.sleep(10) t:elapsed()
+nexus.realm:call("com.acme.add", 1, 2)
+store = nexus.kv "x" store:set("a", 1)
+t:kv("x"):get("a"), store:get("a")
+nexus.parallel{ function() nexus.sleep(1) return 1 end, function() return 2 end }
+]]
+    assert.same({ 0, "" }, { code, errors })
+    assert.equal("3\n1\t1\n1\t2\n", out)
+  end)
+
   it("goes on after errors", function()
     local code, out, errors = run [[
 print "before" error "oh"
 x ==
 y)
 undeclared
-nexus.realm:publish("com.acme.x")
-nexus.sleep(1)
+nexus.realm:register("com.acme.x", print)
 t:session{ authrole = "user" }:call("com.acme.no")
 while true do end
 1
@@ -81,7 +92,7 @@ while true do end
     assert.same({ 0, "1\n" }, { code, out })
     assert.matches("^before\n", errors)
     for _, words in ipairs { "oh", "syntax error near", 'there is no global "undeclared"',
-      "nothing acts at the prompt but in t", "wamp.error.no_such_procedure" } do
+      "not here; register and subscribe with a session of t", "wamp.error.no_such_procedure" } do
       assert.is_truthy(errors:find(words, 1, true), words .. " in " .. errors)
     end
   end)

@@ -83,9 +83,11 @@ describe("policy.check", function()
       "join: wamp.error.authentication_denied: ticket: the credentials are not accepted",
     ['acme:call("com.acme.nobody")'] =
       "wamp.error.no_such_procedure: no callee has registered this procedure",
-    ['nexus.sleep(2)'] =
-      "nothing waits in policy.check; its router has a clock: t:advance(seconds)",
-    ['nexus.realm:publish("com.acme.x")'] = "not while loading; use policy.on_load",
+    ['nexus.realm:call("com.acme.nobody")'] = "wamp.error.no_such_procedure",
+    ['nexus.realm:register("com.acme.x", print)'] =
+      "not here; register and subscribe with a session of t",
+    ['guest:register("com.other.x", print)'] = "wamp.error.not_authorized",
+    ['t:close()'] = "this router ends by itself",
     ['local x <const> = nil; x.y = 1'] = "attempt to index a nil value",
     ['while true do end'] = "not done after 2 s of CPU",
   }
@@ -101,6 +103,70 @@ describe("policy.check", function()
       end
     end)
   end
+
+  it("may wait, while its router's clock goes on", function()
+    local said, code = check(with [[
+  local began <const> = t:elapsed()
+  nexus.sleep(7200)
+  assert(t:elapsed() - began == 7200)
+  nexus.breathe()
+  local ok, err = pcall(nexus.timeout, 2, nexus.sleep, 10)
+  assert(not ok and err.uri == "wamp.error.timeout", tostring(err))
+  local one, two = nexus.parallel{
+    function() nexus.sleep(1) return t:join{ method = "anonymous" }.authrole end,
+    function() return nexus.crypto.password_verify("x", nexus.crypto.password_hash("x")) end,
+  }
+  assert(one == "guest" and two == true)
+  local later
+  nexus.after(30, function() later = true end)
+  nexus.spawn(function() nexus.sleep(3) later = false end)
+  nexus.sleep(10)
+  assert(later == false)
+  nexus.sleep(21)
+  assert(later == true)]])
+    assert.is_truthy(said:find("no errors", 1, true), said)
+    assert.are.equal(0, code)
+  end)
+
+  it("has what the policy has: stores, databases, HTTP, the realm", function()
+    local said, code = check(with [[
+  visits:set("count", 41)
+  assert(nexus.realm:call("com.acme.visit") == 42)
+  local db <const> = nexus.sqlite("orders.db")
+  db:exec("CREATE TABLE o (id)")
+  db:transaction(function() db:exec("INSERT INTO o VALUES (?)", 17) end)
+  assert(t:sqlite("orders.db"):row("SELECT id FROM o").id == 17)
+  t:answer_http("GET http://orders/17", { status = 404 })
+  assert(nexus.http.get("http://orders/17").status == 404)
+  assert(not pcall(nexus.http.get, "http://orders/18"))
+  local user <const> = t:session{ authrole = "user", org = "acme" }
+  user:register("com.acme.double", function(call) return 2 * call.args[1] end)
+  assert(nexus.realm:call("com.acme.double", 21) == 42)
+  local seen <const> = user:collect("com.acme.news", { only = "args" })
+  nexus.realm:publish("com.acme.news", { "hi" })
+  t:run()
+  assert(#seen == 1 and seen[1][1] == "hi")
+  assert(nexus.realm:count{ authrole = "user" } == 2)
+  assert(nexus.now() == t:now())]])
+    assert.is_truthy(said:find("no errors", 1, true), said)
+    assert.are.equal(0, code)
+  end)
+
+  it("waits no longer than something can come of it, and 5 s of real time", function()
+    local endless <const> = {
+      [ [[local later <const> = require "nexus.testing.inbox".later
+  t:session{ authrole = "user" }:register("com.acme.never", function() return later end)
+  pcall(nexus.realm.call, nexus.realm, "com.acme.never")]] ] =
+        "policy.check: it waits for what does not come: no answer, and nothing is left",
+      ["while true do nexus.sleep(0.001) end"] = "policy.check: not done after ",
+      ["while true do pcall(nexus.sleep, 0.001) end"] = "policy.check: not done after ",
+    }
+    for lines, words in pairs(endless) do
+      local said, code = check(with(lines))
+      assert.are.equal(78, code, said)
+      assert.is_truthy(said:find(words, 1, true), said)
+    end
+  end)
 
   it("fails when it returns false", function()
     local said, code = check(with "do return false end")

@@ -436,11 +436,12 @@ TEST(a_host_that_ends_meanwhile)
 
 /* ---- answers of tests ---- */
 
-static bool test_answer(const struct host *host, const struct http_question *question,
-                        struct http_reply *reply)
+static bool test_answer(lua_State *lua, const struct host *host,
+                        const struct http_question *question, struct http_reply *reply)
 {
     static const struct slice headers[] = {{"X-Id", 4}, {"17", 2}};
 
+    (void)lua;
     (void)host;
     if (slice_eq(question->url, SLICE("http://orders/gone"))) {
         reply->trouble = "no answer within 1 s";

@@ -103,8 +103,7 @@ struct host *l_host_acts(lua_State *lua)
     struct host *host = host_of(lua);
 
     if (host->is_loading)
-        luaL_error(lua, "%s",
-                   host->refusal == NULL ? "not while loading; use policy.on_load" : host->refusal);
+        luaL_error(lua, "not while loading; use policy.on_load");
     return host;
 }
 

@@ -48,8 +48,8 @@ struct host_config {
     bool is_router;                        /* the router's own policy, which opens realms */
 
     /* For tests: host.http_answer of all states. */
-    bool (*http_answer)(const struct host *host, const struct http_question *question,
-                        struct http_reply *reply);
+    bool (*http_answer)(lua_State *lua, const struct host *host,
+                        const struct http_question *question, struct http_reply *reply);
 };
 
 /* A request of nexus.http, and what somebody else than the network says to it. */
@@ -72,7 +72,6 @@ struct host {
     const char *version;    /* of the policy: hexadecimal digits */
     struct uv_loop_s *loop; /* of the thread that it runs on; NULL: it is only being checked */
     bool is_loading;        /* the policy is being run to get its table: nothing may act */
-    const char *refusal;    /* what is raised then; NULL: "not while loading; ..." */
     const struct host_config *config; /* never NULL */
 
     /* Milliseconds: of a monotonic clock, and since 1970 (UTC). In tests they are the test's. */
@@ -95,8 +94,8 @@ struct host {
     struct metrics_scope *metrics;
 
     /* For tests: true when it has filled in the reply, which is copied at once. NULL: nobody does. */
-    bool (*http_answer)(const struct host *host, const struct http_question *question,
-                        struct http_reply *reply);
+    bool (*http_answer)(lua_State *lua, const struct host *host,
+                        const struct http_question *question, struct http_reply *reply);
 
     /* Of this room: what is under way and what stays open. host_fini gives it back. */
     struct tally *work;

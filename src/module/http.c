@@ -287,7 +287,7 @@ static bool is_answered(lua_State *lua, int headers, struct web_request *request
             pairs[2 * question.header_count++ + 1] = check_slice(lua, -1);
         }
     }
-    if (!host->http_answer(host, &question, &reply))
+    if (!host->http_answer(lua, host, &question, &reply))
         return false;
     if (reply.trouble != NULL)
         snprintf(request->trouble, sizeof(request->trouble), "%s", reply.trouble);

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "policy/eval.h"
+#include "policy/rehearsal.h"
 
 #include <lauxlib.h>
 
@@ -19,11 +20,14 @@ static const char globals_key = 0;
 
 struct console {
     struct policy *policy; /* owned */
+    struct rehearsal rehearsal;
 };
 
 /* One text. */
 struct line {
+    struct fiber fiber;
     const struct console *console;
+    enum console_outcome outcome;
     struct slice text;
     struct writer *out;
     bool is_incomplete;
@@ -36,15 +40,20 @@ static void l_push_globals(lua_State *lua, const struct console *console)
         return;
     lua_pop(lua, 1);
     l_eval_push_globals(lua);
-    gate_tester()->l_push(lua, console->policy);
+    l_rehearsal_push(lua, &console->rehearsal);
     lua_setfield(lua, -2, "t");
     lua_pushvalue(lua, -1);
     lua_rawsetp(lua, LUA_REGISTRYINDEX, &globals_key);
 }
 
+static struct line *line_of(void *fiber)
+{
+    return container_of((struct fiber *)fiber, struct line, fiber);
+}
+
 static void push(lua_State *lua, void *ctx)
 {
-    struct line *line = ctx;
+    struct line *line = line_of(ctx);
 
     l_push_globals(lua, line->console);
     l_eval_compile(lua, -1, line->text, &line->is_incomplete);
@@ -61,7 +70,7 @@ static void show(lua_State *lua, int count, struct writer *out)
 
 static void take(lua_State *lua, int count, void *ctx)
 {
-    struct line *line = ctx;
+    struct line *line = line_of(ctx);
 
     show(lua, count, line->out);
 }
@@ -69,67 +78,62 @@ static void take(lua_State *lua, int count, void *ctx)
 /* What it printed before it failed, and the words of an error that is an object. */
 static void see_error(lua_State *lua, int count, void *ctx)
 {
-    struct line *line = ctx;
+    struct line *line = line_of(ctx);
 
     if (count != 0 && luaL_getmetafield(lua, 1, "__tostring") != LUA_TNIL)
         snprintf(line->caught, sizeof(line->caught), "%s", luaL_tolstring(lua, 1, NULL));
     show(lua, 0, line->out);
 }
 
+static void end(struct fiber *fiber, enum fiber_end how, const struct door_answer *answer)
+{
+    struct line *line = line_of(fiber);
+    const char *words;
+
+    line->outcome = how == FIBER_RETURNED ? CONSOLE_DONE
+                    : line->is_incomplete ? CONSOLE_MORE
+                                          : CONSOLE_FAILED;
+    if (line->outcome != CONSOLE_FAILED)
+        return;
+    words = *line->caught == '\0' ? answer->message : line->caught;
+    writer_write(line->out, words, strlen(words));
+    writer_put(line->out, '\n');
+}
+
+static const struct fiber_kind typed = {"prompt", BUDGET_TASK, push, take, see_error, end, true};
+
 enum console_outcome console_run(struct console *console, struct slice text, struct writer *out)
 {
     struct line line = {.console = console, .text = text, .out = out};
-    struct door_call call = {.push = push,
-                             .take = take,
-                             .caught = see_error,
-                             .ctx = &line,
-                             .no_wait = "nothing waits at the prompt; its router has a clock: "
-                                        "t:advance(seconds)",
-                             .budget = {.cpu_ns = LINE_CPU, .wall_ns = LINE_WALL}};
-    struct door_answer answer;
-    const char *words;
 
-    door_enter(console->policy->vm, &call, &answer);
-    if (answer.outcome == DOOR_RETURNED)
-        return CONSOLE_DONE;
-    if (line.is_incomplete)
-        return CONSOLE_MORE;
-    words = *line.caught == '\0' ? answer.message : line.caught;
-    writer_write(out, words, strlen(words));
-    writer_put(out, '\n');
-    return CONSOLE_FAILED;
+    rehearsal_run(&console->rehearsal, &line.fiber, &typed, LINE_WALL);
+    return line.outcome;
 }
 
 struct console *console_open(const char *path, policy_say_fn *say, void *ctx)
 {
     char words[SOURCE_WORDS_LEN];
     struct source *source = source_read(path, words);
-    struct console *console;
-    struct policy *policy;
+    struct console *console = mem_zero(1, sizeof(*console));
+    bool is_ready = false;
 
-    if (source == NULL || !source_compiles(source, words)) {
+    if (source == NULL || !source_compiles(source, words))
         say(ctx, words);
-        source_drop(source);
-        return NULL;
-    }
-    policy = policy_instance(source, NULL, NULL, NULL, say, ctx);
+    else
+        console->policy = policy_instance(source, NULL, NULL, NULL, say, ctx);
     source_drop(source);
-    if (policy == NULL)
-        return NULL;
-    if (!gate_tester()->prepare(policy->vm)) {
-        say(ctx, "there is not enough memory for a router");
-        policy_free(policy);
-        return NULL;
-    }
-    policy->host.is_loading = true;
-    policy->host.refusal = "nothing acts at the prompt but in t";
-    console = mem_zero(1, sizeof(*console));
-    console->policy = policy;
-    return console;
+    if (console->policy != NULL)
+        is_ready = rehearsal_open(&console->rehearsal, console->policy, LINE_CPU, say, ctx);
+    if (is_ready)
+        return console;
+    policy_free(console->policy);
+    mem_free(console);
+    return NULL;
 }
 
 void console_close(struct console *console)
 {
+    rehearsal_close(&console->rehearsal);
     policy_free(console->policy);
     mem_free(console);
 }

@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "policy/handlers.h"
+#include "policy/mind.h"
 #include "policy/waiting.h"
 
 #include <lauxlib.h>
@@ -17,6 +18,11 @@
 #define TURN_PERIOD 16              /* steps between two looks at the clock */
 
 /* ---- versions ---- */
+
+bool version_is_live(const struct version *version)
+{
+    return version->mind->current == version || version->turns != &version->mind->fibers;
+}
 
 void version_drop(struct version *version)
 {
@@ -179,7 +185,7 @@ static void begin(struct fiber *fiber, struct door_answer *answer)
                              .ctx = fiber,
                              .budget = policy->budgets[kind->budget]};
 
-    call.budget.wall_ns = 0; /* the realm's clock it is that counts */
+    call.budget.wall_ns = fiber->fibers->wall_ns;
     door_enter(policy->vm, &call, answer);
 }
 
@@ -320,7 +326,7 @@ static void set_end(struct fiber *fiber, uint64_t wall_ms)
 void fiber_start(struct fiber *fiber, struct version *version, const struct fiber_kind *kind,
                  uint64_t wall_ms)
 {
-    struct fibers *fibers = &version->mind->fibers;
+    struct fibers *fibers = version->turns;
 
     *fiber = (struct fiber){.fibers = fibers,
                             .version = version,
@@ -356,7 +362,7 @@ void fiber_cancel(struct fiber *fiber, const char *words)
 
 void version_end(struct version *version, const char *words)
 {
-    struct fibers *fibers = &version->mind->fibers;
+    struct fibers *fibers = version->turns;
     bool was_held = fibers_hold(fibers); /* so none is over until all have been told */
 
     list_each (&version->fibers, node, after)
@@ -378,5 +384,5 @@ struct fiber *fiber_of(lua_State *lua)
 {
     const struct policy *policy = policy_of(lua);
 
-    return policy->version == NULL ? NULL : policy->version->mind->fibers.running;
+    return policy->version == NULL ? NULL : policy->version->turns->running;
 }

@@ -71,13 +71,16 @@ struct fibers {
     struct fiber *sliced;  /* it goes first */
     struct fiber *running; /* the one whose Lua is being run; NULL: none */
     bool is_running, is_stopped, has_handle;
-    size_t count; /* begun and not over */
+    size_t count;     /* begun and not over */
+    uint64_t wall_ns; /* of each one, by the machine's clock; 0: the realm's clock counts */
     uv_idle_t turn;
 };
 
-/* A policy that runs: the current one of a realm, or an older one with fibers left. */
+/* A policy that runs: the current one of a realm, an older one with fibers left, or one that tries
+ * the current one out (rehearsal.h). */
 struct version {
     struct mind *mind;
+    struct fibers *turns;  /* the mind's, or its own */
     struct policy *policy; /* owned */
     unsigned refs;         /* the mind's while it is current, and one for each fiber */
     struct list fibers;
@@ -87,6 +90,9 @@ struct version {
     struct map timers;        /* id -> of nexus.after, owned */
     uint64_t last_timer;
 };
+
+/* It may begin something that lasts. */
+bool version_is_live(const struct version *version);
 
 void version_drop(struct version *version);
 

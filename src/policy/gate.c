@@ -1,12 +1,10 @@
 /* gate.c -- policy.check: the tests that a policy brings along, before it goes live.
  *
- * It runs where the policy was loaded, on whatever thread that is, in the state that was made for
- * checking. Its router is of another room.
+ * It runs where the policy was loaded, on whatever thread that is.
  *
  * SPDX-License-Identifier: MIT
  */
-#include "base/check.h"
-#include "policy/policy_priv.h"
+#include "policy/rehearsal.h"
 
 #include <lauxlib.h>
 
@@ -29,16 +27,24 @@ const struct policy_tester *gate_tester(void)
 }
 
 struct gate {
+    struct fiber fiber;
+    struct rehearsal rehearsal;
     const struct policy *policy;
+    policy_say_fn *say;
+    void *ctx;        /* of say */
     char caught[400]; /* an error object as text */
+    bool has_passed;
 };
+
+static struct gate *gate_of(void *fiber)
+{
+    return container_of((struct fiber *)fiber, struct gate, fiber);
+}
 
 static void push(lua_State *lua, void *ctx)
 {
-    const struct gate *gate = ctx;
-
     l_policy_push_hook(lua, HOOK_CHECK);
-    used->l_push(lua, gate->policy);
+    l_rehearsal_push(lua, &gate_of(ctx)->rehearsal);
 }
 
 /* What it returns is no verdict, but who returns false means one. */
@@ -52,7 +58,7 @@ static void take(lua_State *lua, int count, void *ctx)
 /* The errors of calls in t are objects that know their text. */
 static void see_error(lua_State *lua, int count, void *ctx)
 {
-    struct gate *gate = ctx;
+    struct gate *gate = gate_of(ctx);
 
     if (count != 0 && luaL_getmetafield(lua, 1, "__tostring") != LUA_TNIL)
         snprintf(gate->caught, sizeof(gate->caught), "%s", luaL_tolstring(lua, 1, NULL));
@@ -88,8 +94,7 @@ static const char *behind_place(const char *text)
     return text + len;
 }
 
-static void complain(const struct gate *gate, const struct door_answer *answer, policy_say_fn *say,
-                     void *ctx)
+static void complain(const struct gate *gate, const struct door_answer *answer)
 {
     const char *label = source_entry(gate->policy->source)->label;
     const char *place = place_len(answer->message) != 0 ? answer->message : place_in(answer->trace);
@@ -99,31 +104,29 @@ static void complain(const struct gate *gate, const struct door_answer *answer, 
     snprintf(line, sizeof(line), "%.*s: policy.check: %s",
              place == NULL ? (int)strlen(label) : place_len(place), place == NULL ? label : place,
              words);
-    say(ctx, line);
+    gate->say(gate->ctx, line);
 }
 
-bool gate_passes(struct policy *policy, policy_say_fn *say, void *ctx)
+static void end(struct fiber *fiber, enum fiber_end how, const struct door_answer *answer)
 {
-    struct gate gate = {.policy = policy};
-    struct door_call call = {.push = push,
-                             .take = take,
-                             .caught = see_error,
-                             .ctx = &gate,
-                             .no_wait = "nothing waits in policy.check; its router has a clock: "
-                                        "t:advance(seconds)",
-                             .budget = {.cpu_ns = CHECK_CPU, .wall_ns = CHECK_WALL}};
-    struct door_answer answer;
+    struct gate *gate = gate_of(fiber);
+
+    gate->has_passed = how == FIBER_RETURNED;
+    if (!gate->has_passed)
+        complain(gate, answer);
+}
+
+static const struct fiber_kind checking = {"check", BUDGET_TASK, push, take, see_error, end, true};
+
+bool gate_passes(const struct policy *policy, policy_say_fn *say, void *ctx)
+{
+    struct gate gate = {.policy = policy, .say = say, .ctx = ctx};
 
     if (!policy->has_check || used == NULL)
         return true;
-    if (!used->prepare(policy->vm)) {
-        say(ctx, "there is not enough memory for policy.check");
+    if (!rehearsal_open(&gate.rehearsal, policy, CHECK_CPU, say, ctx))
         return false;
-    }
-    policy->host.is_loading = true; /* nothing acts but in t */
-    door_enter(policy->vm, &call, &answer);
-    if (answer.outcome == DOOR_RETURNED)
-        return true;
-    complain(&gate, &answer, say, ctx);
-    return false;
+    rehearsal_run(&gate.rehearsal, &gate.fiber, &checking, CHECK_WALL);
+    rehearsal_close(&gate.rehearsal);
+    return gate.has_passed;
 }

@@ -478,6 +478,8 @@ int l_handlers_open(lua_State *lua, bool is_topic)
 
     l_host_changes(lua);
     l_wait_allowed(lua);
+    if (version->turns != &version->mind->fibers)
+        return luaL_error(lua, "not here; register and subscribe with a session of t");
     if (version->mind->current != version)
         return luaL_error(lua, "this version of the policy is not the current one any more");
     if (version->mind->service->session == 0)

@@ -56,7 +56,7 @@ struct version *mind_version(struct mind *mind, struct policy *policy)
 {
     struct version *version = mem_zero(1, sizeof(*version));
 
-    *version = (struct version){.mind = mind, .policy = policy, .refs = 1};
+    *version = (struct version){.mind = mind, .turns = &mind->fibers, .policy = policy, .refs = 1};
     list_init(&version->fibers);
     list_init(&version->tasks);
     map_init(&version->timers, rng_u64(&mind->rng));

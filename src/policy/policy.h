@@ -75,11 +75,16 @@ struct policy *policy_again(const struct policy *policy, const struct host_confi
 const struct host_config *policy_config(const struct policy *policy);
 
 /* Who makes the `t` of policy.check: a router with the policy in it, that stands still. */
+struct stage;
 struct policy_tester {
+    /* Makes one. NULL: it could not, and that was said. */
+    struct stage *(*open)(const struct policy *policy, policy_say_fn *say, void *ctx);
+    struct realm *(*realm)(const struct stage *stage);
     /* Makes ready a state of a policy. False: it has no memory for it. */
     bool (*prepare)(struct vm *vm);
-    /* Pushes the router, or raises. */
-    void (*l_push)(lua_State *lua, const struct policy *policy);
+    /* Pushes the router as an object that does not own it, or raises. */
+    void (*l_push)(lua_State *lua, struct stage *stage);
+    void (*close)(struct stage *stage);
 };
 
 /* From now on what is loaded has to pass its own policy.check; NULL: it need not. Not while anything

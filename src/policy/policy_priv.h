@@ -142,8 +142,8 @@ struct policy *policy_of_source(struct source *source, const struct host_config 
 /* Who makes the `t` of policy.check; NULL: nobody. */
 const struct policy_tester *gate_tester(void);
 
-/* Runs its policy.check, if it has one, in the state that is there: says what is wrong. */
-bool gate_passes(struct policy *policy, policy_say_fn *say, void *ctx) MUST_CHECK;
+/* Runs its policy.check, if it has one; says what is wrong. */
+bool gate_passes(const struct policy *policy, policy_say_fn *say, void *ctx) MUST_CHECK;
 
 /* Ends its state of Lua, while the loop still turns: what that had open is closed on other threads. */
 void policy_stop(struct policy *policy);

@@ -464,7 +464,7 @@ static int l_after(lua_State *lua)
     luaL_checktype(lua, 2, LUA_TFUNCTION);
     l_host_changes(lua);
     version = policy_of(lua)->version;
-    if (version->mind->current != version)
+    if (!version_is_live(version))
         return luaL_error(lua, "this version of the policy is not the current one any more");
     if (version->timers.count >= MAX_TIMERS)
         return luaL_error(lua, "nexus.after: a policy may have %d timers", MAX_TIMERS);

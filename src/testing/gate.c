@@ -15,7 +15,8 @@
 
 #include <string.h>
 
-#define FACE "nexus.testing"
+#define FACE  "nexus.testing"
+#define REALM "policy.check"
 
 static void l_run(lua_State *lua, const char *module)
 {
@@ -61,14 +62,28 @@ static bool prepare(struct vm *vm)
            vm_provide(vm, FACE ".login", l_open_login) == 0;
 }
 
-static void l_push(lua_State *lua, const struct policy *policy)
+static struct stage *open_stage(const struct policy *policy, policy_say_fn *say, void *ctx)
+{
+    return stage_of_policy(policy, REALM, say, ctx);
+}
+
+static struct realm *realm_of(const struct stage *stage)
+{
+    return stage->realm;
+}
+
+static void l_push(lua_State *lua, struct stage *stage)
 {
     l_run(lua, FACE);
     lua_getfield(lua, -1, "adopt");
     lua_remove(lua, -2);
-    l_stage_of_policy(lua, policy, STAGE_CHECK_REALM);
-    lua_pushliteral(lua, STAGE_CHECK_REALM);
+    l_stage_lend(lua, stage);
+    lua_pushliteral(lua, REALM);
     lua_call(lua, 2, 1);
 }
 
-const struct policy_tester testing_gate = {.prepare = prepare, .l_push = l_push};
+const struct policy_tester testing_gate = {.open = open_stage,
+                                           .realm = realm_of,
+                                           .prepare = prepare,
+                                           .l_push = l_push,
+                                           .close = stage_free};

@@ -95,7 +95,7 @@ static bool await(struct stage *stage, const struct realm_probe *probe)
 
 static int l_inquire(lua_State *lua)
 {
-    struct stage *stage = lua_touserdata(lua, 1);
+    struct stage *stage = l_stage_check(lua, 1);
     struct inquiry *inquiry = lua_touserdata(lua, 7);
     struct look look;
     bool is_done;

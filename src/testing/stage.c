@@ -1,4 +1,5 @@
-/* stage.c -- a virtual router with a realm and its policy, as an object of Lua.
+/* stage.c -- a virtual router with a realm and its policy, as an object of Lua. That object owns it, or
+ * it is lent, and whoever made it ends it.
  *
  * SPDX-License-Identifier: MIT
  */
@@ -26,6 +27,11 @@
 #define MAX_ADVANCE_S     3.2e9                   /* a hundred years */
 #define WALL_START        UINT64_C(1767225600000) /* 2026-01-01 */
 #define MAX_OPEN_FOLDERS  16
+
+struct box {
+    struct stage *stage; /* NULL: it could not be made */
+    bool is_lent;
+};
 
 /* ---- the end ---- */
 
@@ -57,19 +63,38 @@ static void stage_close(struct stage *stage)
     *stage->folder = '\0';
 }
 
+void stage_free(struct stage *stage)
+{
+    stage_close(stage);
+    mem_free(stage);
+}
+
 static int l_close(lua_State *lua)
 {
-    struct stage *stage = luaL_checkudata(lua, 1, STAGE);
+    const struct box *box = luaL_checkudata(lua, 1, STAGE);
 
-    l_stage_expect_rest(lua, stage);
-    l_web_forget(lua, stage);
-    stage_close(stage);
+    if (box->is_lent)
+        return luaL_error(lua, "this router ends by itself");
+    l_stage_expect_rest(lua, box->stage);
+    l_web_forget(lua, box->stage);
+    stage_close(box->stage);
+    return 0;
+}
+
+/* Whatever points to the stage keeps its object as a user value. */
+static int l_gc(lua_State *lua)
+{
+    struct box *box = lua_touserdata(lua, 1);
+
+    if (box->stage != NULL && !box->is_lent)
+        stage_free(box->stage);
+    box->stage = NULL;
     return 0;
 }
 
 struct stage *l_stage_check(lua_State *lua, int index)
 {
-    struct stage *stage = luaL_checkudata(lua, index, STAGE);
+    struct stage *stage = ((struct box *)luaL_checkudata(lua, index, STAGE))->stage;
 
     luaL_argcheck(lua, stage->router != NULL, index, "the router is closed");
     return stage;
@@ -168,7 +193,8 @@ static void l_keep_secrets(lua_State *lua, struct stage *stage)
     lua_pop(lua, 1);
 }
 
-static void l_make_folder(lua_State *lua, struct stage *stage)
+/* False: stage->wrong says why. */
+static bool make_folder(struct stage *stage)
 {
     const char *parent = getenv("TMPDIR");
 
@@ -178,13 +204,15 @@ static void l_make_folder(lua_State *lua, struct stage *stage)
             (int)sizeof(stage->folder) &&
         mkdtemp(stage->folder) != NULL) {
         stage->use.config.data_folder = stage->folder;
-        return;
+        return true;
     }
     *stage->folder = '\0';
-    luaL_error(lua, "cannot make a folder for data in \"%s\": %s", parent, strerror(errno));
+    snprintf(stage->wrong, sizeof(stage->wrong), "cannot make a folder for data in \"%s\": %s",
+             parent, strerror(errno));
+    return false;
 }
 
-static void say(void *ctx, const char *line)
+static void note_line(void *ctx, const char *line)
 {
     struct writer *lines = ctx;
 
@@ -212,14 +240,14 @@ static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
     struct writer lines;
 
     writer_init(&lines, 0);
-    stage->policy = policy_load(path, &stage->use.config, say, &lines);
+    stage->policy = policy_load(path, &stage->use.config, note_line, &lines);
     l_expect_policy(lua, stage, &lines);
 }
 
-static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall, const char *name)
+/* False: stage->wrong says why. */
+static bool make_router(struct stage *stage, uint64_t wall, const char *name)
 {
     struct realm_options realm = {.decider = NULL};
-    char words[200] = "";
     struct router_options options = {
         .workers = 1, .realms = &realm, .realm_count = 1, .is_virtual = true, .virtual_wall = wall};
 
@@ -229,31 +257,52 @@ static void l_make_router(lua_State *lua, struct stage *stage, uint64_t wall, co
         stage->use.policy = stage->policy;
         policy_configure(&stage->use, &realm);
     }
-    stage->router = router_new(&options, words, sizeof(words));
+    stage->router = router_new(&options, stage->wrong, sizeof(stage->wrong));
     if (stage->router == NULL)
-        luaL_error(lua, "%s", words);
+        return false;
     stage->realm = router_realm(stage->router, realm.core.realm);
     stage->mind = realm_mind(stage->realm);
+    return true;
 }
 
-/* Pushes one with a folder for data, and nothing in it. `config`: NULL, or what it begins with. */
-static struct stage *l_begin(lua_State *lua, uint32_t patience_ms, const struct host_config *config)
+static struct stage *stage_new(uint32_t patience_ms)
 {
-    struct stage *stage = lua_newuserdatauv(lua, sizeof(*stage), 0);
+    struct stage *stage = mem_zero(1, sizeof(*stage));
 
     *stage = (struct stage){.patience_ms = patience_ms, .first_line = lines_count()};
-    stage->use.config.c_modules = host_c_modules;
-    if (config != NULL)
-        stage->use.config = *config;
     list_init(&stage->actors);
     arena_init(&stage->arena);
     arena_init(&stage->web);
-    luaL_setmetatable(lua, STAGE);
-    l_make_folder(lua, stage);
+    return stage;
+}
+
+/* A folder for data, with nothing in it. `config`: NULL, or what the policy is told. False:
+ * stage->wrong says why. */
+static bool furnish(struct stage *stage, const struct host_config *config)
+{
+    stage->use.config.c_modules = host_c_modules;
+    if (config != NULL)
+        stage->use.config = *config;
+    if (!make_folder(stage))
+        return false;
     stage->state = router_state_open(&(struct state_options){.folder = stage->folder});
     stage->use.config.router_state = stage->state;
     stage->use.config.http_answer = web_answer;
-    return stage;
+    return true;
+}
+
+static struct box *l_box_new(lua_State *lua, bool is_lent)
+{
+    struct box *box = lua_newuserdatauv(lua, sizeof(*box), 0);
+
+    *box = (struct box){.is_lent = is_lent};
+    luaL_setmetatable(lua, STAGE);
+    return box;
+}
+
+void l_stage_lend(lua_State *lua, struct stage *stage)
+{
+    l_box_new(lua, true)->stage = stage;
 }
 
 static lua_Number l_number_field(lua_State *lua, const char *key, lua_Number otherwise,
@@ -275,13 +324,17 @@ int l_stage_new(lua_State *lua)
     struct stage *stage;
     const char *path;
     lua_Number patience, wall;
+    struct box *box;
 
     l_vm_guest(lua);
     luaL_checktype(lua, 1, LUA_TTABLE);
     lua_settop(lua, 1);
     patience = l_number_field(lua, "patience", PATIENCE_MS / 1e3, MAX_PATIENCE_S);
     wall = l_number_field(lua, "wall", (lua_Number)WALL_START, MAX_WALL_MS);
-    stage = l_begin(lua, (uint32_t)(patience * 1e3), NULL);
+    box = l_box_new(lua, false);
+    stage = box->stage = stage_new((uint32_t)(patience * 1e3));
+    if (!furnish(stage, NULL))
+        return luaL_error(lua, "%s", stage->wrong);
     l_keep_settings(lua, stage);
     l_keep_secrets(lua, stage);
     path = keep_field(lua, stage, "policy", NULL);
@@ -290,19 +343,24 @@ int l_stage_new(lua_State *lua)
         stage->use.path = path;
         stage->use.rechecks = true;
     }
-    l_make_router(lua, stage, (uint64_t)wall, keep_field(lua, stage, "realm", "realm1"));
+    if (!make_router(stage, (uint64_t)wall, keep_field(lua, stage, "realm", "realm1")))
+        return luaL_error(lua, "%s", stage->wrong);
     return 1;
 }
 
-void l_stage_of_policy(lua_State *lua, const struct policy *policy, const char *realm)
+struct stage *stage_of_policy(const struct policy *policy, const char *realm, policy_say_fn *say,
+                              void *ctx)
 {
-    struct stage *stage = l_begin(lua, CHECK_PATIENCE_MS, policy_config(policy));
-    struct writer lines;
+    struct stage *stage = stage_new(CHECK_PATIENCE_MS);
 
-    writer_init(&lines, 0);
-    stage->policy = policy_again(policy, &stage->use.config, say, &lines);
-    l_expect_policy(lua, stage, &lines);
-    l_make_router(lua, stage, WALL_START, realm);
+    if (furnish(stage, policy_config(policy)))
+        stage->policy = policy_again(policy, &stage->use.config, say, ctx);
+    if (stage->policy != NULL && make_router(stage, WALL_START, realm))
+        return stage;
+    if (*stage->wrong != '\0')
+        say(ctx, stage->wrong);
+    stage_free(stage);
+    return NULL;
 }
 
 /* ---- time ---- */
@@ -440,7 +498,7 @@ void l_stage_open(lua_State *lua)
                                        {NULL, NULL}};
 
     luaL_newmetatable(lua, STAGE);
-    lua_pushcfunction(lua, l_close);
+    lua_pushcfunction(lua, l_gc);
     lua_setfield(lua, -2, "__gc");
     lua_pushboolean(lua, 0);
     lua_setfield(lua, -2, "__metatable");

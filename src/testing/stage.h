@@ -19,6 +19,7 @@ struct stage {
     struct policy_use use;
     struct arena arena; /* of the config */
     char folder[256];   /* of data; "": there is none */
+    char wrong[300];    /* why it could not be made */
     struct list actors;
     uint64_t first_line; /* of the log */
     uint32_t patience_ms;
@@ -43,10 +44,16 @@ void l_stage_expect_rest(lua_State *lua, const struct stage *stage);
 void l_stage_open(lua_State *lua);
 int l_stage_new(lua_State *lua);
 
-/* Pushes a stage for a policy that was loaded; it has data of its own, and the policy another state.
- * The name is a literal. */
-#define STAGE_CHECK_REALM "policy.check"
-void l_stage_of_policy(lua_State *lua, const struct policy *policy, const char *realm);
+/* One for a policy that was loaded; it has data of its own, and the policy another state. The name is a
+ * literal. NULL when something is wrong with it, and that was said. */
+struct stage *stage_of_policy(const struct policy *policy, const char *realm, policy_say_fn *say,
+                              void *ctx);
+
+/* Closes it, and what points to it must be gone. */
+void stage_free(struct stage *stage);
+
+/* Pushes a stage that others own, and that lives longer than the state of Lua. */
+void l_stage_lend(lua_State *lua, struct stage *stage);
 
 /* actor.c: stage:open{...} */
 void l_actors_open(lua_State *lua);
@@ -63,7 +70,7 @@ int l_database_new(lua_State *lua);
 /* web.c: stage:on_http(fn), and host_config.http_answer */
 int l_web_set(lua_State *lua);
 void l_web_forget(lua_State *lua, struct stage *stage);
-bool web_answer(const struct host *host, const struct http_question *question,
+bool web_answer(lua_State *asker, const struct host *host, const struct http_question *question,
                 struct http_reply *reply);
 
 /* judge.c */

@@ -88,17 +88,18 @@ static int l_ask(lua_State *lua)
     return 0;
 }
 
-bool web_answer(const struct host *host, const struct http_question *question,
+/* Who asks runs the router, or is run by somebody who does. */
+bool web_answer(lua_State *asker, const struct host *host, const struct http_question *question,
                 struct http_reply *reply)
 {
     struct stage *stage = stage_of_config(host->config);
     struct asking asking = {stage, question, reply};
-    lua_State *lua = stage->lua;
+    lua_State *lua = stage->lua == NULL ? asker : stage->lua;
     char words[300];
     struct slice kept;
 
     arena_reset(&stage->web);
-    if (lua == NULL || !stage->answers_http) {
+    if (!stage->answers_http) {
         snprintf(words, sizeof(words), "no router:answer_http for %.*s %.*s",
                  SLICE_ARG(question->method), SLICE_ARG(question->url));
     } else {
