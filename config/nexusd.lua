@@ -20,6 +20,8 @@ return {
         --     protocols = { "websocket", "rawsocket" },
         --     -- serializers that peers may choose
         --     serializers = { "json", "msgpack", "cbor" },
+        --     -- what a WebSocket speaks whose client names no subprotocol; none: it is refused
+        --     default_subprotocol = "none",
         --     -- paths that are WebSockets
         --     paths = { "/", "/ws" },
         --     -- web origins that may connect, e.g. { "https://app.example.com" }; not set: any

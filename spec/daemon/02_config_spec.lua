@@ -205,6 +205,12 @@ return config
       ".cookie: name is missing; allowed: a string that is not empty")
     refused('{ address = "127.0.0.1:0", paths = { "ws" } }',
       ': paths: found "ws"; allowed: paths that begin with /')
+    refused('{ address = "127.0.0.1:0", default_subprotocol = "json" }', '.default_subprotocol: '
+      .. 'found the string "json"; allowed: "none", "wamp.2.json", "wamp.2.msgpack", "wamp.2.cbor"')
+    refused('{ address = "127.0.0.1:0", protocols = { "rawsocket" }, default_subprotocol = '
+      .. '"wamp.2.cbor" }', ": default_subprotocol is for WebSockets, which protocols leaves out")
+    refused('{ address = "127.0.0.1:0", serializers = { "json", "cbor" }, default_subprotocol = '
+      .. '"wamp.2.msgpack" }', ": serializers leaves out what default_subprotocol names")
     refused('{ address = "127.0.0.1:0", default_realm = "a b" }',
       ': default_realm: "a b" is no realm name: components without spaces or #, separated by dots')
     refused('{ address = "tls://127.0.0.1:0", tls = { cert = "nowhere.pem", key = "'
@@ -386,7 +392,8 @@ describe("printing a configuration", function()
             client_certificate = "optional", client_ca = %q,
             certificates = { { host = "*.example.com", cert = %q, key = %q } } },
             origins = { "https://a\"b\\c" }, cookie = { name = "id", max_age = "1h" },
-            serializers = { "cbor" }, protocols = { "websocket" }, paths = { "/x" },
+            default_subprotocol = "wamp.2.cbor", serializers = { "cbor" },
+            protocols = { "websocket" }, paths = { "/x" },
             proxies = { "10.0.0.0/8", "::1" },
             headers = { "x-acme-key" },
             trusted_proxies = { "192.0.2.0/24" }, forwarded_header = "forwarded",

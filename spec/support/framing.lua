@@ -163,13 +163,13 @@ function framing.http_head(stream)
 end
 
 --- Upgrades; returns the framing, or nil, status, headers. Which subprotocol it became is in
--- `headers`.
+-- `headers`; with `protocols = false` none is named.
 function framing.websocket(stream, serializer, options)
   local key = json.base64(string.pack(">I8I8", math.random(0), math.random(0)))
   assert(stream:write(framing.ws_request {
     path = options.http_path,
     key = key,
-    protocols = options.protocols or "wamp.2." .. serializer.name,
+    protocols = options.protocols ~= false and (options.protocols or "wamp.2." .. serializer.name),
     headers = options.headers,
   }))
   local status, headers = framing.http_head(stream)

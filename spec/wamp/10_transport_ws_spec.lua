@@ -274,3 +274,35 @@ conformance.over({ "ws" }, "A WebSocket on an address with other paths and seria
     assert.equal(peer.serializer ~= "msgpack" and 400 or nil, status)
   end)
 end)
+
+for index, name in ipairs { "json", "msgpack", "cbor" } do
+  conformance.over({ "ws", "wss" }, "A WebSocket where the default is " .. name, {
+    address = { default_subprotocol = "wamp.2." .. name,
+      serializers = index == 2 and { "msgpack", "cbor" } or nil },
+  }, function(peer)
+    if peer.serializer ~= name then
+      return
+    end
+
+    it("may name no subprotocol, and is answered without one", function()
+      local alice = assert(peer.try_connect { protocols = false })
+      assert.is_nil(alice.frames.headers["sec-websocket-protocol"])
+      alice:join("realm1")
+      alice:subscribe(peer.uri())
+    end)
+
+    it("is refused when it names others, for it would not be told which it is", function()
+      for _, list in ipairs { "wamp.9.x", "json", "chat, soap", ("x"):rep(200),
+        index == 2 and "wamp.2.json" or "wamp.2" } do
+        local alice, status = peer.try_connect { protocols = list }
+        assert.same({ nil, 400 }, { alice, status })
+      end
+    end)
+
+    it("has what it names", function()
+      local alice = assert(peer.try_connect())
+      assert.equal("wamp.2." .. name, alice.frames.headers["sec-websocket-protocol"])
+      alice:join("realm1")
+    end)
+  end)
+end

@@ -210,6 +210,10 @@ static void check_together(struct check *check, const struct node *node,
         wrong = "unix_mode is for unix: addresses";
     else if (net->cookie_name != NULL && allows_any_origin(net->origins))
         wrong = "a cookie needs origins (and not \"*\"), so that not every web page can use it";
+    else if (net->default_codec != 0 && (listen->protocols & 1) == 0)
+        wrong = "default_subprotocol is for WebSockets, which protocols leaves out";
+    else if (net->default_codec != 0 && (net->codecs & 1U << (net->default_codec - 1)) == 0)
+        wrong = "serializers leaves out what default_subprotocol names";
     if (wrong != NULL)
         report_error(check->report, node->line, "%s: %s", node->name, wrong);
 }

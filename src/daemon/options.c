@@ -7,6 +7,8 @@
 #include "daemon/config.h"
 
 static const char *const serializer_names[] = {"json", "msgpack", "cbor", NULL};
+static const char *const subprotocol_names[] = {"none", "wamp.2.json", "wamp.2.msgpack",
+                                                "wamp.2.cbor", NULL};
 static const char *const protocol_names[] = {"websocket", "rawsocket", NULL};
 static const char *const tls_min_names[] = {"1.2", "1.3", NULL};
 static const char *const tls_max_names[] = {"1.3", "1.2", NULL};
@@ -153,6 +155,12 @@ static const struct config_option listen_rows[] = {
      .choices = serializer_names,
      .offset = AT(net.codecs),
      .words = "serializers that peers may choose"},
+    {.name = "default_subprotocol",
+     .type = OPTION_CHOICE,
+     .fallback = "none",
+     .choices = subprotocol_names,
+     .offset = AT(net.default_codec),
+     .words = "what a WebSocket speaks whose client names no subprotocol; none: it is refused"},
     {.name = "paths",
      .type = OPTION_TEXTS,
      .fallback = "/,/ws",

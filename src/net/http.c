@@ -173,6 +173,17 @@ static struct slice trimmed(const char *from, const char *to)
     return slice_make(from, (size_t)(to - from));
 }
 
+/* Of a client that has no list. lws takes the first of its table then, and names none. */
+static bool take_default(struct conn *conn)
+{
+    unsigned codec = conn->listener->options.default_codec;
+
+    if (codec == 0)
+        return false;
+    conn->codec = (uint8_t)(codec - 1);
+    return true;
+}
+
 /* The first entry of the client's list that we speak and the listener allows. lws, with only
  * those in its table, comes to the same result. Of a list that was cut at
  * MAX_SUBPROTOCOLS_LEN the last entry may not be whole and is not looked at. */
@@ -183,6 +194,8 @@ static bool choose_protocol(struct conn *conn)
     const char *at = list;
     const char *end = list + (len < 0 ? 0 : len);
 
+    if (lws_hdr_total_length(conn->wsi, WSI_TOKEN_PROTOCOL) == 0)
+        return take_default(conn);
     while (at < end) {
         const char *comma = memchr(at, ',', (size_t)(end - at));
         const char *stop = comma == NULL ? end : comma;

@@ -87,6 +87,8 @@ struct listener_options {
                                    the handler is told; NULL: nothing, nor cookies */
     const char *default_realm;  /* NULL: none */
     unsigned codecs;            /* bit set of 1 << enum codec */
+    unsigned default_codec;     /* of a WebSocket that names no subprotocol: the codec plus one; 0:
+                                   it is refused */
     bool websocket, rawsocket;  /* which protocols are served */
     uint32_t rawsocket_min_len; /* refuse peers that accept less; 0: any */
     bool is_admin;              /* who connects may do everything: transport.is_admin */
