@@ -50,11 +50,45 @@ static bool find(const struct msg *msg, struct slice key, struct token *token)
     return is_found;
 }
 
+static bool is_true(const struct token *token)
+{
+    return token->type == TOKEN_BOOL && token->boolean;
+}
+
+static bool is_seal(struct slice key)
+{
+    return slice_eq(key, SLICE("ppt_scheme")) || slice_eq(key, SLICE("enc_algo"));
+}
+
+struct facts facts_read(const struct msg *msg)
+{
+    struct facts facts = {.is_sealed = msg->payload.kind == PAYLOAD_RAW};
+    struct arena arena;
+    struct dict_walk walk;
+
+    arena_init(&arena);
+    dict_walk(&walk, msg->codec, msg->dict, &arena);
+    while (dict_next(&walk)) {
+        if (slice_eq(walk.key, SLICE("caller")))
+            (void)token_is_natural(&walk.token, &facts.caller);
+        else if (slice_eq(walk.key, SLICE("procedure")) && walk.token.type == TOKEN_TEXT)
+            facts.procedure = walk.token.text;
+        else if (slice_eq(walk.key, SLICE("receive_progress")))
+            facts.receive_progress = is_true(&walk.token);
+        else if (slice_eq(walk.key, SLICE("progress")))
+            facts.progress = is_true(&walk.token);
+        else
+            facts.is_sealed |= is_seal(walk.key);
+    }
+    arena_fini(&arena);
+    return facts;
+}
+
 bool facts_has_true(const struct msg *msg, struct slice key)
 {
     struct token token;
 
-    return find(msg, key, &token) && token.type == TOKEN_BOOL && token.boolean;
+    return find(msg, key, &token) && is_true(&token);
 }
 
 uint64_t facts_number(const struct msg *msg, struct slice key)
@@ -96,21 +130,27 @@ static bool is_sealed(const struct msg *msg)
     arena_init(&arena);
     dict_walk(&walk, msg->codec, msg->dict, &arena);
     while (!is_found && dict_next(&walk))
-        is_found = slice_eq(walk.key, SLICE("ppt_scheme")) || slice_eq(walk.key, SLICE("enc_algo"));
+        is_found = is_seal(walk.key);
     arena_fini(&arena);
     return is_found;
 }
 
-void l_facts_push_payload(lua_State *lua, const struct msg *msg, bool is_args)
+void l_facts_push_open_payload(lua_State *lua, const struct payload *payload, bool is_args)
 {
-    struct slice part = is_args ? msg->payload.args : msg->payload.kwargs;
+    struct slice part = is_args ? payload->args : payload->kwargs;
 
-    if (is_sealed(msg))
-        lua_pushnil(lua);
-    else if (part.len == 0)
+    if (part.len == 0)
         l_facts_push_empty(lua, is_args ? VALUES_LIST : VALUES_DICT);
     else
-        l_values_push(lua, msg->payload.codec, part, is_args ? "args" : "kwargs");
+        l_values_push(lua, payload->codec, part, is_args ? "args" : "kwargs");
+}
+
+void l_facts_push_payload(lua_State *lua, const struct msg *msg, bool is_args)
+{
+    if (is_sealed(msg))
+        lua_pushnil(lua);
+    else
+        l_facts_push_open_payload(lua, &msg->payload, is_args);
 }
 
 /* ---- transport ---- */

@@ -87,7 +87,7 @@ void l_handler_read(lua_State *lua, struct texts *texts, struct handler *handler
 /* What endpoints at run time return: { remove = }. */
 extern const struct module_table policy_endpoints;
 
-/* ---- procedures.c ---- */
+/* ---- procedures.c, call_view.c ---- */
 
 void procedures_invoke(struct mind *mind, const struct msg *msg);
 void procedures_room(struct mind *mind, uint64_t ticket, bool has_room);

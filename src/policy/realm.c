@@ -293,7 +293,7 @@ static struct outcall *send_call(lua_State *lua, struct service *service, bool i
         put_part(lua, e, "args", VALUES_LIST);
         put_part(lua, e, "kwargs", VALUES_DICT);
     } else {
-        l_results_put(lua, e, 3);
+        l_results_put(lua, 3);
     }
     blob = l_service_end(lua);
     out = outcall_new(service, true);

@@ -8,8 +8,6 @@
 
 #include <lauxlib.h>
 
-#include <stdio.h>
-
 #define RESULT_NAME "nexus.Result"
 
 void l_results_push(lua_State *lua)
@@ -33,30 +31,55 @@ static bool is_result(lua_State *lua, int index)
     return is_one;
 }
 
-void l_results_put(lua_State *lua, struct encoder *e, int first)
+/* Returns how many octets of what was written are the positional ones. */
+static size_t put(lua_State *lua, int first)
 {
+    const struct encoder *e = l_values_encoder(lua);
     int last = lua_gettop(lua);
-    char path[24];
+    size_t len;
 
     luaL_checkstack(lua, 10, NULL);
     if (first == last && is_result(lua, first)) {
         lua_getfield(lua, first, "args");
         l_values_put(lua, lua_gettop(lua), VALUES_LIST, "args");
+        len = e->out.len;
         lua_getfield(lua, first, "kwargs");
         l_values_put(lua, lua_gettop(lua), VALUES_DICT, "kwargs");
         lua_settop(lua, last);
-        return;
+        return len;
     }
     while (last >= first && lua_isnil(lua, last)) /* nil is what is not there */
         last--;
-    if (last < first)
-        return;
-    encode_list(e, (size_t)(last - first) + 1);
-    for (int i = first; i <= last; i++) {
-        snprintf(path, sizeof(path), "args[%d]", i - first + 1);
-        l_values_put(lua, i, VALUES_ANY, path);
-    }
-    encode_end(e);
+    if (last >= first)
+        l_values_put_items(lua, first, last, "args");
+    return e->out.len;
+}
+
+void l_results_put(lua_State *lua, int first)
+{
+    (void)put(lua, first);
+}
+
+/* An empty list or dict is one octet of MessagePack, and absent in a payload. */
+static struct slice unless_empty(const char *data, size_t len)
+{
+    return slice_make(data, len == 1 ? 0 : len);
+}
+
+struct blob *l_results_payload(lua_State *lua, int first, struct payload *payload)
+{
+    struct blob *blob;
+    size_t len;
+
+    (void)l_values_begin(lua, CODEC_MSGPACK);
+    len = put(lua, first);
+    blob = l_values_end(lua);
+    *payload = (struct payload){.codec = CODEC_MSGPACK,
+                                .args = unless_empty(blob->data, len),
+                                .kwargs = unless_empty(blob->data + len, blob->len - len)};
+    if (payload->args.len != 0 || payload->kwargs.len != 0)
+        payload->kind = PAYLOAD_ARGS;
+    return blob;
 }
 
 static int l_result(lua_State *lua)

@@ -44,6 +44,18 @@ void service_send_blob(struct service *service, struct blob *blob)
     blob_drop(blob);
 }
 
+void service_yield(struct service *service, uint64_t invocation, const struct payload *payload,
+                   bool is_progress)
+{
+    struct msg msg = {
+        .type = MSG_YIELD, .codec = CODEC_MSGPACK, .id = invocation, .payload = *payload};
+
+    if (is_progress)
+        msg.dict = SLICE("\x81\xa8progress\xc3"); /* {"progress": true} */
+    if (service->peer != NULL)
+        local_say(service->peer, &msg);
+}
+
 void service_expect(struct service *service, struct service_request *request, uint64_t id)
 {
     request->id = id;

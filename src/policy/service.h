@@ -50,6 +50,10 @@ struct blob *l_service_end(lua_State *lua);
 /* The same for a message that is made without Lua; its reference moves. */
 void service_send_blob(struct service *service, struct blob *blob);
 
+/* Answers an invocation, or sends a progressive result; borrowed until it returns. */
+void service_yield(struct service *service, uint64_t invocation, const struct payload *payload,
+                   bool is_progress);
+
 /* CANCEL of a CALL that nobody waits for any more. */
 void service_cancel(struct service *service, uint64_t request);
 

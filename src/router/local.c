@@ -102,6 +102,14 @@ void local_send(struct local_peer *local, struct slice message)
     pump_message(local->peer, message);
 }
 
+void local_say(struct local_peer *local, const struct msg *msg)
+{
+    if (local->peer == NULL)
+        return;
+    net_enter(local->peer->worker->net);
+    pump_say(local->peer, msg);
+}
+
 void local_receive(struct peer *peer, struct blob *blob)
 {
     struct local_peer *local = peer->local;

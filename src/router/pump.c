@@ -7,6 +7,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "base/mem.h"
 #include "router/notes.h"
 #include "router/router_priv.h"
@@ -485,6 +486,16 @@ void pump_message(struct peer *peer, struct slice bytes)
         to_own_realm(peer, bytes);
     else
         to_other_worker(peer, bytes);
+}
+
+void pump_say(struct peer *peer, const struct msg *msg)
+{
+    struct event ev = {.type = EV_MESSAGE, .peer = peer->id, .msg = msg};
+
+    if (peer->is_closing || peer->is_leaving || peer->awaits != NULL || peer->realm == NULL)
+        return;
+    CHECK(peer->realm->home == peer->worker);
+    pump_step(peer->worker, peer->realm, &ev);
 }
 
 void pump_awake(struct worker *worker, uint64_t id, const char *reason, const char *words)

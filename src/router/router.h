@@ -252,6 +252,10 @@ struct local_peer *local_open_as(struct router *router, const struct transport *
 struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
                                    void (*on_close)(void *ctx), void *ctx);
 
+/* Says a message that is not encoded, for a peer made by realm_open_peer that has a session:
+ * nothing of it is checked. Borrowed until it returns. */
+void local_say(struct local_peer *local, const struct msg *msg);
+
 /* Ends the peer, and its session as a lost connection does. Due for every peer before
  * router_free; also after router_run has returned. */
 void local_close(struct local_peer *local);

@@ -310,6 +310,9 @@ uint64_t pump_wall(struct worker *worker);
 
 void pump_open(struct worker *worker, struct peer *peer);
 void pump_message(struct peer *peer, struct slice bytes);
+
+/* The same of a peer of this process in its realm's own worker: see local_say. */
+void pump_say(struct peer *peer, const struct msg *msg);
 void pump_close(struct peer *peer);
 void pump_step(struct worker *worker, struct realm *realm, struct event *ev);
 void pump_close_realm(struct worker *worker, struct realm *realm);

@@ -35,6 +35,9 @@ struct encoder *l_values_begin(lua_State *lua, enum codec codec);
 /* Writes the value at the index. */
 void l_values_put(lua_State *lua, int index, enum values_shape shape, const char *path);
 
+/* Writes what is on the stack from `first` to `last` as one list; `path` names the list. */
+void l_values_put_items(lua_State *lua, int first, int last, const char *path);
+
 /* The encoder between the two. */
 struct encoder *l_values_encoder(lua_State *lua);
 

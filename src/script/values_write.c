@@ -31,9 +31,9 @@ struct writing {
     struct vm *vm;
     struct encoder *e;
     const char *path;
-    unsigned depth;
+    unsigned depth, depth_max;
     unsigned values;
-    struct frame frames[VALUES_DEPTH_MAX];
+    struct frame frames[VALUES_DEPTH_MAX + 1]; /* the first one may be an item of the message's */
 };
 
 static void put(struct writing *writing, int index, enum values_shape shape);
@@ -453,7 +453,7 @@ static void put_table(struct writing *writing, int index, enum values_shape shap
         if (writing->frames[i].table == table)
             l_refuse(writing, "a table that contains itself");
     }
-    if (writing->depth == VALUES_DEPTH_MAX) {
+    if (writing->depth == writing->depth_max) {
         writing->depth = 3; /* the whole path would be no help */
         l_refuse(writing,
                  lua_pushfstring(lua, "nested deeper than %d lists and dicts", VALUES_DEPTH_MAX));
@@ -521,30 +521,58 @@ struct encoder *l_values_begin(lua_State *lua, enum codec codec)
     return &vm->encoder;
 }
 
-void l_values_put(lua_State *lua, int index, enum values_shape shape, const char *path)
+/* The frames are not cleared: those that count are written first. */
+static void start(struct writing *writing, lua_State *lua, const char *path)
 {
     struct vm *vm = vm_of(lua);
-    struct writing writing;
-    size_t before = vm->encoder.out.len;
-    bool is_wanted;
 
     CHECK(vm->is_encoding);
-    index = lua_absindex(lua, index);
-    writing.lua = lua;
-    writing.vm = vm;
-    writing.e = &vm->encoder;
-    writing.path = path;
-    writing.depth = writing.values = 0;
+    writing->lua = lua;
+    writing->vm = vm;
+    writing->e = &vm->encoder;
+    writing->path = path;
+    writing->depth = writing->values = 0;
+    writing->depth_max = VALUES_DEPTH_MAX;
     luaL_checkstack(lua, LUA_MINSTACK, NULL);
-    is_wanted = shape == VALUES_ANY || lua_type(lua, index) == LUA_TTABLE;
-    if (!is_wanted)
+    arena_reset(&vm->scratch);
+}
+
+static void finish(struct writing *writing, size_t before)
+{
+    arena_reset(&writing->vm->scratch);
+    vm_charge(writing->lua, (writing->e->out.len - before) / VM_CHARGE_UNIT);
+}
+
+void l_values_put(lua_State *lua, int index, enum values_shape shape, const char *path)
+{
+    size_t before = vm_of(lua)->encoder.out.len;
+    struct writing writing;
+
+    start(&writing, lua, path);
+    index = lua_absindex(lua, index);
+    if (shape != VALUES_ANY && lua_type(lua, index) != LUA_TTABLE)
         l_refuse(&writing, lua_pushfstring(lua, "a %s is wanted, found a %s",
                                            shape == VALUES_LIST ? "list" : "dict",
                                            luaL_typename(lua, index)));
-    arena_reset(&vm->scratch);
     put(&writing, index, shape);
-    arena_reset(&vm->scratch);
-    vm_charge(lua, (vm->encoder.out.len - before) / VM_CHARGE_UNIT);
+    finish(&writing, before);
+}
+
+void l_values_put_items(lua_State *lua, int first, int last, const char *path)
+{
+    size_t before = vm_of(lua)->encoder.out.len;
+    struct writing writing;
+
+    start(&writing, lua, path);
+    writing.depth = 1;
+    writing.depth_max++;
+    encode_list(writing.e, (size_t)(last - first) + 1);
+    for (int i = first; i <= last; i++) {
+        writing.frames[0] = (struct frame){.integer = i - first + 1};
+        put(&writing, i, VALUES_ANY);
+    }
+    encode_end(writing.e);
+    finish(&writing, before);
 }
 
 struct encoder *l_values_encoder(lua_State *lua)
