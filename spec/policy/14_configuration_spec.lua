@@ -170,6 +170,49 @@ procedure("sleep", function() nexus.sleep(20) end)]]
       .. "most 0.1", log, 1, true)
   end)
 
+  -- The budget of predicates is for all subscribers of a publication, and not that of policy.filter.
+  local judging = policy [[
+function policy.filter(event)
+  local n = 0
+  local function work(count) for i = 1, count do n = n + i end end
+  if event.topic == "com.acme.looping" then return function() work(math.huge) end end
+  return function(session) work(event.args[1]) return session.id ~= n end
+end]]
+
+  local function publish(client, topic, ...)
+    local id = client:next_id()
+    client:send { wamp.PUBLISH, id, { acknowledge = true }, topic, wamp.list { ... } }
+    return client:receive()
+  end
+
+  it("bounds predicates by themselves", function()
+    start(judging, { budgets = { filter = { stretch = "3ms", cpu = "3ms" },
+      predicate = { stretch = "10s", cpu = "10s" } } })
+    local publisher, subscriber = join(), join()
+    local id = subscriber:next_id()
+    subscriber:send { wamp.SUBSCRIBE, id, wamp.dict {}, "com.acme.judged" }
+    subscriber:expect { wamp.SUBSCRIBED, id, wamp.id }
+    assert.equal(wamp.PUBLISHED, publish(publisher, "com.acme.judged", 2000000)[1])
+    assert.equal(wamp.EVENT, subscriber:receive()[1])
+  end)
+
+  it("lets a policy lower the bounds of predicates", function()
+    start(judging, { budgets = { filter = { stretch = "10s", cpu = "10s" } } })
+    local function loop(words)
+      local publisher, subscriber = join(), join()
+      local id = subscriber:next_id()
+      subscriber:send { wamp.SUBSCRIBE, id, wamp.dict {}, "com.acme.looping" }
+      subscriber:expect { wamp.SUBSCRIBED, id, wamp.id }
+      assert.equal("wamp.error.authorization_failed", publish(publisher, "com.acme.looping")[5])
+      assert.is_truthy(daemon.eventually(function() return nexusd:log():find(words, 1, true) end))
+    end
+    loop("policy.lua:8: 20 ms of CPU where nothing can wait")
+    write(folder, (judging:gsub("return policy",
+      "policy.budgets = { predicate = { stretch = 0.007 } }\n%0")))
+    nexusd:wait_for_log("policy-reloaded")
+    loop("policy.lua:8: 7 ms of CPU where nothing can wait")
+  end)
+
   it("says what is wrong with bounds", function()
     local function expect(realm, words)
       local code, log = refused("return { api = 1 }", realm)

@@ -28,6 +28,4 @@ void budgets_fill(struct door_budget budgets[BUDGET_COUNT], const struct policy_
                                           .slice_ns = TURN,
                                           .growth = from->growth};
     }
-    /* Evaluated in one go, since those whom it judges may come and go meanwhile. */
-    budgets[BUDGET_PREDICATE].slice_ns = 0;
 }

@@ -238,7 +238,8 @@ struct audience *l_filters_judge(lua_State *lua, int index, struct hearing *hear
 
     luaL_checkstack(lua, 20, NULL);
     judgement.tree = audience_tree_new(core);
-    door_forbid_wait(lua, "cannot wait in a filter predicate; look it up in policy.filter");
+    door_last_stretch(lua, &policy_of(lua)->budgets[BUDGET_PREDICATE],
+                      "cannot wait in a filter predicate; look it up in policy.filter");
     hearing->fiber.is_judging = true;
     core_each_candidate(core, hearing->question, &hearing->grant, judge, &judgement);
     hearing->fiber.is_judging = false;

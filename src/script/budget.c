@@ -113,7 +113,10 @@ void budget_words(const struct door_run *run, enum door_limit limit, char *out, 
 
     switch (limit) {
     case DOOR_STRETCH:
-        snprintf(out, len, "%g ms without waiting; call nexus.breathe() in long loops",
+        snprintf(out, len,
+                 run->call.no_wait == NULL
+                     ? "%g ms without waiting; call nexus.breathe() in long loops"
+                     : "%g ms of CPU where nothing can wait",
                  (double)budget->stretch_ns / NS_PER_MS);
         break;
     case DOOR_CPU:

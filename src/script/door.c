@@ -306,12 +306,15 @@ int door_wait(lua_State *lua, struct door_wait wait)
     return lua_yieldk(lua, 0, 0, l_woken);
 }
 
-void door_forbid_wait(lua_State *lua, const char *words)
+void door_last_stretch(lua_State *lua, const struct door_budget *budget, const char *words)
 {
     struct door_run *run = vm_of(lua)->run;
 
     run->call.no_wait = words;
+    run->call.budget = *budget;
     run->call.budget.slice_ns = 0;
+    run->began_at = run->segment_at = run->segment_cpu_at = 0;
+    run->stretch_ns = run->cpu_ns = 0;
 }
 
 bool door_is_over(lua_State *lua)

@@ -104,8 +104,9 @@ void *door_ctx(lua_State *lua);
 /* A number that no other entry into this state has, or had. 0 outside of entries. */
 uint64_t door_serial(lua_State *lua);
 
-/* From now on nothing may wait in the running entry: `words` (static) are raised. */
-void door_forbid_wait(lua_State *lua, const char *words);
+/* The rest of the running entry has this budget, as if it began now, and nothing may wait in it:
+ * `words` (static) are raised. */
+void door_last_stretch(lua_State *lua, const struct door_budget *budget, const char *words);
 
 /* True when a budget of the running entry has run out, and it is about to be ended. */
 bool door_is_over(lua_State *lua);
