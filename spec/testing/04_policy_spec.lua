@@ -113,6 +113,7 @@ describe("in a test", function()
       assert.are.equal(4, router:metric("asked", { kind = "order" }))
       assert.is_nil(router:metric("asked", { kind = "news" }))
       assert.is_nil(router:metric "no_such_metric")
+      assert.are.equal(2, router:metric "nexus_sessions") -- this one, and the policy's own
     end)
   end)
 

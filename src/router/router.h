@@ -226,6 +226,9 @@ uint64_t router_now(const struct router *router);
 uint64_t router_next(const struct router *router);
 uint64_t router_wall(struct router *router);
 
+/* What the page /metrics would show. */
+void router_metrics(struct router *router, struct writer *page);
+
 /* The realm of that name, or NULL; none is made. */
 struct realm *router_realm(struct router *router, const char *name);
 

@@ -102,3 +102,9 @@ uint64_t router_wall(struct router *router)
 {
     return pump_wall_now(router);
 }
+
+void router_metrics(struct router *router, struct writer *page)
+{
+    CHECK(router->options.is_virtual);
+    status_write(&router->workers[0], PAGE_METRICS, page);
+}

@@ -244,12 +244,22 @@ static void l_load_policy(lua_State *lua, struct stage *stage, const char *path)
     l_expect_policy(lua, stage, &lines);
 }
 
+static void write_metrics(void *ctx, struct writer *page)
+{
+    metrics_write(ctx, page);
+}
+
 /* False: stage->wrong says why. */
 static bool make_router(struct stage *stage, uint64_t wall, const char *name)
 {
     struct realm_options realm = {.decider = NULL};
-    struct router_options options = {
-        .workers = 1, .realms = &realm, .realm_count = 1, .is_virtual = true, .virtual_wall = wall};
+    struct router_options options = {.workers = 1,
+                                     .realms = &realm,
+                                     .realm_count = 1,
+                                     .is_virtual = true,
+                                     .virtual_wall = wall,
+                                     .write_metrics = write_metrics,
+                                     .metrics_ctx = stage->state->metrics};
 
     core_defaults(&realm.core);
     realm.core.realm = name;
@@ -455,7 +465,7 @@ static int l_metrics(lua_State *lua)
     struct writer out;
 
     writer_init(&out, 0);
-    metrics_write(stage->state->metrics, &out);
+    router_metrics(stage->router, &out);
     lua_pushlstring(lua, out.len == 0 ? "" : writer_slice(&out).data, out.len);
     writer_fini(&out);
     return 1;
