@@ -198,6 +198,7 @@
 
 ---@class nexus.Publication
 ---@field topic string # What it is published to.
+---@field publication integer # Its number, as in EVENT and PUBLISHED.
 ---@field publisher nexus.Session? # Who publishes it.
 ---@field options table # Options of the message.
 ---@field args any[]? # Positional arguments; nil where only the ends can read them.

@@ -133,6 +133,7 @@ core.describe("A retained event", function(router)
     local answered = r:decide { question = question.id, verdict = "allow" }
     assert.same({ 1 }, got(bob, answered))
     assert.equal(1, #answered)
+    assert.equal(question.publication, bob:messages(answered)[1][3])
     assert.is_nil(r:question(question.id))
     local dora = r:join { org = "delta" } -- is kept out by the publisher's options
     assert.is_nil(core.asked(subscribe(dora, "com.x")))

@@ -249,13 +249,17 @@ void core_ask_push(lua_State *L, const struct question *question)
         core_govern_push_look(L, question->publisher);
         lua_setfield(L, -2, "publisher");
     }
-    if (question->ask == ASK_RETAINED)
+    if (question->ask == ASK_RETAINED) {
         set_needs(L, question->needs);
+        set_integer(L, "publication", question->publication);
+    }
     if (question->ask != ASK_AUTHORIZE && question->ask != ASK_RECHECK)
         return;
     set_octets(L, "action", slice_of(rules_action_name(question->action)));
     set_octets(L, "match", slice_of(matches[question->match]));
     set_needs(L, question->needs);
+    if (question->publication != 0)
+        set_integer(L, "publication", question->publication);
     if (question->is_chunk) {
         lua_pushboolean(L, true);
         lua_setfield(L, -2, "is_chunk");

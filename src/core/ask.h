@@ -57,9 +57,10 @@ struct question {
     /* AUTHORIZE, RECHECK: */
     unsigned needs; /* bit set of NEEDS_ */
     enum rule_action action;
-    enum match match;   /* of a SUBSCRIBE or REGISTER */
-    bool is_chunk;      /* a CALL that is more input for one that was let through */
-    struct grant given; /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave. It holds unless
+    enum match match;     /* of a SUBSCRIBE or REGISTER */
+    bool is_chunk;        /* a CALL that is more input for one that was let through */
+    uint64_t publication; /* with NEEDS_FILTER, and of RETAINED: its id */
+    struct grant given;   /* AUTHORIZE without NEEDS_AUTHORIZE: what the rules gave. It holds unless
                            the decision says otherwise; its audience always does. */
 
     /* ANSWER; peer and session are the callee's, which may be gone already: */

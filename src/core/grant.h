@@ -28,9 +28,10 @@ struct grant {
     const struct audience *audience; /* who may get the event; NULL: everybody */
 
     /* Set by the core when it was asked about: what the rules said of the audience besides, and what
-     * was said of it alone; and whether it was asked who gets the event (NEEDS_FILTER). */
+     * was said of it alone; and the id of the publication, which exists since it was asked who gets
+     * the event (NEEDS_FILTER). 0: that was not asked. */
     const struct audience *rule_audience, *filter_audience;
-    bool is_filtered;
+    uint64_t publication;
 };
 
 #endif

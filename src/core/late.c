@@ -82,6 +82,7 @@ static void ask(struct core *core, struct late *late, struct record *record)
                                        .needs = NEEDS_FILTER,
                                        .action = RULE_PUBLISH,
                                        .match = MATCH_EXACT,
+                                       .publication = record->publication,
                                        .publisher = &late->publisher};
     map_put(&core->late.asks, late->question.id, 0, late);
     outbox_ask(core->out, session->peer, late->question.id);

@@ -95,6 +95,8 @@ void park_ask(struct core *core, struct session *session, const struct msg *msg,
     parked->question.peer = session->peer;
     parked->question.session = session->id;
     parked->question.msg = &parked->msg;
+    if ((about->needs & NEEDS_FILTER) != 0)
+        parked->question.publication = rng_wamp_id(&core->rng);
     if (options.len != 0) /* rules may change before there is an answer */
         parked->question.given.options.data =
             memcpy(parked->bytes + msg_len(msg), options.data, options.len);
@@ -230,7 +232,7 @@ static void allow(struct core *core, struct session *session, const struct parke
     } else if (question->is_chunk) {
         calls_chunk(core, session, &amended.msg, &amended.options);
     } else {
-        amended.options.grant.is_filtered = (question->needs & NEEDS_FILTER) != 0;
+        amended.options.grant.publication = question->publication;
         amended.options.grant.filter_audience = decision->audience;
         session_perform(core, session, &amended.msg, &amended.options);
     }

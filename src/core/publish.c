@@ -286,7 +286,7 @@ static void set_audience(struct publication *pub)
     const struct audience_publisher publisher = {.session = pub->publisher};
 
     pub->is_unasked =
-        pub->core->options.asks_filter && !pub->options->grant.is_filtered && !pub->is_trusted;
+        pub->core->options.asks_filter && pub->options->grant.publication == 0 && !pub->is_trusted;
     for (unsigned i = 0; i < MAX_AUDIENCES; i++) {
         const struct audience *audience = audience_at(pub, i);
 
@@ -333,7 +333,8 @@ void publish_receive(struct core *core, struct session *session, const struct ms
             send_error(core, session, MSG_PUBLISH, msg->id, error, words);
         return;
     }
-    pub.id = rng_wamp_id(&core->rng);
+    pub.id = UNLIKELY(options->grant.publication != 0) ? options->grant.publication
+                                                       : rng_wamp_id(&core->rng);
     pub.excluded = options->exclude_me ? session : NULL;
     set_publisher(&pub, session);
     core->counters.publications++;

@@ -224,7 +224,7 @@ static int l_index(lua_State *lua)
     if (lua_rawget(lua, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     if (slice_eq(name, SLICE("id"))) {
-        reads_note_value(reads_of(lua), view->id, name);
+        reads_note_value(reads_of(lua), view->id, SLICE("session")); /* its name in the core */
         lua_pushinteger(lua, (lua_Integer)view->id);
         return 1;
     }

@@ -77,6 +77,7 @@ static const struct module_row message[] = {
 
 static const struct module_row publication[] = {
     ROW("topic", "string", "What it is published to."),
+    ROW("publication", "integer", "Its number, as in EVENT and PUBLISHED."),
     ROW("publisher", "nexus.Session?", "Who publishes it."),
     ROW("options", "table", "Options of the message."),
     ROW("args", "any[]?", "Positional arguments; nil where only the ends can read them."),

@@ -39,6 +39,7 @@ enum field {
     FIELD_AGENT,
     FIELD_COOKIE,
     FIELD_RETAINED,
+    FIELD_PUBLICATION,
     FIELD_PROCEDURE,
     FIELD_CALLER,
 };
@@ -164,10 +165,9 @@ static const struct field_row message_rows[] = {
 };
 
 static const struct field_row event_rows[] = {
-    {"topic", FIELD_URI},       {"publisher", FIELD_SESSION},
-    {"options", FIELD_OPTIONS}, {"args", FIELD_ARGS},
-    {"kwargs", FIELD_KWARGS},   {"retained", FIELD_RETAINED},
-    {"params", FIELD_PARAMS},   {NULL, FIELD_ID},
+    {"topic", FIELD_URI},         {"publisher", FIELD_SESSION}, {"publication", FIELD_PUBLICATION},
+    {"options", FIELD_OPTIONS},   {"args", FIELD_ARGS},         {"kwargs", FIELD_KWARGS},
+    {"retained", FIELD_RETAINED}, {"params", FIELD_PARAMS},     {NULL, FIELD_ID},
 };
 
 /* For rules: the attributes of a session, as the core sees them. */
@@ -317,6 +317,9 @@ static bool push_plain(lua_State *lua, const struct hearing *hearing, enum field
         return true;
     case FIELD_RETAINED:
         lua_pushboolean(lua, question->ask == ASK_RETAINED);
+        return true;
+    case FIELD_PUBLICATION:
+        lua_pushinteger(lua, (lua_Integer)question->publication);
         return true;
     case FIELD_PROCEDURE:
         push_slice(lua, question->ask == ASK_ANSWER ? question->procedure : uri_of(hearing));
