@@ -32,7 +32,7 @@ return {
         --     proxies = nil,
         --     -- addresses and ranges of HTTP proxies: whom they name in forwarded_header counts as the peer of a WebSocket; not set: nobody is believed
         --     trusted_proxies = nil,
-        --     -- the header that they write; "forwarded" (RFC 7239) must be one line: the proxy has to replace the one of the client or to add to it
+        --     -- the header that they write; "forwarded" (RFC 7239) only without TLS between them and us, and one request a connection
         --     forwarded_header = "x-forwarded-for",
         --     -- whether the page /metrics is there, for Prometheus; it names realms, so do that on an address of its own that only you reach
         --     metrics = false,

@@ -220,6 +220,10 @@ return config
       ": proxies is for TCP; a unix socket has no addresses")
     refused('{ address = "unix:/tmp/x", trusted_proxies = { "::1" } }',
       ": trusted_proxies is for TCP; a unix socket has no addresses")
+    refused(('{ address = "tls://127.0.0.1:0", tls = { cert = %q, key = %q }, trusted_proxies = '
+      .. '{ "::1" }, forwarded_header = "forwarded" }'):format(cert.cert, cert.key),
+      ': forwarded_header = "forwarded" cannot be read within TLS; allowed with trusted_proxies: '
+      .. '"x-forwarded-for", or an address without TLS')
     for _, name in ipairs { "User-Agent", "cookie", "x y", ("x"):rep(65) } do
       refused(('{ address = "127.0.0.1:0", headers = { "host", "%s" } }'):format(name),
         ('.headers: found "%s"; allowed: names of headers in lower case, up to 64 '
@@ -385,7 +389,8 @@ describe("printing a configuration", function()
     local _, first = run("--print-config", ([[
       return {
         listen = {
-          "127.0.0.1:0",
+          { address = "127.0.0.1:0", trusted_proxies = { "192.0.2.0/24" },
+            forwarded_header = "forwarded" },
           { address = "tls://[::1]:8443", tls = { cert = %q, key = %q, optional = true,
             min_version = "1.3", ciphers = "ECDHE+AES256:!SHA1",
             ciphersuites = "TLS_AES_256_GCM_SHA384",
@@ -396,7 +401,6 @@ describe("printing a configuration", function()
             protocols = { "websocket" }, paths = { "/x" },
             proxies = { "10.0.0.0/8", "::1" },
             headers = { "x-acme-key" },
-            trusted_proxies = { "192.0.2.0/24" }, forwarded_header = "forwarded",
             default_realm = "realm1", rawsocket_min_length = "1KiB" },
           { address = "unix:/tmp/nexus spec.sock", unix_mode = "0600" },
         },

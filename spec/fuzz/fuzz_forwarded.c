@@ -21,6 +21,25 @@ static bool is_192_0_2_7(const struct sockaddr_storage *from)
     return from->ss_family == AF_INET && v4.sin_addr.s_addr == htonl(0xc0000207);
 }
 
+/* A line at the end of a head is at the end of the list. */
+static void try_head(struct slice lines)
+{
+    static const char added[] = "\r\nForwarded: for=192.0.2.7\r\n\r\n";
+    char list[1000], *head = mem_alloc(lines.len + sizeof added);
+    size_t len, head_len;
+
+    memcpy(head, lines.data, lines.len);
+    memcpy(head + lines.len, added, sizeof added - 1);
+    head_len = forwarded_head_len(slice_make(head, lines.len + sizeof added - 1));
+    CHECK(head_len != 0);
+    if (forwarded_collect(slice_make(head, head_len), list, sizeof list, &len)) {
+        CHECK(memchr(list, '\0', len) == NULL);
+        CHECK(head_len != lines.len + sizeof added - 1 ||
+              (len >= 14 && memcmp(list + len - 13, "for=192.0.2.7", 13) == 0));
+    }
+    mem_free(head);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
 {
     static const char *const added[] = {", 192.0.2.7", ", for=192.0.2.7"};
@@ -47,5 +66,6 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t len)
     if (header == FORWARDED_X_FOR || result != FORWARDED_BAD)
         CHECK(result == FORWARDED_FOUND && is_192_0_2_7(&from));
     mem_free(text);
+    try_head(slice_make((const char *)data, len));
     return 0;
 }

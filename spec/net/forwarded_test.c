@@ -8,7 +8,10 @@
 #include "unit.h"
 
 #include <arpa/inet.h>
+#include <errno.h>
 #include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 static struct server server;
 static char head[4096];
@@ -228,6 +231,123 @@ TEST(who_is_behind_the_proxy_is_the_peer)
     EXPECT_EQ(upgrade(&peer, "Forwarded: 192.0.2.7\r\n"), 400);
     peer_close(&peer);
     server_stop(&server);
+}
+
+/* A client cannot put its own line before that of the proxy. */
+TEST(several_lines_are_one_list)
+{
+    static const char *const pieces[] = {"GET / HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\n",
+                                         "Connection: Upgrade\r\nSec-WebSocket-Key: ",
+                                         "dGhlIHNhbXBsZSBub25jZQ==\r\nSec-WebSocket-Version: 13\r",
+                                         "\nSec-WebSocket-Protocol: wamp.2.json\r\nForwar",
+                                         "ded: for=1.1.1.1\r\nforwarded:for=192.0.2.7",
+                                         "\r\n\r",
+                                         "\n"};
+    struct peer peer;
+
+    start(local, FORWARDED_7239, 0);
+    expect_peer("Forwarded: for=1.1.1.1\r\nFORWARDED:for=192.0.2.7\r\n", "tcp4:192.0.2.7:0");
+    expect_peer("Forwarded: for=192.0.2.7\r\nX: y\r\nForwarded: for=10.0.0.1\r\n",
+                "tcp4:192.0.2.7:0");
+    expect_peer("Forwarded: for=192.0.2.7\r\nForwarded:\r\n", "tcp4:127.0.0.1:");
+    expect_peer("Forwarded-For: 192.0.2.7\r\n", "tcp4:127.0.0.1:");
+    EXPECT_EQ(upgrade(&peer, "Forwarded: for=192.0.2.7\r\nForwarded : for=1.1.1.1\r\n"), 400);
+    peer_close(&peer);
+
+    EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+    for (size_t i = 0; i < ARRAY_LEN(pieces); i++) {
+        EXPECT(peer_write(&peer, pieces[i], strlen(pieces[i])));
+        usleep(2000); /* so that they come one by one, mostly */
+    }
+    EXPECT_EQ(peer_http(&peer, "", head, sizeof head), 101);
+    EXPECT(ws_send(&peer, 1, true, SLICE("hello")) && ws_read(&peer, &frame));
+    EXPECT(strncmp(server.last_peer, "tcp4:192.0.2.7:0", 16) == 0);
+    peer_close(&peer);
+    server_stop(&server);
+}
+
+/* Nothing more comes, and that is not for want of patience. */
+static bool is_over(struct peer *peer)
+{
+    char rest[1000];
+
+    while (peer_read(peer, rest, sizeof rest) == sizeof rest)
+        ;
+    return peer->error != EAGAIN;
+}
+
+TEST(the_first_request_is_the_last_where_its_head_is_read)
+{
+    static const char one[] = "GET /status.json HTTP/1.1\r\nHost: x\r\n\r\n";
+    struct peer peer;
+
+    start(local, FORWARDED_7239, 0);
+    EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+    EXPECT_EQ(peer_http(&peer, one, head, sizeof head), 200);
+    EXPECT(strstr(head, "Connection: close\r\n") != NULL);
+    EXPECT(is_over(&peer));
+    peer_close(&peer);
+    server_stop(&server);
+}
+
+TEST(heads_that_never_end)
+{
+    static char much[9000];
+    struct peer peer, raw;
+
+    start(local, FORWARDED_7239, 0);
+    EXPECT(peer_open_raw(&raw, "127.0.0.1", server.port, false)); /* is no request */
+    peer_close(&raw);
+    EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+    EXPECT(peer_write(&peer, "GET / HTTP/1.1\r\nForwarded: ", 27));
+    EXPECT_EQ(shutdown(peer.fd, SHUT_WR), 0); /* half a head, and no more */
+    EXPECT(is_over(&peer));
+    peer_close(&peer);
+    memset(much, 'x', sizeof much);
+    memcpy(much, "GET / HTTP/1.1\r\nX: ", 19);
+    EXPECT(peer_open(&peer, "127.0.0.1", server.port, false));
+    (void)peer_write(&peer, much, sizeof much);
+    EXPECT(is_over(&peer));
+    peer_close(&peer);
+    EXPECT(server_wait(&server, server_has_no_connection));
+    server_stop(&server);
+}
+
+static const char *lines_of(const char *text, size_t len)
+{
+    static char list[64 + 1];
+    char *copy = malloc(len);
+    size_t list_len = 0;
+    bool is_good;
+
+    memcpy(copy, text, len);
+    is_good = forwarded_collect(slice_make(copy, len), list, 64, &list_len);
+    list[list_len] = '\0';
+    free(copy);
+    return is_good ? list : "bad";
+}
+
+TEST(lines_of_a_head)
+{
+    static const char nul[] = "Forwarded: for=1\0\r\n\r\n";
+    char longest[200];
+
+    EXPECT_EQ(forwarded_head_len(SLICE("")), 0);
+    EXPECT_EQ(forwarded_head_len(SLICE("GET / HTTP/1.1\r\nX: y\r\n")), 0);
+    EXPECT_EQ(forwarded_head_len(SLICE("GET / HTTP/1.1\r\nX: y\r\n\r")), 0);
+    EXPECT_EQ(forwarded_head_len(SLICE("GET / HTTP/1.1\r\nX: y\r\n\r\nmore")), 24);
+    EXPECT_EQ(forwarded_head_len(SLICE("GET /\n\nmore")), 7); /* as some write it */
+    EXPECT_STR(lines_of("GET /\r\n\r\n", 9), "");
+    EXPECT_STR(lines_of("GET /\r\nForwarded:a\r\nforwarded: b\n\r\n", 38), "a, b");
+    EXPECT_STR(lines_of("GET /\r\nX: Forwarded: a\r\n\r\n", 27), "");
+    EXPECT_STR(lines_of("GET /\r\nForwarded\r\n\r\n", 20), "");
+    EXPECT_STR(lines_of("GET /\r\nForwarded\t:a\r\n\r\n", 23), "bad");
+    EXPECT_STR(lines_of("GET /\r\nForwarded: a\r\n\tb\r\n\r\n", 27), "bad");
+    EXPECT_STR(lines_of(nul, sizeof nul - 1), "bad");
+    (void)snprintf(longest, sizeof longest, "Forwarded:%063d\r\n\r\n", 1);
+    EXPECT_EQ(strlen(lines_of(longest, strlen(longest))), 63);
+    (void)snprintf(longest, sizeof longest, "Forwarded:%064d\r\n\r\n", 1);
+    EXPECT_STR(lines_of(longest, strlen(longest)), "bad");
 }
 
 TEST(a_list_that_is_too_long_is_refused)

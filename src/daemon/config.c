@@ -206,6 +206,11 @@ static void check_together(struct check *check, const struct node *node,
         wrong = "proxies is for TCP; a unix socket has no addresses";
     else if (net->trusted_proxies != NULL && net->unix_path != NULL)
         wrong = "trusted_proxies is for TCP; a unix socket has no addresses";
+    else if (net->trusted_proxies != NULL && listen->is_tls &&
+             net->forwarded_header == FORWARDED_7239)
+        wrong = "forwarded_header = \"forwarded\" cannot be read within TLS; allowed with "
+                "trusted_proxies: "
+                "\"x-forwarded-for\", or an address without TLS";
     else if (net->unix_mode != 0 && net->host != NULL)
         wrong = "unix_mode is for unix: addresses";
     else if (net->cookie_name != NULL && allows_any_origin(net->origins))

@@ -191,9 +191,9 @@ static const struct config_option listen_rows[] = {
      .fallback = "x-forwarded-for",
      .choices = forwarded_names,
      .offset = AT(net.forwarded_header),
-     .words =
-         "the header that they write; \"forwarded\" (RFC 7239) must be one line: the proxy has "
-         "to replace the one of the client or to add to it"},
+     .words = "the header that they write; \"forwarded\" (RFC 7239) only without TLS between them "
+              "and us, "
+              "and one request a connection"},
     {.name = "metrics",
      .type = OPTION_BOOL,
      .fallback = "false",

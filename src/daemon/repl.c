@@ -33,7 +33,8 @@ const char repl_more[] =
     "  > alice = t:session{ authrole = \"user\" }\n"
     "  > t:explain(alice, \"publish\", \"com.acme.admin.x\")\n"
     "\n"
-    "What is done is done in t; who waits moves its clock. With --admin there is no POLICY and no t,\n"
+    "What is done is done in t; who waits moves its clock. With --admin there is no POLICY and no "
+    "t,\n"
     "but nexus is that of the policy that runs: nexus.realm:count(), its stores. Without --live\n"
     "nothing outside of it can be changed, and what is assigned is gone with the next line.\n"
     "The end of the input (Ctrl-D) ends it.\n";

@@ -71,6 +71,7 @@ void conn_free(struct conn *conn)
     transport_http_drop(conn->http);
     mem_free(conn->peer);
     mem_free(conn->proxy);
+    mem_free(conn->forwarded);
     if (list_is_linked(&conn->dirty))
         list_remove(&conn->dirty);
     deadlines_cancel(&net->deadlines, &conn->due);

@@ -234,6 +234,67 @@ static bool read_hops(struct reading *reading, struct slice text)
     return true;
 }
 
+/* ---- lines of a head ---- */
+
+/* The next line without its end; moves *at behind it. False: there is no whole one. */
+static bool take_line(const char **at, const char *end, struct slice *line)
+{
+    const char *stop = *at == end ? NULL : memchr(*at, '\n', (size_t)(end - *at));
+
+    if (stop == NULL)
+        return false;
+    *line = slice_make(*at, (size_t)(stop - *at));
+    if (line->len != 0 && line->data[line->len - 1] == '\r')
+        line->len--;
+    *at = stop + 1;
+    return true;
+}
+
+size_t forwarded_head_len(struct slice text)
+{
+    const char *at = text.data, *end = text.data + text.len;
+    struct slice line;
+
+    while (take_line(&at, end, &line)) {
+        if (line.len == 0)
+            return (size_t)(at - text.data);
+    }
+    return 0;
+}
+
+/* What follows the name in a line of that header; NULL: it is another one. */
+static const char *value_of(struct slice line)
+{
+    static const char name[] = "forwarded";
+    size_t len = sizeof name - 1;
+
+    return line.len > len && strncasecmp(line.data, name, len) == 0 ? line.data + len : NULL;
+}
+
+bool forwarded_collect(struct slice head, char *list, size_t room, size_t *len)
+{
+    const char *at = head.data, *end = head.data + head.len, *value;
+    struct slice line;
+
+    *len = 0;
+    while (take_line(&at, end, &line)) {
+        if (line.len != 0 && (*line.data == ' ' || *line.data == '\t'))
+            return false; /* it goes on with the line before, for some */
+        value = value_of(line);
+        if (value == NULL || (*value != ':' && *value != ' ' && *value != '\t'))
+            continue;
+        size_t value_len = line.len - (size_t)(value + 1 - line.data);
+        if (*value != ':' || value_len + 1 > room - *len ||
+            memchr(value + 1, '\0', value_len) != NULL)
+            return false;
+        if (*len != 0)
+            list[(*len)++] = ',';
+        memcpy(list + *len, value + 1, value_len);
+        *len += value_len;
+    }
+    return true;
+}
+
 enum forwarded_result forwarded_read(enum forwarded_header header, struct slice text,
                                      const struct proxy_range *proxies, size_t proxy_count,
                                      struct sockaddr_storage *from)

@@ -18,6 +18,13 @@ enum forwarded_result {
     FORWARDED_BAD, /* a proxy of ours wrote what is no address, or the list cannot be read */
 };
 
+/* How long the head of a request is, with the empty line at its end; 0: that has not come. */
+size_t forwarded_head_len(struct slice text) MUST_CHECK;
+
+/* Puts the lines `Forwarded` of a head together, as the one list that they are. False: there are more
+ * octets than room, or a line that others may read in another way. No NUL is in it. */
+bool forwarded_collect(struct slice head, char *list, size_t room, size_t *len) MUST_CHECK;
+
 /* `proxies` are ours. Found: the address; its port is 0 when none is named. */
 enum forwarded_result forwarded_read(enum forwarded_header header, struct slice text,
                                      const struct proxy_range *proxies, size_t proxy_count,

@@ -30,6 +30,12 @@ static bool has_body(struct conn *conn)
            lws_hdr_total_length(conn->wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) != 0;
 }
 
+/* Of several requests the head of the first alone was looked at. */
+static bool is_last_request(struct conn *conn)
+{
+    return has_body(conn) || origin_reads_head(conn);
+}
+
 static bool answer(struct conn *conn, const struct answer *answer)
 {
     struct writer out;
@@ -40,7 +46,7 @@ static bool answer(struct conn *conn, const struct answer *answer)
                  "Cache-Control: no-store\r\nX-Content-Type-Options: nosniff\r\n%s%s\r\n",
                  answer->status, answer->reason, answer->type, answer->body.len,
                  answer->headers == NULL ? "" : answer->headers,
-                 answer->is_last || has_body(conn) ? "Connection: close\r\n" : "");
+                 answer->is_last || is_last_request(conn) ? "Connection: close\r\n" : "");
     bool is_written;
 
     writer_init(&out, (size_t)head_len + answer->body.len);
@@ -69,7 +75,7 @@ static int refuse(struct conn *conn, unsigned status, const char *reason, const 
 static int go_on(struct conn *conn)
 {
     conn->has_handshake = true; /* it was a good request */
-    if (has_body(conn))
+    if (is_last_request(conn))
         return HANG_UP;
     conn_set_state(conn, CONN_OPENING);
     return lws_http_transaction_completed(conn->wsi) ? HANG_UP : GOES_ON;

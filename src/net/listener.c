@@ -9,6 +9,7 @@
 #include "base/log.h"
 #include "net/priv.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <netdb.h>
 #include <netinet/tcp.h>
@@ -87,11 +88,61 @@ void listener_end_peek(struct conn *conn)
         close(fd);
 }
 
+/* Wakes us when so many octets are there, or no more will come. */
+static void wait_for(int fd, int octets)
+{
+    setsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &octets, sizeof octets);
+}
+
+static int awaited(int fd)
+{
+    int octets = 1;
+    socklen_t len = sizeof octets;
+
+    (void)getsockopt(fd, SOL_SOCKET, SO_RCVLOWAT, &octets, &len);
+    return octets;
+}
+
+/* Looks at the head of a request as long as it is in the socket: lws shows the first of several lines
+ * with the same name, which may be the one of the client. */
+static void on_head(uv_poll_t *poll, int status, int events)
+{
+    struct conn *conn = poll->data;
+    char text[MAX_HTTP_HEADER_LEN];
+    ssize_t got;
+    int fd = -1;
+
+    (void)events;
+    net_read_clock(conn->net);
+    uv_fileno((uv_handle_t *)poll, &fd);
+    got = status < 0 ? 0 : recv(fd, text, sizeof text, MSG_PEEK);
+    if (got < 0 && (errno == EAGAIN || errno == EINTR))
+        return;
+    if (got <= 0 || got < awaited(fd)) { /* the peer has said all that it will */
+        conn_gone(conn);
+        return;
+    }
+    if (isupper((unsigned char)text[0]) && !origin_take_head(conn, slice_make(text, (size_t)got)) &&
+        (size_t)got < sizeof text) {
+        wait_for(fd, (int)got + 1);
+        return;
+    }
+    wait_for(fd, 1);
+    fd = take_peek(conn);
+    conn->state = CONN_OPENING; /* the clock goes on */
+    hand_over(conn, fd, false);
+}
+
 /* Begins the rest when the first octets are not of interest any more. */
 static void go_on(struct conn *conn, bool is_secure)
 {
-    int fd = take_peek(conn);
+    int fd;
 
+    if (!is_secure && origin_reads_head(conn)) {
+        uv_poll_start(conn->peek, UV_READABLE, on_head);
+        return;
+    }
+    fd = take_peek(conn);
     conn->state = CONN_OPENING; /* the clock goes on */
     hand_over(conn, fd, is_secure);
 }
@@ -203,7 +254,18 @@ static void peek(struct conn *conn, int fd)
     poll->data = conn;
     conn->peek = poll;
     conn->state = CONN_PEEKING;
-    uv_poll_start(poll, UV_READABLE, conn->awaits_proxy ? on_proxy_header : on_first_octet);
+    uv_poll_start(poll, UV_READABLE,
+                  conn->awaits_proxy                        ? on_proxy_header
+                  : conn->listener->options.tls == TLS_AUTO ? on_first_octet
+                                                            : on_head);
+}
+
+/* Whether something must be seen of it before lws gets it. */
+static bool is_peeked(const struct conn *conn)
+{
+    enum tls_mode tls = conn->listener->options.tls;
+
+    return conn->awaits_proxy || tls == TLS_AUTO || (tls == TLS_OFF && origin_reads_head(conn));
 }
 
 static bool is_proxy(const struct listener *listener, const struct sockaddr_storage *from)
@@ -252,7 +314,7 @@ static void take_in(struct listener *listener, int fd, const struct sockaddr_sto
     net->doomed += is_doomed;
     if (listener->options.unix_path == NULL)
         set_tcp_options(fd);
-    if (awaits_proxy || listener->options.tls == TLS_AUTO)
+    if (is_peeked(conn))
         peek(conn, fd);
     else
         hand_over(conn, fd, listener->options.tls == TLS_ON);

@@ -80,21 +80,40 @@ bool origin_end(struct conn *conn)
     conn->proxy = NULL;
     has_room = count(conn, proxy);
     mem_free(proxy);
+    mem_free(conn->forwarded);
+    conn->forwarded = NULL;
     return has_room;
 }
 
-/* The header that is believed; -1: it is longer than we read. */
+bool origin_reads_head(const struct conn *conn)
+{
+    return conn->proxy != NULL && conn->listener->options.forwarded_header == FORWARDED_7239;
+}
+
+bool origin_take_head(struct conn *conn, struct slice text)
+{
+    size_t head_len = forwarded_head_len(text), len;
+    char list[MAX_FORWARDED_LEN];
+
+    if (head_len == 0)
+        return false;
+    if (forwarded_collect(slice_make(text.data, head_len), list, sizeof list, &len))
+        conn->forwarded = mem_copy(list, len);
+    return true;
+}
+
+/* The header that is believed; -1: it is longer than we read, or unknown. */
 static int copy_header(struct conn *conn, char *text, int room)
 {
-    static const char name[] = "forwarded:";
-    int len;
+    size_t len;
 
-    if (conn->listener->options.forwarded_header == FORWARDED_X_FOR)
+    if (!origin_reads_head(conn))
         return lws_hdr_copy(conn->wsi, text, room, WSI_TOKEN_X_FORWARDED_FOR);
-    len = lws_hdr_custom_length(conn->wsi, name, sizeof name - 1);
-    if (len <= 0)
-        return 0;
-    return len >= room ? -1 : lws_hdr_custom_copy(conn->wsi, text, room, name, sizeof name - 1);
+    if (conn->forwarded == NULL)
+        return -1;
+    len = strlen(conn->forwarded);
+    memcpy(text, conn->forwarded, len);
+    return (int)len;
 }
 
 static void complain(const struct conn *conn)

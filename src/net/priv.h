@@ -91,6 +91,7 @@ struct conn {
     uint32_t kept_len, kept_cap;
     char *peer; /* owned; who it is by the word of a proxy; NULL: the socket knows */
     struct sockaddr_storage *proxy; /* owned; a proxy of ours that will say who is behind it */
+    char *forwarded;                /* owned; its lines `Forwarded`, put together; NULL: unknown */
     char *cookie;                   /* owned; between the upgrade and on_open */
     struct transport_http *http;    /* held; the same */
     uv_poll_t *peek;                /* owned; while peeking */
@@ -337,6 +338,12 @@ bool origin_begin(struct conn *conn, const struct sockaddr_storage *from) MUST_C
 /* The HTTP request is there: ORIGIN_KNOWN, or why it is to be refused. */
 enum origin { ORIGIN_KNOWN, ORIGIN_FULL, ORIGIN_BAD };
 enum origin origin_of_request(struct conn *conn) MUST_CHECK;
+
+/* Whether that needs lines of its first request which lws does not show. */
+bool origin_reads_head(const struct conn *conn) MUST_CHECK;
+
+/* Takes them out of what has come of it. False: the head is not complete. */
+bool origin_take_head(struct conn *conn, struct slice text) MUST_CHECK;
 
 /* There will be none: the proxy is the peer. False when there are too many. */
 bool origin_end(struct conn *conn) MUST_CHECK;
