@@ -329,10 +329,10 @@ TEST(secrets_are_masked_when_cut)
 
 /* ---- log ---- */
 
-static const char *test_hook(lua_State *lua)
+static struct host_run test_run(lua_State *lua)
 {
     (void)lua;
-    return "on_join";
+    return (struct host_run){"on_join", 17};
 }
 
 /* What the log gets from a chunk. */
@@ -358,11 +358,12 @@ TEST(log_lines)
     kit_config.secrets = secrets;
     kit_config.secret_count = ARRAY_LEN(secrets);
     kit_open_module();
-    kit_host.hook = test_hook;
+    kit_host.run = test_run;
     read_log(NEXUS "nexus.log.warn('hello', { b = 2, a = nexus.secret('jwt_key') })", line,
              sizeof(line));
     EXPECT(strstr(line, "policy-says") != NULL && strstr(line, "hello") != NULL);
     EXPECT(strstr(line, "realm=com.acme") != NULL && strstr(line, "hook=on_join") != NULL);
+    EXPECT(strstr(line, "session=17") != NULL);
     EXPECT(strstr(line, "at=policy.lua:1") != NULL);
     EXPECT(strstr(line, "a=***, b=2") != NULL);
     EXPECT(strstr(line, "sesame") == NULL);

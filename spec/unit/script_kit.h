@@ -68,11 +68,11 @@ static inline void kit_take(lua_State *lua, int count, void *ctx)
     }
 }
 
-static inline void kit_say(void *ctx, enum vm_level level, struct slice text, const char *where)
+static inline void kit_say(lua_State *lua, enum vm_level level, struct slice text, const char *where)
 {
     size_t at = strlen(kit.said);
 
-    (void)ctx;
+    (void)lua;
     snprintf(kit.said + at, sizeof(kit.said) - at, "%s %s: %.*s\n",
              level == VM_WARN ? "warn" : "info", where, SLICE_ARG(text));
 }

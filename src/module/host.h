@@ -67,6 +67,11 @@ struct http_reply {
     struct slice body;
 };
 
+struct host_run {
+    const char *hook; /* NULL: none */
+    uint64_t session; /* on whose behalf; 0: nobody's */
+};
+
 struct host {
     const char *realm;
     const char *version;    /* of the policy: hexadecimal digits */
@@ -81,8 +86,8 @@ struct host {
 
     void (*random)(const struct host *host, void *out, size_t len); /* for keys */
 
-    /* The name of the hook that runs, for logs; NULL: none does. May be NULL. */
-    const char *(*hook)(lua_State *lua);
+    /* What runs, for logs. May be NULL. */
+    struct host_run (*run)(lua_State *lua);
 
     /* Words for what changes something, where what runs only reads; NULL: it may. May be NULL. */
     const char *(*forbids)(lua_State *lua);

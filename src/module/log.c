@@ -6,6 +6,9 @@
 
 #include "module/module_priv.h"
 
+#include <inttypes.h>
+#include <stdio.h>
+
 #define MAX_FIELDS 64
 
 /* Sorts the texts 1..count of the table at 3; there are few. */
@@ -73,6 +76,18 @@ static const char *masked(lua_State *lua, int index)
     return copy;
 }
 
+void module_say(lua_State *lua, const struct host *host, enum log_level level, const char *words,
+                const char *where, const char *fields)
+{
+    struct host_run run = host->run == NULL ? (struct host_run){0} : host->run(lua);
+    char session[24];
+
+    snprintf(session, sizeof(session), "%" PRIu64, run.session);
+    log_line(level, "policy-says", words, "realm", host->realm, "hook", run.hook, "session",
+             run.session == 0 ? NULL : session, "version", host->version, "at", where, "with",
+             fields, NULL);
+}
+
 static int l_log(lua_State *lua)
 {
     enum log_level level = (enum log_level)lua_tointeger(lua, lua_upvalueindex(1));
@@ -95,9 +110,7 @@ static int l_log(lua_State *lua)
     lua_pushlstring(lua, lua_tostring(lua, -1),
                     lua_rawlen(lua, -1) < 2 ? 0 : lua_rawlen(lua, -1) - 2);
     where = lua_tostring(lua, -1);
-    log_line(level, "policy-says", words, "realm", host->realm, "hook",
-             host->hook == NULL ? NULL : host->hook(lua), "version", host->version, "at", where,
-             "with", fields, NULL);
+    module_say(lua, host, level, words, where, fields);
     return 0;
 }
 

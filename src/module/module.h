@@ -8,7 +8,7 @@
 #ifndef NEXUS_MODULE_MODULE_H
 #define NEXUS_MODULE_MODULE_H
 
-#include "base/base.h"
+#include "base/log.h"
 
 #include <lua.h>
 
@@ -39,6 +39,12 @@ int l_module_open(lua_State *lua, const struct module_table *const *more);
 /* Pushes the metatable of objects of the class; room for fields that begin with "__", and what
  * luaL_checkudata finds under the table's name. Opened with the module. */
 void l_module_push_class(lua_State *lua, const struct module_table *table);
+
+/* Writes a line of the log for a policy, with what runs there. Without secrets: they are masked before.
+ * `fields` may be NULL. */
+struct host;
+void module_say(lua_State *lua, const struct host *host, enum log_level level, const char *words,
+                const char *where, const char *fields);
 
 /* An option of a table of options: NULL at the end of `known`. Raises for keys of the table at the
  * index that are not known, with what may have been meant. */

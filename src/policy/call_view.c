@@ -315,6 +315,7 @@ void call_view_cancel(struct invocation *invocation)
     c->vm = invocation->version->policy->vm;
     c->ref = invocation->on_cancel;
     invocation->on_cancel = LUA_NOREF;
+    c->fiber.session = invocation->caller;
     fiber_start(&c->fiber, invocation->version, &cancellation_kind, 0);
 }
 

@@ -62,13 +62,21 @@ static void on_timer(struct realm_timer *timer)
         realm_set_timer(complaints->realm, timer, next);
 }
 
-static struct complaint_said *find(struct complaints *complaints, const char *message)
+static bool is_cut_of(const char *cut, size_t len, const char *text)
+{
+    return strncmp(cut, text, len - 1) == 0;
+}
+
+/* The same words of another hook or version are something else: its line has the wrong names. */
+static struct complaint_said *find(struct complaints *complaints, const char *version,
+                                   const char *hook, const char *message)
 {
     for (size_t i = 0; i < COMPLAINTS_KEPT; i++) {
         struct complaint_said *said = &complaints->of[i];
 
-        if (*said->message != '\0' &&
-            strncmp(said->message, message, sizeof(said->message) - 1) == 0)
+        if (*said->message != '\0' && is_cut_of(said->message, sizeof(said->message), message) &&
+            is_cut_of(said->hook, sizeof(said->hook), hook) &&
+            is_cut_of(said->version, sizeof(said->version), version == NULL ? "" : version))
             return said;
     }
     return NULL;
@@ -78,7 +86,7 @@ const char *complaints_say(struct complaints *complaints, const char *version, c
                            const char *message, const char *trace)
 {
     uint64_t now = realm_now(complaints->realm);
-    struct complaint_said *said = find(complaints, message);
+    struct complaint_said *said = find(complaints, version, hook, message);
 
     if (said != NULL && now < said->at + SILENCE_MS) {
         said->more++;

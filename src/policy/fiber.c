@@ -332,6 +332,7 @@ void fiber_start(struct fiber *fiber, struct version *version, const struct fibe
                             .version = version,
                             .kind = kind,
                             .parent = fiber->parent,
+                            .session = fiber->session,
                             .reads = fiber->reads};
     list_init(&fiber->link);
     list_append(&version->fibers, &fiber->of_version);

@@ -59,6 +59,7 @@ struct fiber {
     bool is_judging;      /* a predicate runs: nothing may be changed */
     struct reads *reads;  /* what it looks at is noted there; NULL: nowhere */
     struct fiber *parent; /* who spawned it and counts it; NULL: nobody, or gone */
+    uint64_t session;     /* on whose behalf it runs, for the log; 0: nobody's */
     unsigned spawned;     /* that live, of this one */
     char late[40];        /* "not done after 5 s", when it was not */
 };
@@ -115,7 +116,8 @@ void fibers_stop(struct fibers *fibers);
 bool fibers_hold(struct fibers *fibers) MUST_CHECK;
 void fibers_release(struct fibers *fibers, bool was_held);
 
-/* Begins a call; it may be over when this returns. wall_ms: its time if that is less than what its
+/* Begins a call, with the parent, reads and session that it has; it may be over when this returns.
+ * wall_ms: its time if that is less than what its
  * budget says; 0: that. */
 void fiber_start(struct fiber *fiber, struct version *version, const struct fiber_kind *kind,
                  uint64_t wall_ms);

@@ -421,6 +421,7 @@ static struct hearing *hearing_begin(struct mind *mind, const struct question *q
     hearing->needs = 0;
     hearing->fiber.parent = NULL;
     hearing->fiber.reads = NULL;
+    hearing->fiber.session = question->session;
     map_put(&mind->hearing_questions, question->id, 0, hearing);
     return hearing;
 }

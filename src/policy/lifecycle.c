@@ -99,6 +99,7 @@ void lifecycle_joined(struct mind *mind, uint64_t session)
         return;
     moment = moment_new(mind, HOOK_ON_JOIN);
     moment->session = session;
+    moment->fiber.session = session;
     fiber_start(&moment->fiber, mind->current, &join_kind, 0);
 }
 
@@ -114,6 +115,7 @@ void lifecycle_left(struct mind *mind, const struct left *left)
     moment->leaving->left = left_new(&left->look, left->reason);
     moment->leaving->serial = ++mind->last_leaving;
     map_put(&mind->leaving, moment->leaving->serial, 0, moment->leaving);
+    moment->fiber.session = left->look.id;
     fiber_start(&moment->fiber, mind->current, &leave_kind, 0);
 }
 

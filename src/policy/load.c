@@ -5,6 +5,7 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "module/module.h"
 #include "policy/check.h"
 #include "policy/errors.h"
 #include "policy/eval.h"
@@ -90,14 +91,13 @@ static int l_prepare(lua_State *lua)
     return 0;
 }
 
-static void say_line(void *ctx, enum vm_level level, struct slice text, const char *where)
+static void say_line(lua_State *lua, enum vm_level level, struct slice text, const char *where)
 {
-    const struct policy *policy = ctx;
+    const struct host *host = host_of(lua);
     char *copy = mem_copy(text.data, text.len);
 
-    host_mask(&policy->host, copy);
-    log_line(level == VM_WARN ? LOG_WARN : LOG_INFO, "policy-says", copy, "realm", policy->realm,
-             "version", policy->host.version, "at", where, NULL);
+    host_mask(host, copy);
+    module_say(lua, host, level == VM_WARN ? LOG_WARN : LOG_INFO, copy, where, NULL);
     mem_free(copy);
 }
 
@@ -216,7 +216,7 @@ static bool open_vm(struct policy *policy)
                                              .say = say_line,
                                              .mask = mask,
                                              .describe = errors_describe,
-                                             .say_ctx = policy,
+                                             .mask_ctx = policy,
                                              .wall = wall_of,
                                              .now = now_of,
                                              .clock_ctx = &policy->host});
@@ -225,11 +225,12 @@ static bool open_vm(struct policy *policy)
            vm_provide(policy->vm, "settings.place", l_open_place) == 0;
 }
 
-static const char *hook_of(lua_State *lua)
+static struct host_run run_of(lua_State *lua)
 {
     const struct fiber *fiber = fiber_of(lua);
 
-    return fiber == NULL ? NULL : fiber->kind->hook;
+    return fiber == NULL ? (struct host_run){0}
+                         : (struct host_run){fiber->kind->hook, fiber->session};
 }
 
 struct policy *policy_instance(struct source *source, const struct host_config *config,
@@ -245,7 +246,7 @@ struct policy *policy_instance(struct source *source, const struct host_config *
     policy->host.realm = realm;
     policy->host.version = source_version(source);
     policy->host.is_loading = true;
-    policy->host.hook = hook_of;
+    policy->host.run = run_of;
     policy->is_loose = config == NULL;
     policy->host.forbids = prompt_forbids;
     if (config != NULL)

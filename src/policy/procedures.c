@@ -285,6 +285,7 @@ static void begin(struct endpoint *endpoint, struct invocation *invocation)
     invocation->version = endpoint->version;
     invocation->has_begun = true;
     invocation->fiber.parent = NULL;
+    invocation->fiber.session = invocation->caller;
     fiber_start(&invocation->fiber, endpoint->version, &kind, endpoint->handler.timeout_ms);
 }
 

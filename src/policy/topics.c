@@ -142,6 +142,7 @@ static void begin_next(struct endpoint *endpoint)
         delivery->handler = endpoint->handler;
         delivery->texts = texts_hold(endpoint->texts);
         delivery->fiber.parent = NULL;
+        delivery->fiber.session = facts_number(&delivery->msg, SLICE("publisher"));
         fiber_start(&delivery->fiber, endpoint->version, &kind, endpoint->handler.timeout_ms);
     }
 }

@@ -226,6 +226,7 @@ static void start(struct child *child, struct fiber *parent, const struct fiber_
 
     parent->spawned++;
     child->fiber.parent = parent;
+    child->fiber.session = parent->session;
     fiber_start(&child->fiber, version, kind, wall_ms);
 }
 
@@ -476,6 +477,7 @@ static int l_after(lua_State *lua)
     after->timer.fire = on_after;
     after->version = version;
     after->child = child;
+    child->fiber.session = fiber_of(lua) == NULL ? 0 : fiber_of(lua)->session;
     *id = after->id = ++version->last_timer;
     map_put(&version->timers, after->id, 0, after);
     realm_set_timer(version->mind->realm, &after->timer, realm_now(version->mind->realm) + ms);

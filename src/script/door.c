@@ -635,9 +635,9 @@ static void mask(const struct vm *vm, struct door_answer *answer)
     if (vm->options.mask == NULL)
         return;
     if (answer->message[0] != '\0')
-        vm->options.mask(vm->options.say_ctx, answer->message);
+        vm->options.mask(vm->options.mask_ctx, answer->message);
     if (answer->trace[0] != '\0')
-        vm->options.mask(vm->options.say_ctx, answer->trace);
+        vm->options.mask(vm->options.mask_ctx, answer->trace);
 }
 
 static void step(struct door_run *run, struct door_answer *answer)

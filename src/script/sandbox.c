@@ -122,7 +122,7 @@ static int say(lua_State *lua, enum vm_level level, const char *between)
     memcpy(where, lua_tostring(lua, -1), len);
     where[len] = '\0';
     if (options->say != NULL)
-        options->say(options->say_ctx, level, text, where);
+        options->say(lua, level, text, where);
     return 0;
 }
 

@@ -32,11 +32,11 @@ struct vm_options {
     const char *const *c_modules; /* borrowed; C modules that may be required, NULL at the end */
 
     /* What `print` and `warn` say, and where ("file:line"). May be NULL. */
-    void (*say)(void *ctx, enum vm_level level, struct slice text, const char *where);
+    void (*say)(lua_State *lua, enum vm_level level, struct slice text, const char *where);
     /* Takes secrets out of what a run that failed says of itself; never makes it longer. May be
      * NULL. */
     void (*mask)(void *ctx, char *text);
-    void *say_ctx; /* borrowed; of both */
+    void *mask_ctx; /* borrowed */
 
     /* Words for an error that is no text, at the index; false: it is nothing of the caller's. May
      * raise. NULL: nothing is. */
