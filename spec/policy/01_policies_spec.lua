@@ -109,6 +109,33 @@ describe("a policy in the configuration", function()
     assert.equal("guest", policies.expect_welcome(guest).authrole)
   end)
 
+  it("that keeps something on disk needs a data_folder", function()
+    for use, words in pairs {
+      ['nexus.kv("members", { persist = true })'] =
+        'nexus.kv: the store "members" cannot persist: the configuration has no data_folder',
+      ['nexus.kv("members", { persist = true, scope = "router" })'] =
+        'nexus.kv: the store "members" cannot persist: the configuration has no data_folder',
+      ['nexus.sqlite("users.db")'] =
+        "nexus.sqlite: users.db: the configuration has no data_folder, where databases are",
+    } do
+      local text = "local nexus <const> = require 'nexus'\nlocal _ <const> = " .. use
+        .. "\nreturn nexus.policy{ api = 1 }"
+      for _, flags in ipairs { "", "--check-config" } do
+        local code, log = refuse(text, flags)
+        assert.equal(78, code)
+        assert.equal("acme/policy.lua:2: " .. words .. "\n", log)
+      end
+      -- what no configuration was named for is not known
+      nexusd = daemon.spawn { flags = "check " .. policies.write(text) }
+      assert.equal(0, nexusd:wait())
+      local config = policies.config(text)
+      config.data_folder = "data"
+      nexusd = daemon.spawn { config = config, flags = "--check-config" }
+      assert.equal(0, nexusd:wait())
+    end
+    nexusd = nil
+  end)
+
   it("lets nobody in when it says nothing", function()
     nexusd = policies.start("return { api = 1 }")
     local guest = policies.connect(nexusd)

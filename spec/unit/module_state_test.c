@@ -229,9 +229,14 @@ TEST(nothing_acts_while_loading)
     kit_host.kv = NULL; /* as in nexusd check */
     kit_host.limiters = NULL;
     kit_host.metrics = NULL;
+    EXPECT_FAILS(NEXUS "nexus.kv('p', { persist = true })",
+                 "policy.lua:1: nexus.kv: the store \"p\" cannot persist: the configuration has no "
+                 "data_folder");
+    kit_config.is_unknown = true;
     EXPECT_RESULT(KV "nexus.kv('p', { persist = true }) nexus.limiter{ rate = 1 } "
                      "nexus.metrics.gauge('g') return tostring(kv)",
                   "nexus.Store");
+    kit_config.is_unknown = false;
     kit_host.is_loading = false;
     EXPECT_FAILS(KV "kv:get('a')", "policy.lua:1: nexus.kv: there are no stores here");
     close_all();

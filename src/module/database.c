@@ -60,7 +60,7 @@ struct database *database_hold(struct host *host, const char *name, char *words,
         }
     }
     if (host->config->data_folder == NULL) {
-        snprintf(words, len, "the configuration has no data_folder, where databases are");
+        snprintf(words, len, DATABASE_NO_FOLDER);
         return NULL;
     }
     if (count == MAX_DATABASES) {

@@ -30,6 +30,8 @@
 #define DB_JOB_MS       30000 /* how long one job may take */
 #define DB_HOLD_MS      30000 /* how long a transaction may keep others waiting */
 
+#define DATABASE_NO_FOLDER "the configuration has no data_folder, where databases are"
+
 struct database;
 struct db_statement;
 

@@ -76,10 +76,15 @@ const char *const host_c_modules[] = {HOST_C_MODULE, NULL};
 
 void host_init(struct host *host)
 {
-    static const struct host_config nothing = {.c_modules = host_c_modules};
+    static const struct host_config nothing = {.c_modules = host_c_modules, .is_unknown = true};
 
     *host = (struct host){
         .config = &nothing, .now = machine_now, .wall = machine_wall, .random = machine_random};
+}
+
+bool host_lacks_folder(const struct host *host)
+{
+    return host->config->data_folder == NULL && !host->config->is_unknown;
 }
 
 void l_host_set(lua_State *lua, struct host *host)

@@ -46,6 +46,7 @@ struct host_config {
     uint64_t kv_max_entries, kv_max_bytes; /* of all stores of the realm; 0: the defaults */
     struct router_state *router_state;     /* what all realms share; NULL: nothing */
     bool is_router;                        /* the router's own policy, which opens realms */
+    bool is_unknown; /* there is none: only what the policy itself says is checked */
 
     /* For tests: host.http_answer of all states. */
     bool (*http_answer)(lua_State *lua, const struct host *host,
@@ -138,6 +139,9 @@ void host_mask(const struct host *host, char *text);
 /* The host of a state; borrowed as long as that lives. */
 void l_host_set(lua_State *lua, struct host *host);
 struct host *host_of(lua_State *lua);
+
+/* True when there is no folder for files, and there will be none. */
+bool host_lacks_folder(const struct host *host);
 
 /* Raises `not while loading; use policy.on_load` while the policy is being loaded. */
 struct host *l_host_acts(lua_State *lua);

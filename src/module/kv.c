@@ -282,6 +282,10 @@ static int l_kv(lua_State *lua)
     handle = lua_newuserdatauv(lua, sizeof(*handle), 0);
     *handle = (struct kv_handle){0};
     luaL_setmetatable(lua, KV_CLASS);
+    if (space == NULL && options.persists == KV_YES && host_lacks_folder(host))
+        return luaL_error(
+            lua, "nexus.kv: the store \"%s\" cannot persist: the configuration has no data_folder",
+            name.data);
     if (space == NULL)
         return 1;
     handle->store = kv_open(space, name, &options, kv_time_of(host), &error);

@@ -77,6 +77,8 @@ static int l_sqlite(lua_State *lua)
 
     if (allowed != NULL)
         return luaL_error(lua, FUNCTION ": found \"%s\"; allowed: %s", name.data, allowed);
+    if (host_lacks_folder(host_of(lua)))
+        return luaL_error(lua, FUNCTION ": %s: " DATABASE_NO_FOLDER, name.data);
     handle = lua_newuserdatauv(lua, sizeof(*handle), 0);
     memcpy(handle->name, name.data, name.len + 1);
     luaL_setmetatable(lua, DATABASE_NAME);
