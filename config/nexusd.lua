@@ -636,6 +636,8 @@ return {
     --     tls_unique_tls13 = false,
     --     -- a user that does not exist is refused with wamp.error.no_such_principal, at once; false: like one with a wrong password
     --     reveal_principal = false,
+    --     -- SCRAM is offered by the name "scram" too, as Autobahn and Crossbar.io speak it: without channel binding
+    --     scram_compat = true,
     --     -- failed logins, of an address or an authid, after which answers become late
     --     free_failures = 3,
     --     -- the latest answer to a failed login, which begins with 250ms and doubles; at most 9/10 of auth_timeout; 0: answers are never late

@@ -183,7 +183,7 @@ for _, kind in ipairs { "true", "function(hello) return hello.cookie end" } do
       local _, cookie = login "banned"
       local client = connect(cookie)
       policies.hello(client, { authmethods = { "cookie" } })
-      client:expect { wamp.ABORT, {}, "wamp.error.authentication_denied" }
+      client:expect { wamp.ABORT, {}, "wamp.error.not_authorized" }
     end)
 
     it("ends with a logout, of all sessions that are there by it", function()

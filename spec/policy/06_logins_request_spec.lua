@@ -113,7 +113,7 @@ describe("a policy sees of a connection", function()
     local client = wamp.connect { transport = "ws", serializer = "json", port = nexusd:port(),
       headers = { ["X-Acme-Key"] = "wrong" } }
     policies.hello(client)
-    client:expect { wamp.ABORT, {}, "wamp.error.authentication_denied" }
+    client:expect { wamp.ABORT, {}, "wamp.error.not_authorized" }
   end)
 
   it("no more than 4 KiB, each whole or not at all", function()

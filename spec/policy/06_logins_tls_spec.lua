@@ -300,6 +300,27 @@ describe("the configuration of logins", function()
     end
   end)
 
+  it("can keep to SCRAM as it is specified", function()
+    local salt = ("s"):rep(16)
+    for _, offered in ipairs { true, false } do
+      local nexusd = policies.start(([[return { api = 1, roles = { user = {} },
+        authenticate = { scram = function() return %s end } }]]):format(
+        policies.scram_record("pencil", salt, 4096)), { logins = { scram_compat = offered } })
+      for name, is_there in pairs { scram = offered, ["wamp-scram"] = true } do
+        local client = policies.connect(nexusd)
+        policies.hello(client, { authmethods = { name }, authid = "joe",
+          authextra = { nonce = "cm9wck5HZndFYmVSV2diTkVrcU8=" } })
+        if is_there then
+          client:expect { wamp.CHALLENGE, name, wamp.any }
+        else
+          client:expect_abort("wamp.error.no_matching_auth_method")
+        end
+      end
+      wamp.close_all()
+      nexusd:stop()
+    end
+  end)
+
   it("can tell strangers that they are not known", function()
     local nexusd = policies.start(policy, { logins = { reveal_principal = true } })
     local client = policies.connect(nexusd)

@@ -147,7 +147,7 @@ describe("state of policies:", function()
     end
     local client = log_in("alice")
     client:expect { wamp.ABORT, wamp.including { message = "again in 1000 s" },
-      "wamp.error.authentication_denied" }
+      "wamp.error.not_authorized" }
     assert.same({ 1, 5 }, counts("bob"))
   end)
 
@@ -176,7 +176,7 @@ describe("state of policies:", function()
       end))
       assert.same({ 3, 3 }, counts("alice"))
       log_in("alice"):expect { wamp.ABORT, wamp.including { message = "again in 1000 s" },
-        "wamp.error.authentication_denied" }
+        "wamp.error.not_authorized" }
       assert.same({ 1, 5 }, counts("alice", "realm2"))
       assert.is_truthy(metrics():find('admitted{realm="realm1",who="alice"} 4\n', 1, true))
     end)

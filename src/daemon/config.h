@@ -44,7 +44,7 @@ struct realm_config {
 /* Of all realms with a policy; see policy/logins.h. */
 struct login_config {
     const char *secret_file, *secret_env, *router_key_file, *router_key_env;
-    bool require_binding, tls_unique_tls13, reveal_principal;
+    bool require_binding, tls_unique_tls13, reveal_principal, scram_compat;
     uint32_t free_failures, max_delay_ms;
 };
 

@@ -71,6 +71,7 @@ bool login_config_use(const struct config *config)
     struct logins logins = {.require_binding = from->require_binding,
                             .tls_unique_tls13 = from->tls_unique_tls13,
                             .reveal_principal = from->reveal_principal,
+                            .scram_compat = from->scram_compat,
                             .free_failures = from->free_failures,
                             .max_delay_ms = from->max_delay_ms};
     bool is_sound = true;

@@ -344,6 +344,12 @@ static const struct config_option login_rows[] = {
      .offset = AT(logins.reveal_principal),
      .words = "a user that does not exist is refused with wamp.error.no_such_principal, at once; "
               "false: like one with a wrong password"},
+    {.name = "scram_compat",
+     .type = OPTION_BOOL,
+     .fallback = "true",
+     .offset = AT(logins.scram_compat),
+     .words = "SCRAM is offered by the name \"scram\" too, as Autobahn and Crossbar.io speak it: "
+              "without channel binding"},
     {.name = "free_failures",
      .type = OPTION_COUNT,
      .fallback = "3",

@@ -4,6 +4,7 @@
  */
 #include "policy/check.h"
 
+#include "policy/login_settings.h"
 #include "script/values.h"
 
 #include <lauxlib.h>
@@ -343,9 +344,12 @@ static void add_offer(struct policy *policy, struct slice wire, size_t method)
 
 static void add_offers(struct policy *policy, size_t method)
 {
-    if (slice_eq(policy->methods[method].key, SLICE("scram")))
+    bool is_scram = slice_eq(policy->methods[method].key, SLICE("scram"));
+
+    if (is_scram)
         add_offer(policy, SLICE("wamp-scram"), method);
-    add_offer(policy, policy->methods[method].key, method);
+    if (!is_scram || logins_used()->scram_compat)
+        add_offer(policy, policy->methods[method].key, method);
 }
 
 static size_t find_method(const struct policy *policy, struct slice key)

@@ -461,7 +461,10 @@ static void heard_record(struct login *login, const struct hearing *hearing)
 
 void login_heard(struct login *login, const struct hearing *hearing, bool is_sound)
 {
-    const char *uri = hearing->uri == NULL ? WAMP_AUTHENTICATION_DENIED : hearing->uri;
+    const char *uri = hearing->uri;
+
+    if (uri == NULL) /* who it is has been proved when policy.admit is asked */
+        uri = hearing->subject == SUBJECT_ADMIT ? WAMP_NOT_AUTHORIZED : WAMP_AUTHENTICATION_DENIED;
 
     if (!is_sound) {
         refuse(login, WAMP_AUTHENTICATION_FAILED, NULL);

@@ -13,9 +13,10 @@
 
 #define MIN_SECRET_LEN 32
 
-const struct logins logins_default = {.free_failures = 3, .max_delay_ms = 10000};
+const struct logins logins_default = {
+    .scram_compat = true, .free_failures = 3, .max_delay_ms = 10000};
 
-static struct logins used = {.free_failures = 3, .max_delay_ms = 10000};
+static struct logins used = {.scram_compat = true, .free_failures = 3, .max_delay_ms = 10000};
 
 void logins_use(const struct logins *logins)
 {

@@ -18,6 +18,7 @@ struct logins {
     bool require_binding;  /* cryptosign without channel binding is refused */
     bool tls_unique_tls13; /* cryptosign may be bound by tls-unique there */
     bool reveal_principal; /* who does not exist is told so */
+    bool scram_compat;     /* SCRAM is offered as "scram" too, which no binding protects */
     /* After so many failed logins from one address, or of one authid, the answer to the next one
      * that fails is late: 250 ms at first, twice as much each time, and at most max_delay_ms (0:
      * never late). */
@@ -25,7 +26,7 @@ struct logins {
     uint32_t max_delay_ms;
 };
 
-/* No secret (one is made up), no key, 3 failures, 10 s. */
+/* No secret (one is made up), no key, "scram" is offered, 3 failures, 10 s. */
 extern const struct logins logins_default;
 
 /* Makes these count for the realms that are opened from now on. Before any thread of a router
