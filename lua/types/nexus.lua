@@ -216,7 +216,7 @@
 ---@field authrole string # Its role; needed.
 ---@field authid string? # Who it is; not given: who it asked to be.
 ---@field authprovider string? # Who says so; "policy".
----@field attributes table<string, any>? # As declared in policy.attributes.
+---@field attributes table<string, any>? # As declared in policy.attributes; nexus.null is as good as none.
 ---@field extra table? # What WELCOME tells as authextra.
 ---@field expires number? # When the session is ended, in seconds since 1970.
 ---@field trustlevel integer? # Its trust level.

@@ -73,6 +73,10 @@ describe("the program", function()
       assert.equal("noise", failure.message)
       router:advance(2 * 86400 + 1)
       assert.truthy(router:join { authid = "17", ticket = "wonder" })
+      db:exec("INSERT INTO readers VALUES ('2', 'reader', NULL, ?, NULL)", ticket_hash)
+      local nowhere = router:join { authid = "2", ticket = "wonder" }
+      assert.equal("reader", nowhere.authrole)
+      assert.truthy(nowhere:try_subscribe("com.library.news.today", print))
     end)
 
     it("does the same in a router with sockets", function()

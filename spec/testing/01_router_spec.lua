@@ -127,6 +127,12 @@ describe("a router in a test", function()
     assert.has_error(function() alice:call("com.acme.no") end)
   end)
 
+  it("says which keys of a call there are", function()
+    local client = user()
+    assert.has_error(function() client:call { "com.acme.add", arg = { 1 } } end,
+      'call: no such key "arg"; allowed: 1, args, kwargs, on_progress, options, timeout')
+  end)
+
   it("hears progress, and cancels", function()
     local alice, bob, parts = user(), user("bob"), {}
     bob:register("com.acme.slow", function(call)

@@ -46,6 +46,8 @@ static int check_attribute(const struct policy *policy, const struct dict_walk *
                          guess_words(&guess, words));
     }
     CHECK(attribute->type < ATTRIBUTE_TYPE_COUNT);
+    if (walk->token.type == TOKEN_NULL) /* as a column of a database has it */
+        return 0;
     if (!is_of_type(attribute->type, &walk->token))
         return fault_set(fault, ERR_INVALID, WAMP_AUTHENTICATION_FAILED,
                          "record: attributes.%.*s: must be %s, as policy.attributes says",
@@ -93,7 +95,7 @@ static struct slice find(const struct auth_record *record, struct slice name, bo
     arena_init(&arena);
     dict_walk(&walk, record->codec, record->attributes, &arena);
     while (dict_next(&walk)) {
-        if (!slice_eq(walk.key, name))
+        if (!slice_eq(walk.key, name) || walk.token.type == TOKEN_NULL)
             continue;
         found = walk.value;
         *is_map = walk.token.type == TOKEN_MAP;

@@ -23,7 +23,7 @@ function words.check_keys(what, options, allowed)
     if not allowed[key] then
       local names = {}
       for name in pairs(allowed) do
-        names[#names + 1] = name
+        names[#names + 1] = tostring(name)
       end
       table.sort(names)
       words.fail("%s: no such key \"%s\"; allowed: %s", what, tostring(key),
