@@ -138,7 +138,8 @@ describe("admin_socket", function()
     end)
 
     it("says what is wrong", function()
-      assert.same({ 2, "", "nexusd reload: missing: --admin SOCKET; try nexusd reload --help\n" },
+      assert.same({ 2, "", "nexusd reload: missing: --admin SOCKET, or the "
+        .. "variable NEXUS_ADMIN; try nexusd reload --help\n" },
         { run "reload" })
       assert.same({ 1, "", "nexusd reload: /nowhere: No such file or directory\n" },
         { run "reload --admin /nowhere" })

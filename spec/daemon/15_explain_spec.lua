@@ -91,6 +91,8 @@ describe("nexusd explain", function()
       ["call com.x"] = 'the policy has no role "anonymous"',
       ["--as '{}' call com.x"] = "authrole is missing; it must be a text",
       ["--as '{\"authrole\":7}' call com.x"] = "authrole is missing; it must be a text",
+      ["--as '{\"authrole\":\"user\",\"orgg\":\"x\"}' call com.x"] =
+        'no attribute "orgg" (did you mean "org"?)',
       ["--as '{\"authrole\":\"user\"}' call com..x"] = 'found "com..x"; allowed: a URI',
     } do
       assert.same({ 2, "", "nexusd explain: " .. words .. "\n" }, { run(folder, flags) })
@@ -157,6 +159,8 @@ describe("nexus.policy.explain", function()
       { { 17, "call", "com.x" }, "there is no such session" },
       { { wamp.dict { authrole = "nobody" }, "call", "com.x" },
         'the policy has no role "nobody"' },
+      { { wamp.dict { authrole = "user", auth_id = "x" }, "call", "com.x" },
+        'no attribute "auth_id" (did you mean "authid"?)' },
     } do
       local _, uri, args = call(table.unpack(try[1]))
       assert.same({ "wamp.error.invalid_argument", { try[2] } }, { uri, args })

@@ -123,6 +123,19 @@ x
     assert.same({ outcome = "more", output = "" }, operator:receive()[4][1])
   end)
 
+  it("is found by the variable NEXUS_ADMIN", function()
+    local function output_of(command)
+      local pipe = assert(io.popen(("NEXUS_ADMIN='%s' '%s' 2>&1 %s\necho $?"):format(socket,
+        os.getenv "NEXUSD", command)))
+      local text = pipe:read "a"
+      pipe:close()
+      return text
+    end
+    assert.equal("3\n0\n", output_of "repl --realm realm1 <<'E'\n1 + 2\nE")
+    assert.matches("^realm1: unchanged %x+\n0\n$", output_of "reload --realm realm1")
+    assert.matches("wamp.error.no_such_realm\n1\n$", output_of "repl --realm realm2 <<'E'\n1\nE")
+  end)
+
   it("says what is wrong with the command", function()
     local function run(flags)
       local program = daemon.spawn { flags = "repl " .. flags }
@@ -130,9 +143,11 @@ x
     end
     assert.same({ 2, "nexusd repl: missing: POLICY, or --admin SOCKET; try nexusd repl --help\n" },
       { run "" })
-    assert.same({ 2, "nexusd repl: --live needs --admin SOCKET; try nexusd repl --help\n" },
+    assert.same({ 2, "nexusd repl: --live needs --admin SOCKET, or the variable NEXUS_ADMIN; "
+      .. "try nexusd repl --help\n" },
       { run "x --live" })
-    assert.same({ 2, "nexusd repl: --admin is for the policy that runs, without POLICY; " ..
+    assert.same({ 2, "nexusd repl: --admin, --realm and --live are for the policy that runs, "
+      .. "without POLICY; " ..
       "try nexusd repl --help\n" }, { run "--admin x y" })
     assert.same({ 1, "nexusd repl: /nowhere: No such file or directory\n" },
       { run "--admin /nowhere" })

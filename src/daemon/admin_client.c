@@ -9,6 +9,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -189,6 +190,13 @@ static bool join(struct admin_client *client, const char *realm)
     return complain(client, client->msg.type == MSG_CHALLENGE
                                 ? "it asks for a login: that is no admin_socket"
                                 : words);
+}
+
+const char *admin_socket(const char *flag)
+{
+    const char *named = flag == NULL ? getenv("NEXUS_ADMIN") : flag;
+
+    return named == NULL || *named == '\0' ? NULL : named;
 }
 
 struct admin_client *admin_open(const char *command, const char *path, const char *realm)

@@ -13,6 +13,9 @@
 
 struct admin_client;
 
+/* The socket that a command means: what its flag says, or the variable NEXUS_ADMIN. NULL: none. */
+const char *admin_socket(const char *flag);
+
 /* Connects, and joins a realm (NULL: the first one with a policy). NULL: it was said on standard error
  * why not. */
 struct admin_client *admin_open(const char *command, const char *path, const char *realm);

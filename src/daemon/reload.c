@@ -15,7 +15,8 @@
 enum { FLAG_ADMIN, FLAG_REALM, FLAG_CHECK };
 
 const struct command_flag reload_flags[] = {
-    [FLAG_ADMIN] = {"admin", "SOCKET", "the admin_socket of the router; needed"},
+    [FLAG_ADMIN] = {"admin", "SOCKET",
+                    "the admin_socket of the router; not given: what NEXUS_ADMIN says"},
     [FLAG_REALM] = {"realm", "NAME", "the policy of that realm only"},
     [FLAG_CHECK] = {"check", NULL, "say what would come of it, and leave it at that"},
     {NULL, NULL, NULL},
@@ -138,13 +139,13 @@ static bool find_realms(const char *socket, struct names *names)
 
 int reload_run(const struct command_line *line)
 {
-    const char *socket = line->values[FLAG_ADMIN];
+    const char *socket = admin_socket(line->values[FLAG_ADMIN]);
     bool is_check = line->values[FLAG_CHECK] != NULL;
     struct names names = {0};
     int code = EXIT_OK;
 
     if (socket == NULL)
-        return command_usage(line->command, "missing: --admin SOCKET");
+        return command_usage(line->command, "missing: --admin SOCKET, or the variable NEXUS_ADMIN");
     if (line->values[FLAG_REALM] != NULL)
         return reload(socket, line->values[FLAG_REALM], is_check);
     if (!find_realms(socket, &names))

@@ -17,9 +17,10 @@
 enum { FLAG_ADMIN, FLAG_REALM, FLAG_LIVE };
 
 const struct command_flag repl_flags[] = {
-    [FLAG_ADMIN] = {"admin", "SOCKET", "the policy that runs, by the admin_socket of its router"},
-    [FLAG_REALM] = {"realm", "NAME", "with --admin: of that realm; not set: of the first one"},
-    [FLAG_LIVE] = {"live", NULL, "with --admin: what is typed may act, and is written to the log"},
+    [FLAG_ADMIN] = {"admin", "SOCKET",
+                    "the policy that runs, by that admin_socket; not given: NEXUS_ADMIN"},
+    [FLAG_REALM] = {"realm", "NAME", "of that realm that runs; not given: of the first one"},
+    [FLAG_LIVE] = {"live", NULL, "there: what is typed may act, and is written to the log"},
     {NULL, NULL, NULL},
 };
 
@@ -176,15 +177,17 @@ static void loop(const struct runner *runner)
     writer_fini(&text);
 }
 
-static int repl_there(const struct command_line *line)
+static int repl_there(const struct command_line *line, const char *socket)
 {
     bool is_lost = false;
     struct runner runner = {
         .run = run_there, .is_live = line->values[FLAG_LIVE] != NULL, .is_lost = &is_lost};
 
     if (line->count != 0)
-        return command_usage(line->command, "--admin is for the policy that runs, without POLICY");
-    runner.client = admin_open("repl", line->values[FLAG_ADMIN], line->values[FLAG_REALM]);
+        return command_usage(line->command,
+                             "--admin, --realm and --live are for the policy that runs, without "
+                             "POLICY");
+    runner.client = admin_open("repl", socket, line->values[FLAG_REALM]);
     if (runner.client == NULL)
         return EXIT_RUNTIME;
     loop(&runner);
@@ -194,14 +197,17 @@ static int repl_there(const struct command_line *line)
 
 int repl_run(const struct command_line *line)
 {
+    const char *socket = admin_socket(line->values[FLAG_ADMIN]);
     bool is_lost = false;
     struct runner runner = {.run = run_here, .is_lost = &is_lost};
 
-    if (line->values[FLAG_ADMIN] != NULL)
-        return repl_there(line);
-    for (int i = FLAG_REALM; i <= FLAG_LIVE; i++) {
+    for (int i = FLAG_ADMIN; i <= FLAG_LIVE; i++) {
+        if (line->values[i] != NULL && socket != NULL)
+            return repl_there(line, socket);
         if (line->values[i] != NULL)
-            return command_usage(line->command, "--%s needs --admin SOCKET", repl_flags[i].name);
+            return command_usage(line->command,
+                                 "--%s needs --admin SOCKET, or the variable NEXUS_ADMIN",
+                                 repl_flags[i].name);
     }
     if (line->count == 0)
         return command_usage(line->command, "missing: POLICY, or --admin SOCKET");

@@ -333,6 +333,7 @@ static const char *take_attributes(const struct mind *mind, struct inquiry *inqu
         return "the session is the router's own: no rule is for it";
     inquiry->question.codec = look.codec;
     inquiry->question.attributes = look.details;
+    inquiry->question.is_session = true;
     return NULL;
 }
 

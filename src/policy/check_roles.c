@@ -391,25 +391,30 @@ static void add_default(struct check *check)
         luaL_error(check->lua, "%s", error.words);
 }
 
-/* Of a session there is what it always has, and what was declared. */
-static void check_attributes(struct check *check)
+bool policy_knows_attribute(const struct policy *policy, struct slice name, struct guess *guess)
 {
     static const char *const own[] = {"authid", "authrole", "authmethod", "authprovider"};
+    bool is_known = policy_attribute(policy, name) != NULL;
+
+    *guess = guess_begin(name);
+    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
+        is_known |= slice_eq(name, slice_of(own[i]));
+        guess_offer(guess, slice_of(own[i]));
+    }
+    for (size_t i = 0; i < policy->attribute_count; i++)
+        guess_offer(guess, policy->attributes[i].name);
+    return is_known;
+}
+
+static void check_attributes(struct check *check)
+{
     const struct policy *policy = check->policy;
+    struct guess guess;
     struct slice name;
     char words[128];
 
     for (size_t i = 0; (name = rules_attribute_name(policy->rules, i)).data != NULL; i++) {
-        struct guess guess = guess_begin(name);
-        bool is_known = policy_attribute(policy, name) != NULL;
-
-        for (size_t k = 0; k < ARRAY_LEN(own); k++) {
-            is_known |= slice_eq(name, slice_of(own[k]));
-            guess_offer(&guess, slice_of(own[k]));
-        }
-        for (size_t k = 0; k < policy->attribute_count; k++)
-            guess_offer(&guess, policy->attributes[k].name);
-        if (!is_known)
+        if (!policy_knows_attribute(policy, name, &guess))
             check_complain(check, places_key(check->places, SLICE("roles")),
                            "policy.roles: a pattern has {session.%.*s}: no attribute \"%.*s\"%s",
                            SLICE_ARG(name), SLICE_ARG(name), guess_words(&guess, words));

@@ -51,6 +51,27 @@ static struct slice attribute_of(void *ctx, struct slice name)
     return found;
 }
 
+/* False: there is an attribute that no session has, and words say so. */
+static bool knows_all(const struct policy *policy, const struct subject *subject, char *words)
+{
+    const struct explain_question *question = subject->question;
+    struct dict_walk entry;
+
+    dict_walk(&entry, question->codec, question->attributes, subject->arena);
+    while (dict_next(&entry)) {
+        struct guess guess;
+        char meant[128];
+
+        if (policy_knows_attribute(policy, entry.key, &guess))
+            continue;
+        snprintf(words, EXPLAIN_WORDS_LEN, "no attribute \"%.*s\"%s",
+                 (int)(entry.key.len < 60 ? entry.key.len : 60), entry.key.data,
+                 guess_words(&guess, meant));
+        return false;
+    }
+    return true;
+}
+
 static uint32_t role_of(const struct rules *rules, struct slice name)
 {
     uint32_t role = rules_find_role(rules, name);
@@ -78,6 +99,8 @@ static bool judge(const struct policy *policy, struct subject *subject,
                  (int)(question->uri.len < 200 ? question->uri.len : 200), question->uri.data);
         return false;
     }
+    if (!question->is_session && !knows_all(policy, subject, words))
+        return false;
     asked.role = role_of(policy->rules, role);
     if (asked.role == RULE_NO_ROLE) {
         snprintf(words, EXPLAIN_WORDS_LEN, "the policy has no role \"%.*s\"",

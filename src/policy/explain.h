@@ -21,6 +21,7 @@ struct explain_question {
     enum rule_action action;
     enum match match;
     struct slice uri;
+    bool is_session; /* the attributes are all that one has */
 };
 
 /* Judges it by the rules of a policy. False: there is no answer, and `words` (EXPLAIN_WORDS_LEN) say

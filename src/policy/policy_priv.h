@@ -9,6 +9,7 @@
 
 #include "auth/auth.h"
 #include "base/arena.h"
+#include "base/guess.h"
 #include "core/rules_pattern.h"
 #include "module/host.h"
 #include "policy/cron.h"
@@ -159,6 +160,10 @@ PRINTF_LIKE(2, 3) const char *policy_format(struct arena *arena, const char *for
 
 /* Everything that l_ functions of the module nexus need. */
 struct policy *policy_of(lua_State *lua);
+
+/* Whether patterns may name that attribute of sessions: what they always have, and what was declared.
+ * The guess says what may have been meant. */
+bool policy_knows_attribute(const struct policy *policy, struct slice name, struct guess *guess);
 
 static inline const struct attribute *policy_attribute(const struct policy *policy,
                                                        struct slice name)

@@ -158,12 +158,20 @@ static enum runner_outcome run(lua_State *lua, const struct runner_options *opti
     lua_pushcfunction(lua, l_run);
     lua_pushlightuserdata(lua, (void *)(uintptr_t)options);
     if (lua_pcall(lua, 1, 2, 1) != LUA_OK) {
-        fprintf(stderr, "nexusd: %s\n", lua_tostring(lua, -1));
+        fprintf(stderr, "nexusd test: %s\n", lua_tostring(lua, -1));
         return RUNNER_FAILED;
     }
+    if (lua_type(lua, -1) == LUA_TSTRING) {
+        fprintf(stderr, "nexusd test: --filter: %s\n", lua_tostring(lua, -1));
+        return RUNNER_NOT_RUN;
+    }
     if (lua_tointeger(lua, -1) == 0) {
-        fprintf(stderr, "nexusd: %s: no specs ran; they are files named spec/*_spec.lua\n",
-                options->folder);
+        if (options->filter == NULL)
+            fprintf(stderr, "nexusd test: %s: no specs ran; they are files named spec/*_spec.lua\n",
+                    options->folder);
+        else
+            fprintf(stderr, "nexusd test: %s: no specs ran; none has \"%s\" in its name\n",
+                    options->folder, options->filter);
         return RUNNER_NOT_RUN;
     }
     return lua_toboolean(lua, -2) ? RUNNER_PASSED : RUNNER_FAILED;
@@ -175,14 +183,14 @@ enum runner_outcome runner_run(const struct runner_options *options)
     lua_State *lua;
 
     if (chdir(options->folder) != 0) {
-        fprintf(stderr, "nexusd: %s: %s\n", options->folder, strerror(errno));
+        fprintf(stderr, "nexusd test: %s: %s\n", options->folder, strerror(errno));
         return RUNNER_NOT_RUN;
     }
     if (options->has_coverage)
         cover_start();
     lua = luaL_newstate();
     if (lua == NULL) {
-        fprintf(stderr, "nexusd: there is not enough memory for a state of Lua\n");
+        fprintf(stderr, "nexusd test: there is not enough memory for a state of Lua\n");
         return RUNNER_FAILED;
     }
     outcome = run(lua, options);
