@@ -116,7 +116,7 @@
 ---@field authmethod string # How it came in.
 ---@field authprovider string # Who said so.
 ---@field realm string # The realm.
----@field joined number # When, in seconds since 1970.
+---@field joined number? # When, in seconds since 1970; nil: it is only being admitted.
 ---@field trustlevel integer? # Its trust level.
 ---@field roles table<string, table<string, boolean>> # Its roles, and the features that it announced for each.
 ---@field transport nexus.Transport # How it is connected.

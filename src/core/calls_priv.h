@@ -1,4 +1,4 @@
-/* calls_priv.h -- what a call is made of: for calls.c, invoke.c, answer.c, cancel.c.
+/* calls_priv.h -- what a call is made of: for calls.c, invoke.c, answer.c, cancel.c, look.c.
  *
  * SPDX-License-Identifier: MIT
  */

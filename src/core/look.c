@@ -4,6 +4,7 @@
  */
 #include "core/look.h"
 
+#include "core/calls_priv.h"
 #include "core/core_priv.h"
 #include "core/details.h"
 #include "core/govern.h"
@@ -133,6 +134,13 @@ void core_each_callee(const struct core *core, struct slice uri, look_holder_fn 
 bool core_awaits_yield(const struct core *core, uint64_t callee, uint64_t invocation)
 {
     return map_get(&core->dealer.invocations, callee, invocation) != NULL;
+}
+
+uint64_t core_call_deadline(const struct core *core, uint64_t callee, uint64_t invocation)
+{
+    const struct call *call = map_get(&core->dealer.invocations, callee, invocation);
+
+    return call == NULL ? NEVER : call->timeout_at;
 }
 
 bool core_has_callee(const struct core *core, struct slice uri, enum match match)

@@ -77,6 +77,9 @@ void core_each_callee(const struct core *core, struct slice uri, look_holder_fn 
 /* Whether somebody waits for what a callee makes of that invocation. */
 bool core_awaits_yield(const struct core *core, uint64_t callee, uint64_t invocation);
 
+/* The instant at which its caller, or who allowed the call, wants it to be over; NEVER: there is none. */
+uint64_t core_call_deadline(const struct core *core, uint64_t callee, uint64_t invocation);
+
 /* True when there is a registration of exactly that pattern, by somebody who is not trusted. */
 bool core_has_callee(const struct core *core, struct slice uri, enum match match);
 

@@ -91,8 +91,11 @@ static int l_call_index(lua_State *lua)
         lua_pushboolean(lua, invocation->cancel != NULL);
     } else if (strcmp(key, "deadline") == 0) {
         const struct realm *realm = invocation->mind->realm;
-        uint64_t at = invocation->fiber.ends_at;
+        uint64_t at = core_call_deadline(realm_core(realm), invocation->mind->service->session,
+                                         invocation->id);
 
+        if (invocation->fiber.ends_at < at)
+            at = invocation->fiber.ends_at;
         if (at == NEVER)
             lua_pushnil(lua);
         else

@@ -9,6 +9,7 @@
 
 #include "base/check.h"
 #include "base/guess.h"
+#include "core/hello.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
 #include "policy/objects.h"
@@ -27,8 +28,7 @@ struct session_view {
 };
 
 struct vars_view {
-    struct mind *mind;
-    uint64_t id;
+    struct session_view session;
 };
 
 #define VARS_NAME "nexus.Vars"
@@ -117,10 +117,13 @@ static void push_roles(lua_State *lua, const struct look *look)
     vm_freeze(lua, "roles");
 }
 
+/* Of details, and of HELLO: what has a meaning of its own. */
 static bool is_standard(struct slice key)
 {
-    static const char *const names[] = {"session",      "authid", "authrole", "authmethod",
-                                        "authprovider", "realm",  "transport"};
+    static const char *const names[] = {"session",       "authid", "authrole",  "authmethod",
+                                        "authprovider",  "realm",  "transport", "authmethods",
+                                        "authextra",     "roles",  "resumable", "resume-token",
+                                        "resume-session"};
 
     for (size_t i = 0; i < ARRAY_LEN(names); i++) {
         if (slice_eq(key, slice_of(names[i])))
@@ -129,10 +132,11 @@ static bool is_standard(struct slice key)
     return false;
 }
 
-/* What is in the details and comes from nobody but the client. */
-static void push_hello(lua_State *lua, const struct policy *policy, const struct look *look)
+/* What is in the details, or in HELLO itself, and comes from nobody but the client. */
+static void push_hello(lua_State *lua, const struct policy *policy, enum codec codec,
+                       struct slice details)
 {
-    l_values_push(lua, look->codec, look->details, "hello");
+    l_values_push(lua, codec, details, "hello");
     lua_newtable(lua);
     for (lua_pushnil(lua); lua_next(lua, -3) != 0; lua_pop(lua, 1)) {
         struct slice key = {0};
@@ -166,23 +170,52 @@ static void push_vars(lua_State *lua, const struct session_view *view)
 {
     struct vars_view *vars = lua_newuserdatauv(lua, sizeof(*vars), 0);
 
-    vars->mind = policy_of(lua)->version->mind;
-    vars->id = view->id;
+    vars->session = *view;
     luaL_setmetatable(lua, VARS_NAME);
+}
+
+/* Of a session that a login will be: what its HELLO says. False: it is another field. */
+static bool push_coming(lua_State *lua, const struct question *question, const char *name)
+{
+    const struct msg *msg = question->hello;
+    struct look look = {0};
+    struct hello hello;
+    struct arena arena;
+    struct fault fault;
+
+    if (strcmp(name, "transport") == 0) {
+        l_facts_push_transport(lua, question->transport);
+    } else if (strcmp(name, "hello") == 0) {
+        push_hello(lua, policy_of(lua), msg->codec, msg->dict);
+    } else if (strcmp(name, "roles") == 0) {
+        arena_init(&arena);
+        CHECK(hello_read(&hello, msg, &arena, &fault) == 0); /* or nobody had been asked */
+        look.roles = hello.roles;
+        look.features = hello.features;
+        arena_fini(&arena);
+        push_roles(lua, &look);
+    } else {
+        return false;
+    }
+    return true;
 }
 
 /* Fields that are the same for nobody else; false: it is none of them. */
 static bool push_own(lua_State *lua, const struct session_view *view, const struct look *look,
                      const char *name)
 {
-    if (strcmp(name, "transport") == 0 && view->admitted != NULL && view->admitted->login != NULL)
-        l_facts_push_transport(lua, view->admitted->question->transport);
-    else if (strcmp(name, "transport") == 0)
+    bool is_coming = view->admitted != NULL && view->admitted->login != NULL;
+
+    if (is_coming && push_coming(lua, view->admitted->question, name))
+        return true;
+    if (strcmp(name, "transport") == 0)
         l_facts_push_session_transport(lua, look);
+    else if (strcmp(name, "joined") == 0 && look->joined == 0)
+        lua_pushnil(lua);
     else if (strcmp(name, "joined") == 0)
         lua_pushnumber(lua, (double)look->joined / 1000);
     else if (strcmp(name, "hello") == 0)
-        push_hello(lua, policy_of(lua), look);
+        push_hello(lua, policy_of(lua), look->codec, look->details);
     else if (strcmp(name, "roles") == 0)
         push_roles(lua, look);
     else if (strcmp(name, "vars") == 0)
@@ -339,7 +372,7 @@ static void check_attributes(lua_State *lua)
         attribute = key.data == NULL ? NULL : policy_attribute(policy, key);
         if (attribute == NULL)
             no_attribute(lua, policy, key);
-        else if (lua_type(lua, -1) != LUA_TUSERDATA && !is_of_type(lua, attribute->type))
+        else if (!values_is_null(lua, -1) && !is_of_type(lua, attribute->type))
             luaL_error(lua, "session:set: %s: found a %s; allowed: %s, nexus.null", key.data,
                        luaL_typename(lua, -1), types[attribute->type]);
     }
@@ -402,7 +435,7 @@ static void push_all_vars(lua_State *lua, const struct vars_view *vars)
 {
     struct look look = {0};
 
-    if (!core_look(realm_core(vars->mind->realm), vars->id, &look))
+    if (!look_at(&vars->session, &look))
         luaL_error(lua, "session is over");
     if (look.vars.len == 0)
         l_facts_push_empty(lua, VALUES_DICT);
@@ -421,12 +454,14 @@ static int l_vars_index(lua_State *lua)
 static int l_vars_newindex(lua_State *lua)
 {
     const struct vars_view *vars = luaL_checkudata(lua, 1, VARS_NAME);
+    struct mind *mind;
     struct blob *blob;
     int err;
 
     luaL_checkstring(lua, 2);
-    l_policy_may_act(lua);
-    l_host_changes(lua);
+    mind = acting_mind(lua);
+    if (vars->session.admitted != NULL || vars->session.leaving != 0)
+        return luaL_error(lua, "session.vars: only those of sessions that are open can be set");
     push_all_vars(lua, vars);
     lua_pushvalue(lua, 2);
     lua_pushvalue(lua, 3);
@@ -434,7 +469,7 @@ static int l_vars_newindex(lua_State *lua)
     (void)l_values_begin(lua, CODEC_MSGPACK);
     l_values_put(lua, lua_gettop(lua), VALUES_DICT, "vars");
     blob = l_values_end(lua);
-    err = realm_set_vars(vars->mind->realm, vars->id, CODEC_MSGPACK, blob_slice(blob));
+    err = realm_set_vars(mind->realm, vars->session.id, CODEC_MSGPACK, blob_slice(blob));
     blob_drop(blob);
     if (err == ERR_TOO_LONG)
         return luaL_error(lua, "session.vars: more than a session may keep (16 KiB)");
@@ -528,7 +563,8 @@ static const struct module_row rows[] = {
     {"authmethod", NULL, "string", "How it came in.", NULL},
     {"authprovider", NULL, "string", "Who said so.", NULL},
     {"realm", NULL, "string", "The realm.", NULL},
-    {"joined", NULL, "number", "When, in seconds since 1970.", NULL},
+    {"joined", NULL, "number?", "When, in seconds since 1970; nil: it is only being admitted.",
+     NULL},
     {"trustlevel", NULL, "integer?", "Its trust level.", NULL},
     {"roles", NULL, "table<string, table<string, boolean>>",
      "Its roles, and the features that it announced for each.", NULL},
