@@ -222,6 +222,8 @@ return {
             -- http_hosts = nil,
             -- certificates of those who vouch for these hosts; not set: the system's
             -- http_ca_file = nil,
+            -- realms in which the policy may call and publish (nexus.realm_named), by name or pattern: "com.audit", "com.tenant.*"; not set: none
+            -- other_realms = nil,
             -- modules in C that the policy may require: they are trusted
             -- c_modules = { "cjson" },
             -- memory of the policy; what it holds in stores is beside that
@@ -461,6 +463,8 @@ return {
     --     http_hosts = nil,
     --     -- certificates of those who vouch for these hosts; not set: the system's
     --     http_ca_file = nil,
+    --     -- realms in which the policy may call and publish (nexus.realm_named), by name or pattern: "com.audit", "com.tenant.*"; not set: none
+    --     other_realms = nil,
     --     -- modules in C that the policy may require: they are trusted
     --     c_modules = { "cjson" },
     --     -- memory of the policy; what it holds in stores is beside that

@@ -340,13 +340,16 @@ end
 
 Router.__close = Router.close
 
-local router_keys <const> = words.set("policy", "settings", "secrets", "realm", "now", "patience")
+local router_keys <const> = words.set("policy", "settings", "secrets", "realm", "other_realms",
+  "now", "patience")
 
 --- A router with one realm. Raises what is wrong with the policy, with file and line.
 --   policy     file or folder of the policy; "open" for none
 --   settings   nexus.config of the policy
 --   secrets    name -> value
 --   realm      its name, "realm1" if not given
+--   other_realms  names of more realms, for nexus.realm_named: everybody may do everything there,
+--              and sessions join them by `realm`
 --   now        when it begins, in seconds since 1970
 --   patience   seconds of real time that anything may take, 10 if not given
 ---@param options table

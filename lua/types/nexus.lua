@@ -143,6 +143,11 @@
 ---@field subscribers fun(self: nexus.Realm, topic: string): nexus.Session[] # Who would get an event of the topic, filters aside.
 ---@field callees fun(self: nexus.Realm, uri: string): nexus.Session[] # Who may answer a call of the procedure.
 
+---@class nexus.OtherRealm
+---@field uri string # The name of the realm.
+---@field call fun(self: nexus.OtherRealm, uri: string|{ [1]: string, args?: any[], kwargs?: table, timeout?: number, on_progress?: function }, ...: any): ... # Calls a procedure there and waits, as nexus.realm:call does here. The rules of that realm are not asked; its sessions see the authid "policy@" and the name of this realm.
+---@field publish fun(self: nexus.OtherRealm, topic: string, args?: any[], kwargs?: table, options?: table): integer? # Publishes an event there. With acknowledge = true it waits and returns the id of the publication; without, nobody tells that there is no such realm.
+
 ---@class nexus.Request
 ---@field action "publish"|"subscribe"|"call"|"register" # What is asked for.
 ---@field uri string # The topic or procedure, or the pattern of one.
@@ -330,6 +335,7 @@
 ---@field raise fun(uri: string, args?: any[], kwargs?: table) # Ends what is under way with that WAMP error: a caller gets it as it is.
 ---@field result fun(args?: any[], kwargs?: table): nexus.Result # What a procedure returns when it has named results too.
 ---@field realm nexus.Realm # The realm that the policy is for.
+---@field realm_named fun(uri: string): nexus.OtherRealm # Another realm, where the configuration permits it (other_realms). The session there is opened by the first call or event.
 ---@field merge fun(base: nexus.Policy, extra: nexus.Policy): nexus.Policy # Two policies as one. Tables are put together by their keys, the rules of a role one behind the other; both of on_join, on_leave, on_load, on_unload and check run; both of admit must say true.
 ---@field json nexus.json
 ---@field msgpack nexus.msgpack

@@ -5,8 +5,10 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/arena.h"
 #include "base/ready.h"
 #include "base/utf8.h"
+#include "core/rules_pattern.h"
 #include "daemon/address.h"
 #include "daemon/config_priv.h"
 #include "wire/uri.h"
@@ -400,12 +402,30 @@ static void check_shown(struct check *check, const struct node *node,
     }
 }
 
+static void check_others(struct check *check, const struct node *node,
+                         const struct realm_config *realm)
+{
+    const char *const *name = realm->other_realms;
+    struct rules_pattern pattern;
+    struct rules_error error;
+    struct arena arena;
+
+    arena_init(&arena);
+    for (; name != NULL && *name != NULL; name++) {
+        if (rules_pattern_parse(&pattern, &arena, slice_of(*name), &error) != 0)
+            report_error(check->report, node->line, "%s.other_realms: found \"%s\": %s", node->name,
+                         *name, error.words);
+    }
+    arena_fini(&arena);
+}
+
 /* What a realm says is held against what is said elsewhere. */
 static void check_wholly(struct check *check, const struct node *node,
                          const struct realm_config *realm)
 {
     check_queue(check, node, realm);
     check_shown(check, node, realm);
+    check_others(check, node, realm);
 }
 
 static void check_all_realms(struct check *check, const struct node *root)

@@ -33,9 +33,9 @@ struct realm_config {
     struct settings settings;
     const char *settings_file; /* from where the program runs; NULL: none is named */
     struct secret_sources secrets;
-    const char *const *http_hosts, *const *c_modules; /* NULL: none */
-    const char *http_ca_file;                         /* NULL: the system's */
-    uint64_t memory;                                  /* bytes of a state of Lua */
+    const char *const *http_hosts, *const *c_modules, *const *other_realms; /* NULL: none */
+    const char *http_ca_file;                                               /* NULL: the system's */
+    uint64_t memory; /* bytes of a state of Lua */
     struct policy_budgets budgets;
     bool rechecks, is_watched;
     uint32_t probation_ms;

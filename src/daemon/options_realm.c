@@ -185,6 +185,11 @@ static const struct section budgets_section = SECTION_OF(budgets_rows);
          .type = OPTION_FILE,                                                                     \
          .offset = offsetof(struct realm_config, http_ca_file),                                   \
          .words = "certificates of those who vouch for these hosts; not set: the system's"},      \
+        {.name = "other_realms",                                                                  \
+         .type = OPTION_TEXTS,                                                                    \
+         .offset = offsetof(struct realm_config, other_realms),                                   \
+         .words = "realms in which the policy may call and publish (nexus.realm_named), by name " \
+                  "or pattern: \"com.audit\", \"com.tenant.*\"; not set: none"},                  \
         {.name = "c_modules",                                                                     \
          .type = OPTION_TEXTS,                                                                    \
          .offset = offsetof(struct realm_config, c_modules),                                      \

@@ -38,7 +38,9 @@ struct host_config {
         *settings_file; /* Lua or JSON, read with the policy: `require "settings.file"`; or NULL */
     const char *data_folder; /* where files of stores and databases are; NULL: nowhere */
     const char *const
-        *http_hosts;          /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
+        *http_hosts; /* "host", "host:port", "*.example.com"; NULL-terminated, or NULL */
+    const char *const
+        *other_realms; /* patterns of names, for nexus.realm_named; NULL-terminated, or NULL */
     const char *http_ca_file; /* certificates of those who vouch for servers; NULL: the system's */
     const char *const *c_modules;          /* that may be required; NULL-terminated, or NULL */
     size_t memory;                         /* bytes of a state of Lua; 0: the default */

@@ -10,6 +10,7 @@
 #include "policy/login_settings.h"
 #include "policy/mind.h"
 #include "policy/opener.h"
+#include "policy/others.h"
 #include "policy/reload.h"
 #include "state/state.h"
 #include "wire/errors.h"
@@ -79,6 +80,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     map_init(&mind->rooms, rng_u64(&mind->rng));
     map_init(&mind->invoked, rng_u64(&mind->rng));
     list_init(&mind->endpoints);
+    list_init(&mind->others);
     list_init(&mind->invocations);
     list_init(&mind->idle_invocations);
     list_init(&mind->deliveries);
@@ -105,7 +107,7 @@ static void start_mind(void *ctx)
 
     fibers_start(&mind->fibers);
     if (!mind->use->config.is_router) /* nobody is in its realm, not even itself */
-        mind->service = service_open(mind);
+        mind->service = service_open(mind, NULL);
     reloads_start(mind->reloads);
     if (mind->use->is_dynamic) /* the template was read when the router began */
         reloads_wish(mind->reloads, "open", NULL);
@@ -127,6 +129,7 @@ static void stop_mind(void *ctx)
     derive_close(mind->derive_desk);
     mind->derive_desk = NULL;
     handlers_free(mind);
+    others_close(mind);
     service_close(mind->service);
     mind->service = NULL;
     list_each (&mind->versions, node, behind)

@@ -93,6 +93,7 @@ struct mind {
     struct map login_questions;   /* question -> login */
     struct list challenged;       /* logins that have to answer, the oldest first */
     struct service *service;      /* owned; NULL: not begun */
+    struct list others;           /* owned: struct other, sessions in other realms */
     struct derive_desk *derive_desk; /* owned; NULL: no key was derived yet */
     struct guard *guard;             /* owned */
     struct list endpoints;           /* owned: struct endpoint */

@@ -8,6 +8,7 @@
 #include "policy/filters.h"
 #include "policy/handlers.h"
 #include "policy/merge.h"
+#include "policy/others.h"
 #include "policy/realm.h"
 #include "policy/results.h"
 #include "policy/rulings.h"
@@ -53,11 +54,23 @@ static const struct module_row rows[] = {
 };
 
 static const struct module_table answers = {"nexus", rows, NULL};
-static const struct module_table *const tables[] = {
-    &answers,        &policy_rulings,     &policy_filters,   &policy_filter_class,
-    &policy_waiting, &policy_timers,      &policy_errors,    &policy_results,
-    &policy_calls,   &policy_events,      &policy_endpoints, &policy_sessions,
-    &policy_realm,   &policy_realm_field, &policy_merge,     NULL};
+static const struct module_table *const tables[] = {&answers,
+                                                    &policy_rulings,
+                                                    &policy_filters,
+                                                    &policy_filter_class,
+                                                    &policy_waiting,
+                                                    &policy_timers,
+                                                    &policy_errors,
+                                                    &policy_results,
+                                                    &policy_calls,
+                                                    &policy_events,
+                                                    &policy_endpoints,
+                                                    &policy_sessions,
+                                                    &policy_realm,
+                                                    &policy_other,
+                                                    &policy_realm_field,
+                                                    &policy_merge,
+                                                    NULL};
 
 const struct module_table *const *policy_tables(void)
 {

@@ -24,6 +24,23 @@ void l_object_open(lua_State *lua, lua_CFunction index, const char *words)
     lua_setfield(lua, -2, "__newindex");
 }
 
+struct slice l_object_check_text(lua_State *lua, int index)
+{
+    struct slice uri;
+
+    luaL_checktype(lua, index, LUA_TSTRING); /* a number would be a string on the stack alone */
+    uri.data = lua_tolstring(lua, index, &uri.len);
+    return uri;
+}
+
+void l_object_open_holder(lua_State *lua, const char *name, lua_CFunction gc)
+{
+    luaL_newmetatable(lua, name);
+    lua_pushcfunction(lua, gc);
+    lua_setfield(lua, -2, "__gc");
+    lua_pop(lua, 1);
+}
+
 int l_object_method(lua_State *lua, const struct module_table *table, const char *what)
 {
     struct slice name = {0};

@@ -17,6 +17,12 @@ void l_object_open(lua_State *lua, lua_CFunction index, const char *words);
 /* Ends such a function: pushes the method whose name is at 2, or raises `no field "x" of a call`. */
 int l_object_method(lua_State *lua, const struct module_table *table, const char *what);
 
+/* The text at the index, as a slice; raises for others. */
+struct slice l_object_check_text(lua_State *lua, int index);
+
+/* A class of objects that policies never see: they give back what they hold. */
+void l_object_open_holder(lua_State *lua, const char *name, lua_CFunction gc);
+
 /* Whether a pattern of a handler matches, and a dict of what it captures. */
 bool object_matches(const struct rules_pattern *pattern, struct slice uri);
 void l_object_push_captures(lua_State *lua, const struct rules_pattern *pattern, struct slice uri);

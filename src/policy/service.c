@@ -11,6 +11,8 @@
 #include "policy/handlers.h"
 #include "policy/mind.h"
 
+#include <stdio.h>
+
 /* ---- sending ---- */
 
 static uint64_t next_request(struct service *service)
@@ -113,16 +115,26 @@ static void put_roles(struct encoder *e)
     encode_end(e);
 }
 
+/* Whoever sees it in another realm sees whose it is. */
+static void put_name(struct encoder *e, const struct service *service)
+{
+    char name[256];
+
+    snprintf(name, sizeof(name), "policy@%s", realm_name(service->mind->realm));
+    encode_text_pair(e, "authid", service->other == NULL ? SLICE("policy") : slice_of(name));
+}
+
 static void hello(struct service *service)
 {
+    const char *own = realm_name(service->mind->realm);
     struct encoder e;
 
     encode_start(&e, CODEC_MSGPACK, 1024);
     encode_list(&e, 3);
     encode_uint(&e, MSG_HELLO);
-    encode_text(&e, slice_of(realm_name(service->mind->realm)));
+    encode_text(&e, slice_of(service->other == NULL ? own : service->other));
     encode_map(&e, COUNT_UNKNOWN);
-    encode_text_pair(&e, "authid", SLICE("policy"));
+    put_name(&e, service);
     encode_text_pair(&e, "authrole", SLICE("trusted"));
     encode_text_pair(&e, "agent", SLICE("nexusd/" NEXUS_VERSION));
     put_roles(&e);
@@ -158,7 +170,34 @@ static void on_goodbye(struct service *service)
     encode_text(&e, SLICE("wamp.close.goodbye_and_out"));
     encode_end(&e);
     service->session = 0;
+    service->is_over = true;
     service_send_blob(service, encode_finish(&e));
+}
+
+/* Every request gets the answer, or none; it is not expected any more. */
+static void answer_all(struct service *service, const struct msg *msg)
+{
+    for (;;) {
+        size_t at = 0;
+        const struct map_entry *entry = map_next(&service->requests, &at);
+        struct service_request *request;
+
+        if (entry == NULL)
+            return;
+        request = entry->value;
+        map_remove(&service->requests, request->id, 0);
+        request->answer(request, msg);
+    }
+}
+
+/* The realm does not let it in, or ends it: that is why what it asked for is refused. */
+static void on_abort(struct service *service, const struct msg *msg)
+{
+    struct msg refusal = {.type = MSG_ERROR, .codec = CODEC_MSGPACK, .text = msg->text};
+
+    service->session = 0;
+    service->is_over = true;
+    answer_all(service, &refusal);
 }
 
 static void take(struct service *service, const struct msg *msg)
@@ -168,7 +207,8 @@ static void take(struct service *service, const struct msg *msg)
     switch ((unsigned)msg->type) {
     case MSG_WELCOME:
         service->session = msg->id;
-        handlers_join(mind);
+        if (service->other == NULL)
+            handlers_join(mind);
         break;
     case MSG_INVOCATION:
         procedures_invoke(mind, msg);
@@ -180,8 +220,10 @@ static void take(struct service *service, const struct msg *msg)
         topics_receive(mind, msg);
         break;
     case MSG_GOODBYE:
-    case MSG_ABORT:
         on_goodbye(service);
+        break;
+    case MSG_ABORT:
+        on_abort(service, msg);
         break;
     case MSG_UNREGISTERED:
     case MSG_UNSUBSCRIBED:
@@ -217,39 +259,27 @@ static void receive(void *ctx, struct slice bytes)
 
 /* ---- its life ---- */
 
-static void forget_requests(struct service *service)
-{
-    for (;;) {
-        size_t at = 0;
-        const struct map_entry *entry = map_next(&service->requests, &at);
-        struct service_request *request;
-
-        if (entry == NULL)
-            return;
-        request = entry->value;
-        map_remove(&service->requests, request->id, 0);
-        request->answer(request, NULL);
-    }
-}
-
 static void on_close(void *ctx)
 {
     struct service *service = ctx;
     bool was_held = fibers_hold(&service->mind->fibers);
 
     service->session = 0;
-    forget_requests(service);
+    service->is_over = true;
+    answer_all(service, NULL);
     fibers_release(&service->mind->fibers, was_held);
 }
 
-struct service *service_open(struct mind *mind)
+struct service *service_open(struct mind *mind, const char *other)
 {
     struct service *service = mem_zero(1, sizeof(*service));
 
     service->mind = mind;
+    service->other = other;
     map_init(&service->requests, rng_u64(&mind->rng));
     arena_init(&service->scratch);
-    service->peer = realm_open_peer(mind->realm, receive, on_close, service);
+    service->peer = other == NULL ? realm_open_peer(mind->realm, receive, on_close, service)
+                                  : realm_open_guest(mind->realm, receive, on_close, service);
     hello(service);
     return service;
 }
@@ -261,7 +291,7 @@ void service_close(struct service *service)
     if (service->peer != NULL)
         local_close(service->peer);
     service->peer = NULL;
-    forget_requests(service); /* objects of Lua may hold some, and outlive it */
+    answer_all(service, NULL); /* objects of Lua may hold some, and outlive it */
     map_fini(&service->requests);
     arena_fini(&service->scratch);
     mem_free(service);

@@ -1,8 +1,8 @@
-/* service.h -- the session of a policy in its own realm.
+/* service.h -- the session of a policy in its own realm, and those in others.
  *
- * It belongs to the realm and not to a version of the policy: what it has registered and subscribed
- * to stays when another version takes over. It sends and receives messages like any client, but
- * what it may do is not asked.
+ * They belong to the realm and not to a version of the policy: what the own one has registered and
+ * subscribed to stays when another version takes over. They send and receive messages like any
+ * client, but what they may do is not asked.
  *
  * Private to the room.
  *
@@ -28,15 +28,17 @@ struct service_request {
 
 struct service {
     struct mind *mind;
+    const char *other; /* borrowed: the name of the other realm that it is in; NULL: its own */
     struct local_peer *peer; /* NULL: it is closed */
     uint64_t session;        /* 0: not joined yet */
+    bool is_over;            /* it was, or could not be begun; only service_close is left */
     uint64_t last_request;
     struct map requests; /* id -> struct service_request, borrowed */
     struct arena scratch;
 };
 
-/* Joins; handlers_join is called when that is done. */
-struct service *service_open(struct mind *mind);
+/* Joins its own realm, and handlers_join is called when that is done; or another one. */
+struct service *service_open(struct mind *mind, const char *other);
 void service_close(struct service *service);
 
 /* Begins a message of the session: a list with the type and, for requests, the next id (*id; NULL:

@@ -75,13 +75,22 @@ struct local_peer *local_open_as(struct router *router, const struct transport *
     return open_at(&router->workers[0], transport, receive, on_close, ctx);
 }
 
-struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
-                                   void (*on_close)(void *ctx), void *ctx)
+struct local_peer *realm_open_guest(struct realm *realm, local_receive_fn *receive,
+                                    void (*on_close)(void *ctx), void *ctx)
 {
     struct transport transport = inside;
 
     transport.is_trusted = true;
     return open_at(realm->home, &transport, receive, on_close, ctx);
+}
+
+struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
+                                   void (*on_close)(void *ctx), void *ctx)
+{
+    struct local_peer *local = realm_open_guest(realm, receive, on_close, ctx);
+
+    local->peer->is_resident = true;
+    return local;
 }
 
 static void ready(struct local_peer *local)

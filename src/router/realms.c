@@ -252,7 +252,7 @@ bool realms_seek(struct peer *peer, struct slice name, const struct msg *hello, 
         realm = make_from_template(router, name);
     if (realm != NULL && !realm->is_closing) {
         peer->realm = realm;
-        if (!peer->transport.is_trusted)
+        if (!peer->is_resident)
             atomic_fetch_add(&realm->guests, 1);
     } else if (router->opener != NULL && openings_wait(peer, name, hello, len, reason, words)) {
         peer->awaits = mem_copy(name.data, name.len);
@@ -263,7 +263,7 @@ bool realms_seek(struct peer *peer, struct slice name, const struct msg *hello, 
 
 void realm_leave(struct realm *realm, const struct peer *peer)
 {
-    if (peer->transport.is_trusted)
+    if (peer->is_resident)
         return;
     atomic_store(&realm->idle_since, net_now(peer->worker->net));
     atomic_fetch_sub(&realm->guests, 1);

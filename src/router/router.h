@@ -255,6 +255,11 @@ struct local_peer *local_open_as(struct router *router, const struct transport *
 struct local_peer *realm_open_peer(struct realm *realm, local_receive_fn *receive,
                                    void (*on_close)(void *ctx), void *ctx);
 
+/* The same for another realm than that of the decider, which HELLO names: it may be anywhere, and
+ * stays open as long as such a peer is in it. */
+struct local_peer *realm_open_guest(struct realm *realm, local_receive_fn *receive,
+                                    void (*on_close)(void *ctx), void *ctx);
+
 /* Says a message that is not encoded, for a peer made by realm_open_peer that has a session:
  * nothing of it is checked. Borrowed until it returns. */
 void local_say(struct local_peer *local, const struct msg *msg);

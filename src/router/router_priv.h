@@ -93,11 +93,12 @@ struct peer {
     struct realm *realm;        /* borrowed; NULL: in the lobby */
     struct local_peer *local;   /* owner; NULL for connections */
     struct transport transport; /* strings owned */
-    bool is_leaving; /* its GOODBYE is on the way to another worker: what follows waits */
-    bool is_paused;  /* too much of it is on the way to another worker */
-    bool is_held;    /* its realm does not want to hear more at this time */
-    bool is_closing; /* nothing more is taken from it */
-    char *awaits;    /* owned: the realm that is being opened for it; NULL: none */
+    bool is_leaving;  /* its GOODBYE is on the way to another worker: what follows waits */
+    bool is_paused;   /* too much of it is on the way to another worker */
+    bool is_resident; /* the realm's own: it does not keep it open */
+    bool is_held;     /* its realm does not want to hear more at this time */
+    bool is_closing;  /* nothing more is taken from it */
+    char *awaits;     /* owned: the realm that is being opened for it; NULL: none */
     uint32_t mail_messages;
     size_t mail_bytes;
     struct waiting *waiting, **waiting_end; /* owned; messages that came while it is leaving */

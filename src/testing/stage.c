@@ -10,6 +10,7 @@
 #include "script/source.h"
 #include "script/values.h"
 #include "state/state.h"
+#include "wire/uri.h"
 
 #include <lauxlib.h>
 
@@ -193,6 +194,37 @@ static void l_keep_secrets(lua_State *lua, struct stage *stage)
     lua_pop(lua, 1);
 }
 
+/* Other realms that there are, where everybody may do everything; the policy may call there. */
+static void l_keep_others(lua_State *lua, struct stage *stage)
+{
+    lua_Integer count;
+    const char **names;
+
+    if (lua_getfield(lua, 1, "other_realms") == LUA_TNIL) {
+        lua_pop(lua, 1);
+        return;
+    }
+    luaL_checktype(lua, -1, LUA_TTABLE);
+    count = luaL_len(lua, -1);
+    names = arena_alloc(&stage->arena, ((size_t)count + 1) * sizeof(*names));
+    for (lua_Integer i = 0; i < count; i++) {
+        struct slice name = {0};
+
+        lua_rawgeti(lua, -1, i + 1);
+        if (lua_type(lua, -1) == LUA_TSTRING)
+            name.data = lua_tolstring(lua, -1, &name.len);
+        if (!uri_is_valid(name, MATCH_EXACT, false))
+            luaL_error(lua, "other_realms[%d]: found \"%s\"; allowed: the name of a realm",
+                       (int)i + 1, luaL_tolstring(lua, -1, NULL));
+        names[i] = arena_copy(&stage->arena, slice_make(name.data, name.len + 1)).data;
+        lua_pop(lua, 1);
+    }
+    names[count] = NULL;
+    stage->use.config.other_realms = names;
+    stage->other_count = (size_t)count;
+    lua_pop(lua, 1);
+}
+
 /* False: stage->wrong says why. */
 static bool make_folder(struct stage *stage)
 {
@@ -252,25 +284,29 @@ static void write_metrics(void *ctx, struct writer *page)
 /* False: stage->wrong says why. */
 static bool make_router(struct stage *stage, uint64_t wall, const char *name)
 {
-    struct realm_options realm = {.decider = NULL};
+    size_t count = 1 + stage->other_count;
+    struct realm_options *realms = mem_zero(count, sizeof(*realms));
     struct router_options options = {.workers = 1,
-                                     .realms = &realm,
-                                     .realm_count = 1,
+                                     .realms = realms,
+                                     .realm_count = count,
                                      .is_virtual = true,
                                      .virtual_wall = wall,
                                      .write_metrics = write_metrics,
                                      .metrics_ctx = stage->state->metrics};
 
-    core_defaults(&realm.core);
-    realm.core.realm = name;
+    for (size_t i = 0; i < count; i++) {
+        core_defaults(&realms[i].core);
+        realms[i].core.realm = i == 0 ? name : stage->use.config.other_realms[i - 1];
+    }
     if (stage->policy != NULL) {
         stage->use.policy = stage->policy;
-        policy_configure(&stage->use, &realm);
+        policy_configure(&stage->use, &realms[0]);
     }
     stage->router = router_new(&options, stage->wrong, sizeof(stage->wrong));
+    mem_free(realms);
     if (stage->router == NULL)
         return false;
-    stage->realm = router_realm(stage->router, realm.core.realm);
+    stage->realm = router_realm(stage->router, name);
     stage->mind = realm_mind(stage->realm);
     return true;
 }
@@ -328,7 +364,7 @@ static lua_Number l_number_field(lua_State *lua, const char *key, lua_Number oth
     return number;
 }
 
-/* new{ policy = path, realm = , settings = , secrets = , wall = ms, patience = s } */
+/* new{ policy = path, realm = , settings = , secrets = , other_realms = , wall = ms, patience = s } */
 int l_stage_new(lua_State *lua)
 {
     struct stage *stage;
@@ -347,6 +383,7 @@ int l_stage_new(lua_State *lua)
         return luaL_error(lua, "%s", stage->wrong);
     l_keep_settings(lua, stage);
     l_keep_secrets(lua, stage);
+    l_keep_others(lua, stage);
     path = keep_field(lua, stage, "policy", NULL);
     if (path != NULL && strcmp(path, "open") != 0) {
         l_load_policy(lua, stage, path);

@@ -17,6 +17,7 @@ struct stage {
     struct policy *policy; /* owned; NULL: everybody may do everything */
     struct realm *realm;   /* borrowed from the router */
     struct policy_use use;
+    size_t other_count; /* of use.config.other_realms that are realms of the router */
     struct arena arena; /* of the config */
     char folder[256];   /* of data; "": there is none */
     char wrong[300];    /* why it could not be made */
