@@ -42,9 +42,9 @@ return {
         --     rawsocket_min_length = 0,
         --     -- permissions of the socket file, e.g. "0660"; not set: as the umask says
         --     unix_mode = nil,
-        --     -- tracking cookie; needs origins; not set: none
+        --     -- cookie by which logins are known again (policy.authenticate.cookie); needs origins; not set: none
         --     cookie = {
-        --         -- name of the cookie
+        --         -- name of the cookie; with TLS alone best "__Host-" and something: then browsers take it from this host only
         --         name = nil,
         --         -- how long browsers keep it
         --         max_age = "7d",

@@ -34,6 +34,7 @@ static void *on_open(void *ctx, uint64_t id, const struct transport *transport)
     snprintf(server->last_protocol, sizeof server->last_protocol, "%s", transport->protocol);
     snprintf(server->last_cookie, sizeof server->last_cookie, "%s",
              transport->cookie == NULL ? "" : transport->cookie);
+    server->is_last_cookie_new = transport->is_cookie_new;
     snprintf(server->last_realm, sizeof server->last_realm, "%s",
              transport->default_realm == NULL ? "" : transport->default_realm);
     server->is_secure = transport->is_secure;
@@ -42,6 +43,13 @@ static void *on_open(void *ctx, uint64_t id, const struct transport *transport)
     server->last_id = id;
     server->opens++;
     return session;
+}
+
+static bool knows_cookie(void *ctx, const char *cookie)
+{
+    const struct server *server = ctx;
+
+    return strlen(cookie) == 43 && server->knows_cookies;
 }
 
 static void on_message(void *ctx, void *user, struct slice bytes)
@@ -145,7 +153,8 @@ void server_start(struct server *server, const struct server_options *options)
                                         .on_turn = on_turn,
                                         .on_post = on_post,
                                         .on_wake = on_turn,
-                                        .on_status = on_status};
+                                        .on_status = on_status,
+                                        .knows_cookie = knows_cookie};
     const char *colon;
 
     *server = (struct server){.options = *options};

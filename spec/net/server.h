@@ -42,6 +42,8 @@ struct server {
     atomic_uint opens, closes, messages;
     atomic_ullong last_id; /* of the newest connection */
     char last_peer[128], last_protocol[32], last_cookie[64], last_realm[32];
+    bool is_last_cookie_new;
+    atomic_bool knows_cookies; /* handler.knows_cookie says so of all */
     atomic_bool is_secure;
     struct transport_tls *last_tls;                 /* held; NULL: none */
     struct drop_report reports[SERVER_REPORTS_MAX]; /* the first ones */

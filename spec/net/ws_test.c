@@ -170,11 +170,19 @@ TEST(sets_a_cookie_once)
     EXPECT_EQ(strspn(value, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-_"),
               43);
     EXPECT_STR(server.last_cookie, value);
+    EXPECT(server.is_last_cookie_new);
     snprintf(header, sizeof header, "Sec-WebSocket-Version: 13\r\nCookie: a=b; cbtid=%s; c=d\r\n",
              value);
+    server.knows_cookies = true;
     EXPECT_EQ(upgrade("/", "wamp.2.json", header), 101);
     EXPECT(strstr(head, "Set-Cookie") == NULL);
     EXPECT_STR(server.last_cookie, value);
+    EXPECT(!server.is_last_cookie_new);
+    server.knows_cookies = false; /* it stands for nobody (any more) */
+    EXPECT_EQ(upgrade("/", "wamp.2.json", header), 101);
+    EXPECT(strstr(head, "Set-Cookie") != NULL && strcmp(server.last_cookie, value) != 0);
+    EXPECT(server.is_last_cookie_new);
+    server.knows_cookies = true;
     EXPECT_EQ(upgrade("/", "wamp.2.json", "Sec-WebSocket-Version: 13\r\nCookie: cbtid=forged\r\n"),
               101);
     EXPECT(strstr(head, "Set-Cookie") != NULL);

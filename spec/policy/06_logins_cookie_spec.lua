@@ -79,9 +79,9 @@ for _, kind in ipairs { "true", "function(hello) return hello.cookie end" } do
       return client, set and set:match("^id=([^;]+)") or cookie, set
     end
 
-    local function login(authid, realm)
-      local client, cookie = connect()
-      policies.hello(client, { authmethods = { "cookie", "ticket" }, authid = authid }, realm)
+    local function login(authid, realm, presented)
+      local client, cookie = connect(presented)
+      policies.hello(client, { authmethods = { "ticket" }, authid = authid }, realm)
       policies.answer(client, "ticket", function() return "right" end)
       policies.expect_welcome(client)
       return client, cookie
@@ -156,16 +156,45 @@ for _, kind in ipairs { "true", "function(hello) return hello.cookie end" } do
       policies.hello(client, { authmethods = { "cookie", "ticket" }, authid = "bob" })
       policies.answer(client, "ticket", function() return "right" end)
       policies.expect_welcome(client)
-      -- and the cookie is bob's from now on
-      assert.equal("bob", select(2, by_cookie(cookie)).authid)
-      unknown(cookie, { authid = "alice" })
-      -- each realm has its own
-      client = connect(cookie)
+      -- and the cookie is nobody's from now on; bob's is the next
+      unknown(cookie)
+      local _, new = login("bob", nil, cookie)
+      assert.not_equal(cookie, new)
+      assert.equal("bob", select(2, by_cookie(new)).authid)
+      unknown(new, { authid = "alice" })
+      -- it is of the realm where it was got
+      login("carl", "realm2", new)
+      unknown(new, nil, "realm2")
+      assert.equal("bob", select(2, by_cookie(new)).authid)
+    end)
+
+    it("is of every realm in which one logs in by the connection that brought it", function()
+      local client, cookie = login "alice"
+      leave(client, "wamp.close.normal")
       policies.hello(client, { authmethods = { "ticket" }, authid = "carl" }, "realm2")
       policies.answer(client, "ticket", function() return "right" end)
       policies.expect_welcome(client)
       assert.equal("carl", select(2, by_cookie(cookie, nil, "realm2")).authid)
-      assert.equal("bob", select(2, by_cookie(cookie)).authid)
+      assert.equal("alice", select(2, by_cookie(cookie)).authid)
+    end)
+
+    it("cannot be put there by somebody else, who would know it", function()
+      -- one that was never given out, and one that was, to somebody else
+      for _, planted in ipairs { ("A"):rep(43), (select(2, connect())) } do
+        local _, cookie, set = connect(planted)
+        assert.not_nil(set)
+        assert.not_equal(planted, cookie)
+        login("alice", nil, planted)
+        unknown(planted)
+      end
+      -- one by which its owner is known
+      local _, planted = login "mallory"
+      login("alice", nil, planted)
+      unknown(planted)
+      -- a login renews one's own
+      local _, own = login "alice"
+      assert.equal(own, (select(2, login("alice", nil, own))))
+      assert.equal("alice", select(2, by_cookie(own)).authid)
     end)
 
     it("is not given to guests, or for a wrong ticket", function()

@@ -14,7 +14,7 @@ static unsigned told_count;
 static struct cookies *make(void)
 {
     rng_init(&rng, login_fill_random, NULL);
-    return cookies_new(&rng);
+    return cookies_new(NULL, &rng);
 }
 
 static struct auth_record *make_record(void)
@@ -37,8 +37,8 @@ static struct auth_record *make_record(void)
     return record;
 }
 
-static void bind(struct cookies *cookies, const char *cookie, const char *authid, uint64_t session,
-                 uint64_t until)
+static void try_bind(struct cookies *cookies, const char *cookie, bool is_new, const char *authid,
+                     uint64_t session, uint64_t until)
 {
     struct auth_record *record = make_record();
     struct proof proof = {.record = record,
@@ -48,8 +48,14 @@ static void bind(struct cookies *cookies, const char *cookie, const char *authid
                           .session = session,
                           .until = until};
 
-    cookies_bind(cookies, cookie, &proof);
+    cookies_bind(cookies, cookie, is_new, &proof);
     auth_record_drop(record);
+}
+
+static void bind(struct cookies *cookies, const char *cookie, const char *authid, uint64_t session,
+                 uint64_t until)
+{
+    try_bind(cookies, cookie, true, authid, session, until);
 }
 
 /* Whom the cookie stands for; "" when it is nobody. */
@@ -84,6 +90,49 @@ TEST(a_cookie_stands_for_who_proved_it_last)
     bind(cookies, "a", "bob", 2, 1000);
     EXPECT_STR(who(cookies, "a", 0), "bob");
     cookies_free(cookies);
+}
+
+/* Somebody may have put it there, and knows it. */
+TEST(one_that_others_may_know_stands_for_nobody_new)
+{
+    struct cookies *cookies = make();
+
+    try_bind(cookies, "a", false, "alice", 1, 1000);
+    EXPECT_STR(who(cookies, "a", 0), "");
+    bind(cookies, "a", "mallory", 2, 1000);
+    try_bind(cookies, "a", false, "alice", 3, 1000);
+    EXPECT_STR(who(cookies, "a", 0), "");
+    bind(cookies, "b", "alice", 4, 1000);
+    try_bind(cookies, "b", false, "alice", 5, 2000);
+    EXPECT_STR(who(cookies, "b", 1500), "alice");
+    cookies_left(cookies, 5, true, tell, NULL);
+    EXPECT_STR(who(cookies, "b", 1500), "");
+    cookies_free(cookies);
+}
+
+TEST(all_realms_know_what_one_of_them_knows)
+{
+    struct cookies *two[2];
+    struct cookie_board *board;
+
+    rng_init(&rng, login_fill_random, NULL);
+    board = cookie_board_new(&rng);
+    two[0] = cookies_new(board, &rng);
+    two[1] = cookies_new(board, &rng);
+    EXPECT(!cookie_board_has(board, "a"));
+    bind(two[0], "a", "alice", 1, 1000);
+    EXPECT(cookie_board_has(board, "a") && !cookie_board_has(board, "b"));
+    bind(two[1], "a", "bob", 1, 1000);
+    bind(two[1], "b", "bob", 2, 1000);
+    cookies_left(two[0], 1, true, tell, NULL);
+    EXPECT(cookie_board_has(board, "a"));
+    EXPECT_STR(who(two[0], "a", 0), "");
+    EXPECT_STR(who(two[1], "a", 1000), ""); /* its time is over */
+    EXPECT(!cookie_board_has(board, "a") && cookie_board_has(board, "b"));
+    cookies_free(two[1]);
+    EXPECT(!cookie_board_has(board, "b"));
+    cookies_free(two[0]);
+    cookie_board_free(board);
 }
 
 TEST(its_time_has_an_end)

@@ -124,7 +124,9 @@ static const struct config_option cookie_rows[] = {
      .min = 1,
      .is_required = true,
      .offset = AT(net.cookie_name),
-     .words = "name of the cookie"},
+     .words =
+         "name of the cookie; with TLS alone best \"__Host-\" and something: then browsers take it "
+         "from this host only"},
     {.name = "max_age",
      .type = OPTION_DURATION_S,
      .fallback = "7d",
@@ -219,7 +221,9 @@ static const struct config_option listen_rows[] = {
      .type = OPTION_SECTION,
      .section = &cookie_section,
      .offset = AT(net.cookie_name),
-     .words = "tracking cookie; needs origins; not set: none"},
+     .words =
+         "cookie by which logins are known again (policy.authenticate.cookie); needs origins; not "
+         "set: none"},
     {.name = "tls",
      .type = OPTION_SECTION,
      .section = &tls_section,

@@ -22,7 +22,7 @@ struct loaded {
 
 struct policies {
     struct router_state *state;        /* owned: what policies share */
-    struct guard_board *logins;        /* owned: those that failed, in all realms */
+    struct shared_logins *logins;      /* owned: what is known of them in all realms */
     struct policy_template *templates; /* owned */
     struct loaded *opener;             /* owned: router.lua; NULL: there is none */
     struct realm_options opener_options;
@@ -193,6 +193,8 @@ static void share(struct policies *policies, struct config *config)
     policies->logins = policy_share_logins();
     config->router.write_metrics = write_metrics;
     config->router.metrics_ctx = policies->state->metrics;
+    config->router.knows_cookie = policy_knows_cookie;
+    config->router.cookie_ctx = policies->logins;
 }
 
 struct policies *policies_load(struct config *config)

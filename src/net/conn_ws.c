@@ -20,6 +20,7 @@ int ws_established(struct conn *conn)
     transport.http = conn->http;
     conn->http = NULL;
     transport.cookie = cookie;
+    transport.is_cookie_new = conn->sets_cookie;
     transport.cookie_max_age_s = conn->listener->options.cookie_max_age_s;
     conn_open(conn, &transport);
     transport_http_drop(transport.http);

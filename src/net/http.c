@@ -265,6 +265,15 @@ static char *new_cookie(struct net *net)
     return mem_copy(value, COOKIE_LEN);
 }
 
+static bool is_known(struct conn *conn, const char *cookie)
+{
+    const struct net *net = conn->net;
+
+    return net->handler.knows_cookie != NULL && net->handler.knows_cookie(net->ctx, cookie);
+}
+
+/* One that stands for nobody may have been put there by anybody, who then would know the cookie of
+ * whoever logs in with it. */
 static void take_cookie(struct conn *conn)
 {
     const char *name = conn->listener->options.cookie_name;
@@ -276,8 +285,12 @@ static void take_cookie(struct conn *conn)
     if (lws_hdr_copy(conn->wsi, header, sizeof header, WSI_TOKEN_HTTP_COOKIE) > 0)
         value = find_cookie(header, name);
     mem_free(conn->cookie);
-    conn->sets_cookie = value.len == 0;
-    conn->cookie = value.len == 0 ? new_cookie(conn->net) : mem_copy(value.data, value.len);
+    conn->cookie = value.len == 0 ? NULL : mem_copy(value.data, value.len);
+    conn->sets_cookie = conn->cookie == NULL || !is_known(conn, conn->cookie);
+    if (conn->sets_cookie) {
+        mem_free(conn->cookie);
+        conn->cookie = new_cookie(conn->net);
+    }
 }
 
 static bool is_version_13(struct conn *conn)

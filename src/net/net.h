@@ -132,6 +132,9 @@ struct net_handler {
     void (*on_wake)(void *ctx);
     /* An HTTP GET that is no upgrade: writes the status page in that form. */
     void (*on_status)(void *ctx, enum page form, struct writer *page);
+    /* Whether a tracking cookie is to be left as it is; another one is exchanged for a new one. NULL:
+     * all are. */
+    bool (*knows_cookie)(void *ctx, const char *cookie);
 };
 
 enum send_result {

@@ -22,21 +22,40 @@ static void say_again(void *ctx, const char *line)
     log_line(LOG_ERROR, "policy-unsound", line, "realm", realm_name(realm), NULL);
 }
 
-struct guard_board *policy_share_logins(void)
+struct shared_logins {
+    struct guard_board *failed;   /* owned */
+    struct cookie_board *cookies; /* owned */
+};
+
+struct shared_logins *policy_share_logins(void)
 {
+    struct shared_logins *logins = mem_zero(1, sizeof(*logins));
     struct rng rng;
 
     rng_init(&rng, login_fill_random, NULL);
-    return guard_board_new(&rng);
+    logins->failed = guard_board_new(&rng);
+    logins->cookies = cookie_board_new(&rng);
+    return logins;
 }
 
-void policy_unshare_logins(struct guard_board *logins)
+void policy_unshare_logins(struct shared_logins *logins)
 {
-    guard_board_free(logins);
+    if (logins == NULL)
+        return;
+    guard_board_free(logins->failed);
+    cookie_board_free(logins->cookies);
+    mem_free(logins);
+}
+
+bool policy_knows_cookie(void *ctx, const char *cookie)
+{
+    const struct shared_logins *logins = ctx;
+
+    return cookie_board_has(logins->cookies, cookie);
 }
 
 /* One address may have half of what a realm opens at one time. */
-static struct guard *make_guard(struct mind *mind, struct guard_board *board)
+static struct guard *make_guard(struct mind *mind, const struct shared_logins *shared)
 {
     const struct logins *logins = logins_used();
     uint32_t max_joining = core_max_joining(realm_core(mind->realm));
@@ -44,7 +63,7 @@ static struct guard *make_guard(struct mind *mind, struct guard_board *board)
                                   .max_delay_ms = logins->max_delay_ms,
                                   .max_joining_of_an_address = max_joining - max_joining / 2};
 
-    return guard_new(&limits, board, &mind->rng);
+    return guard_new(&limits, shared == NULL ? NULL : shared->failed, &mind->rng);
 }
 
 static struct state *open_state(const struct mind *mind)
@@ -91,7 +110,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     complaints_init(&mind->complaints, realm, &mind->rng);
     mind->use = use;
     mind->state = open_state(mind);
-    mind->cookies = cookies_new(&mind->rng);
+    mind->cookies = cookies_new(use->logins == NULL ? NULL : use->logins->cookies, &mind->rng);
     counts_init(&mind->counts, mind->state->counts);
     mind->reloads = reloads_new(mind, use);
     policy = policy_instance(use->policy->source, &use->config, mind->state, realm_name(realm),

@@ -5,10 +5,13 @@
 #include "policy/login_cookies.h"
 
 #include "auth/digest.h"
+#include "base/check.h"
 #include "base/list.h"
 #include "base/map.h"
 #include "base/mem.h"
 #include "wire/codec.h"
+
+#include <pthread.h>
 
 struct bound {
     unsigned char hash[DIGEST_LEN];
@@ -25,8 +28,21 @@ struct use {
     struct bound *bound;
 };
 
+/* How many realms know it. */
+struct known {
+    unsigned char hash[DIGEST_LEN];
+    unsigned count;
+};
+
+struct cookie_board {
+    pthread_mutex_t lock;
+    struct strmap by_hash; /* of known, owned */
+};
+
 struct cookies {
-    struct strmap by_hash; /* of bound, owned */
+    struct cookie_board *board;     /* borrowed, or own_board */
+    struct cookie_board *own_board; /* owned */
+    struct strmap by_hash;          /* of bound, owned */
     struct list order;
     struct map uses; /* session -> use, owned */
 };
@@ -39,6 +55,72 @@ void memory_drop(struct memory *memory)
     *memory = (struct memory){0};
 }
 
+/* ---- what all realms know ---- */
+
+static struct slice hash_slice(const unsigned char hash[DIGEST_LEN])
+{
+    return slice_make((const char *)hash, DIGEST_LEN);
+}
+
+struct cookie_board *cookie_board_new(struct rng *rng)
+{
+    struct cookie_board *board = mem_zero(1, sizeof(*board));
+
+    pthread_mutex_init(&board->lock, NULL);
+    strmap_init(&board->by_hash, rng_u64(rng), rng_u64(rng));
+    return board;
+}
+
+void cookie_board_free(struct cookie_board *board)
+{
+    if (board == NULL)
+        return;
+    CHECK(board->by_hash.count == 0);
+    strmap_fini(&board->by_hash);
+    pthread_mutex_destroy(&board->lock);
+    mem_free(board);
+}
+
+bool cookie_board_has(struct cookie_board *board, const char *cookie)
+{
+    unsigned char hash[DIGEST_LEN];
+    bool is_there;
+
+    digest_sha256(slice_of(cookie), hash);
+    pthread_mutex_lock(&board->lock);
+    is_there = strmap_get(&board->by_hash, hash_slice(hash)) != NULL;
+    pthread_mutex_unlock(&board->lock);
+    return is_there;
+}
+
+static void board_add(struct cookie_board *board, const unsigned char hash[DIGEST_LEN])
+{
+    struct known *known;
+
+    pthread_mutex_lock(&board->lock);
+    known = strmap_get(&board->by_hash, hash_slice(hash));
+    if (known == NULL) {
+        known = mem_zero(1, sizeof(*known));
+        memcpy(known->hash, hash, DIGEST_LEN);
+        strmap_put(&board->by_hash, hash_slice(known->hash), known);
+    }
+    known->count++;
+    pthread_mutex_unlock(&board->lock);
+}
+
+static void board_remove(struct cookie_board *board, const unsigned char hash[DIGEST_LEN])
+{
+    struct known *known;
+
+    pthread_mutex_lock(&board->lock);
+    known = strmap_get(&board->by_hash, hash_slice(hash));
+    if (--known->count == 0) {
+        strmap_remove(&board->by_hash, hash_slice(known->hash));
+        mem_free(known);
+    }
+    pthread_mutex_unlock(&board->lock);
+}
+
 /* ---- bindings ---- */
 
 static struct bound *find(const struct cookies *cookies, const char *cookie)
@@ -46,7 +128,7 @@ static struct bound *find(const struct cookies *cookies, const char *cookie)
     unsigned char hash[DIGEST_LEN];
 
     digest_sha256(slice_of(cookie), hash);
-    return strmap_get(&cookies->by_hash, slice_make(hash, sizeof(hash)));
+    return strmap_get(&cookies->by_hash, hash_slice(hash));
 }
 
 static void use_free(struct cookies *cookies, struct use *use)
@@ -61,7 +143,8 @@ static void forget(struct cookies *cookies, struct bound *bound)
     list_each (&bound->uses, node, after)
         use_free(cookies, container_of(node, struct use, link));
     list_remove(&bound->link);
-    strmap_remove(&cookies->by_hash, slice_make(bound->hash, sizeof(bound->hash)));
+    strmap_remove(&cookies->by_hash, hash_slice(bound->hash));
+    board_remove(cookies->board, bound->hash);
     memory_drop(&bound->memory);
     mem_free(bound);
 }
@@ -76,7 +159,8 @@ static struct bound *bound_new(struct cookies *cookies, const char *cookie)
     digest_sha256(slice_of(cookie), bound->hash);
     list_init(&bound->uses);
     list_append(&cookies->order, &bound->link);
-    strmap_put(&cookies->by_hash, slice_make(bound->hash, sizeof(bound->hash)), bound);
+    strmap_put(&cookies->by_hash, hash_slice(bound->hash), bound);
+    board_add(cookies->board, bound->hash);
     return bound;
 }
 
@@ -131,9 +215,12 @@ static struct blob *write(const struct proof *proof, bool is_identity)
 
 /* ---- the cookies of a realm ---- */
 
-struct cookies *cookies_new(struct rng *rng)
+struct cookies *cookies_new(struct cookie_board *board, struct rng *rng)
 {
     struct cookies *cookies = mem_zero(1, sizeof(*cookies));
+
+    cookies->own_board = board == NULL ? cookie_board_new(rng) : NULL;
+    cookies->board = board == NULL ? cookies->own_board : board;
 
     strmap_init(&cookies->by_hash, rng_u64(rng), rng_u64(rng));
     map_init(&cookies->uses, rng_u64(rng));
@@ -149,6 +236,7 @@ void cookies_free(struct cookies *cookies)
         forget(cookies, container_of(node, struct bound, link));
     strmap_fini(&cookies->by_hash);
     map_fini(&cookies->uses);
+    cookie_board_free(cookies->own_board);
     mem_free(cookies);
 }
 
@@ -172,12 +260,17 @@ bool cookies_find(struct cookies *cookies, const char *cookie, uint64_t wall, st
 
 /* Sessions that were there by the cookie before are of somebody who has proved it as well; they
  * are not ended by a logout of this one. */
-void cookies_bind(struct cookies *cookies, const char *cookie, const struct proof *proof)
+void cookies_bind(struct cookies *cookies, const char *cookie, bool is_new,
+                  const struct proof *proof)
 {
     struct bound *bound = find(cookies, cookie);
+    bool is_theirs =
+        is_new || (bound != NULL && slice_eq(blob_slice(bound->memory.authid), proof->authid));
 
     if (bound != NULL)
         forget(cookies, bound);
+    if (!is_theirs)
+        return;
     bound = bound_new(cookies, cookie);
     bound->until = proof->until;
     bound->memory = (struct memory){.record = write(proof, false),

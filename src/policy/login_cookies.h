@@ -28,7 +28,15 @@ struct memory {
 
 void memory_drop(struct memory *memory);
 
-struct cookies *cookies_new(struct rng *rng);
+/* Which cookies stand for somebody in any realm of a router; for all threads. Freed after those that
+ * use it. */
+struct cookie_board;
+struct cookie_board *cookie_board_new(struct rng *rng);
+void cookie_board_free(struct cookie_board *board);
+bool cookie_board_has(struct cookie_board *board, const char *cookie);
+
+/* With a board of its own where NULL is given. */
+struct cookies *cookies_new(struct cookie_board *board, struct rng *rng);
 void cookies_free(struct cookies *cookies);
 
 /* The memory behind a cookie; false: it stands for nobody. */
@@ -43,7 +51,11 @@ struct proof {
     uint64_t session, until;
 };
 
-void cookies_bind(struct cookies *cookies, const char *cookie, const struct proof *proof);
+/* From now on the cookie stands for that one, if the client alone can know it: because it got it
+ * with this connection (is_new), or because it has proved to be the one whom it stands for already.
+ * Any other stands for nobody then: who put it there could log in with it as somebody else. */
+void cookies_bind(struct cookies *cookies, const char *cookie, bool is_new,
+                  const struct proof *proof);
 
 /* A session has begun by the cookie. */
 void cookies_use(struct cookies *cookies, const char *cookie, uint64_t session);

@@ -62,9 +62,11 @@ static struct blob *extra_of(const struct login *login)
 }
 
 /* The cookie that is to be kept when this succeeds; for mem_free, or NULL. */
-static char *take_cookie(const struct login *login)
+static char *take_cookie(const struct login *login, bool *is_new)
 {
     const char *cookie = login->question->transport->cookie;
+
+    *is_new = login->question->transport->is_cookie_new;
 
     if (cookie == NULL || !login->version->policy->has_cookie ||
         !(login->was_challenged || login_is_by_cookie(login)))
@@ -73,7 +75,8 @@ static char *take_cookie(const struct login *login)
 }
 
 /* Who has answered a CHALLENGE is known by the cookie from now on. */
-static void keep_cookie(struct login *login, const char *cookie, const struct proof *proof)
+static void keep_cookie(struct login *login, const char *cookie, bool is_new,
+                        const struct proof *proof)
 {
     struct mind *mind = login->mind;
     struct look look;
@@ -83,7 +86,7 @@ static void keep_cookie(struct login *login, const char *cookie, const struct pr
     if (login_is_by_cookie(login))
         cookies_use(mind->cookies, cookie, login->session);
     else
-        cookies_bind(mind->cookies, cookie, proof);
+        cookies_bind(mind->cookies, cookie, is_new, proof);
 }
 
 static uint64_t cookie_end(const struct login *login)
@@ -97,7 +100,8 @@ void login_welcome(struct login *login)
     struct auth_identity identity = auth_identity(login->x);
     const struct auth_record *record = identity.record;
     struct blob *attributes = attributes_of(login, record), *extra = extra_of(login);
-    char *cookie = take_cookie(login);
+    bool is_cookie_new;
+    char *cookie = take_cookie(login, &is_cookie_new);
     struct proof proof = {.record = record,
                           .authid = authid_of(login, &identity),
                           .authmethod = identity.method,
@@ -121,7 +125,7 @@ void login_welcome(struct login *login)
         decision.extra = blob_slice(extra);
     guard_succeed(login->mind->guard, auth_claim(login->x));
     realm_decide(login->mind->realm, &decision);
-    keep_cookie(login, cookie, &proof);
+    keep_cookie(login, cookie, is_cookie_new, &proof);
     mem_free(cookie);
     blob_drop(attributes);
     blob_drop(extra);

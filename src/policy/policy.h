@@ -91,10 +91,14 @@ struct policy_tester {
  * is being loaded. */
 void policy_set_tester(const struct policy_tester *tester);
 
-/* What the realms of a router share about logins that fail. Freed after router_free. */
-struct guard_board;
-struct guard_board *policy_share_logins(void);
-void policy_unshare_logins(struct guard_board *logins);
+/* What the realms of a router share about logins: which failed, and which cookies stand for
+ * somebody. Freed after router_free. */
+struct shared_logins;
+struct shared_logins *policy_share_logins(void);
+void policy_unshare_logins(struct shared_logins *logins);
+
+/* router_options.knows_cookie; ctx is a struct shared_logins. */
+bool policy_knows_cookie(void *ctx, const char *cookie);
 
 /* A realm that router.lua may open. */
 struct policy_use;
@@ -109,9 +113,9 @@ struct policy_use {
     const struct policy *policy; /* several realms may share it */
     const char *path;            /* where it is read again from; NULL: nowhere */
     struct host_config config;
-    bool is_watched;            /* it is read again when its files change */
-    bool rechecks;              /* after that, what sessions hold is judged again */
-    struct guard_board *logins; /* NULL: the realm shares nothing */
+    bool is_watched;              /* it is read again when its files change */
+    bool rechecks;                /* after that, what sessions hold is judged again */
+    struct shared_logins *logins; /* NULL: the realm shares nothing */
     uint32_t probation_ms; /* a new version that fails where the old did not goes back; 0: never */
     bool is_dynamic;       /* made for one realm, and freed with its mind */
     const struct policy_template *templates; /* of the router's own policy */

@@ -170,6 +170,10 @@ struct router_options {
     void (*write_metrics)(void *ctx, struct writer *page);
     void *metrics_ctx; /* borrowed until router_free */
 
+    /* Whether a cookie stands for somebody; called by any worker. NULL: none does. */
+    bool (*knows_cookie)(void *ctx, const char *cookie);
+    void *cookie_ctx; /* the same */
+
     /* For tests: one worker, no listeners, no threads, and time is what router_advance says. */
     bool is_virtual;
     uint64_t virtual_wall; /* ms since 1970 when it begins */

@@ -141,6 +141,14 @@ static void on_status(void *ctx, enum page form, struct writer *page)
     status_write(ctx, form, page);
 }
 
+static bool knows_cookie(void *ctx, const char *cookie)
+{
+    const struct worker *worker = ctx;
+    const struct router_options *options = &worker->router->options;
+
+    return options->knows_cookie != NULL && options->knows_cookie(options->cookie_ctx, cookie);
+}
+
 int worker_init(struct worker *worker, struct router *router, unsigned index)
 {
     static const struct net_handler handler = {.on_open = on_open,
@@ -150,7 +158,8 @@ int worker_init(struct worker *worker, struct router *router, unsigned index)
                                                .on_turn = on_turn,
                                                .on_post = on_post,
                                                .on_wake = on_wake,
-                                               .on_status = on_status};
+                                               .on_status = on_status,
+                                               .knows_cookie = knows_cookie};
     struct net_limits limits = router->options.limits;
     unsigned count = router->worker_count;
 

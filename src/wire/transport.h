@@ -73,6 +73,7 @@ struct transport {
     const char *protocol;      /* "wamp.2.json"; a literal */
     const char *peer;          /* "tcp4:192.0.2.1:5678", "tcp6:[2001:db8::1]:5678", "unix:/path" */
     const char *cookie;        /* value of the tracking cookie, or NULL */
+    bool is_cookie_new;        /* the client got it with this connection: nobody else can know it */
     uint32_t cookie_max_age_s; /* how long the client keeps it */
     struct transport_tls *tls; /* NULL: no TLS; whoever needs it longer holds it */
     struct transport_http *http; /* NULL: nothing is kept of a request; the same */

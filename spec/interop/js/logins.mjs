@@ -7,8 +7,6 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
-import { request as http } from 'node:http';
-import { request as https } from 'node:https';
 import { join as path } from 'node:path';
 import autobahn from './autobahn.mjs';
 import wampy from './wampy.mjs';
@@ -20,6 +18,7 @@ const ports = { plain, tls12, tls13 };
 const read = (name) => readFileSync(path(folder, name), 'utf8').trim();
 const require = createRequire(path(process.env.INTEROP_BUILD, 'js', 'package.json'));
 const nacl = require('tweetnacl');
+const WebSocket = require('ws');
 const origin = 'https://app.example.com';
 
 function keys(seed) {
@@ -91,19 +90,28 @@ async function succeeds(options, authid = options.authid) {
     await peer.leave();
 }
 
-// What a browser would have been given and would send again: a cookie of the router.
-async function cookieOf(link) {
-    const ask = link === 'plain' ? http : https;
-    const headers = { Connection: 'Upgrade', Upgrade: 'websocket', Origin: origin,
-        'Sec-WebSocket-Version': '13', 'Sec-WebSocket-Key': 'MDEyMzQ1Njc4OWFiY2RlZg==',
-        'Sec-WebSocket-Protocol': 'wamp.2.json' };
-    const options = { host: 'localhost', port: ports[link], headers,
-        ...(link === 'plain' ? {} : { ca: read('ca.pem') }) };
+// What a browser has after a login by ticket: the cookie that came with the upgrade to it.
+function cookieOf(link, { authid, sign }) {
+    const ca = link === 'plain' ? {} : { ca: read('ca.pem') };
+    const socket = new WebSocket(urlOf(link), 'wamp.2.json', { origin, ...ca });
+    const send = (message) => socket.send(JSON.stringify(message));
     return within(new Promise((resolve, reject) => {
-        ask(options).on('upgrade', (response, socket) => {
-            socket.destroy();
-            resolve(response.headers['set-cookie'][0].split(';')[0]);
-        }).on('error', reject).end();
+        let cookie;
+        socket.on('upgrade', ({ headers }) => { [cookie] = headers['set-cookie'][0].split(';'); });
+        socket.on('open', () => send([1, 'interop', { roles: { caller: {} },
+            authmethods: ['ticket'], authid }]));
+        socket.on('message', (data) => {
+            const [type] = JSON.parse(String(data));
+            if (type === 4) {
+                send([5, sign(), {}]);
+            } else if (type === 2) {
+                socket.terminate();
+                resolve(cookie);
+            } else {
+                reject(new Error(String(data)));
+            }
+        });
+        socket.on('error', reject);
     }), 'a cookie');
 }
 
@@ -128,9 +136,8 @@ for (const way of ways) {
     }
     if (way.kind === 'websocket') {
         await test(`${title}: cookie`, async () => {
-            const headers = { Cookie: await cookieOf(way.link) };
             const [ticket] = methods('pass word', read('device.key'));
-            await succeeds({ way, ...ticket, headers });
+            const headers = { Cookie: await cookieOf(way.link, ticket) };
             await succeeds({ way, method: 'cookie', authid: 'ticket', headers });
         });
     }
