@@ -219,8 +219,8 @@ end
 
 ---- what a policy has ----
 
---- The value of a metric of the realm or the router, or nil: the series with that name and all these
--- labels, as the page /metrics has it. Of a histogram there are name_count and name_sum.
+--- The value of a metric of the realm or the router, or nil: the series with that name and all
+-- these labels, as the page /metrics has it. Of a histogram there are name_count and name_sum.
 ---@param name string
 ---@param labels table<string, string>?
 ---@return number?

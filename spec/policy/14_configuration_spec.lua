@@ -170,7 +170,7 @@ procedure("sleep", function() nexus.sleep(20) end)]]
       .. "most 0.1", log, 1, true)
   end)
 
-  -- The budget of predicates is for all subscribers of a publication, and not that of policy.filter.
+  -- The budget of predicates is for all subscribers of a publication, not that of policy.filter.
   local judging = policy [[
 function policy.filter(event)
   local n = 0

@@ -221,7 +221,8 @@ static void on_answer(void *ctx, const struct msg *msg)
             router_stop(caller->router);
             break;
         }
-        /* fall through */
+        say(caller->peer, MSG_CALL, ++caller->tries, PROCEDURE, 42);
+        break;
     case MSG_WELCOME:
         say(caller->peer, MSG_CALL, ++caller->tries, PROCEDURE, 42);
         break;

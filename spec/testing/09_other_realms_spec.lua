@@ -69,8 +69,9 @@ describe("other realms in a test", function()
 
   it("are names", function()
     for _, name in ipairs { 7, "a b", "" } do
-      assert.has_error(function() testing.router { policy = "open", other_realms = { "x", name } } end,
-        ('other_realms[2]: found "%s"; allowed: the name of a realm'):format(name))
+      assert.has_error(function()
+        testing.router { policy = "open", other_realms = { "x", name } }
+      end, ('other_realms[2]: found "%s"; allowed: the name of a realm'):format(name))
     end
     start {}
   end)

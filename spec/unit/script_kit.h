@@ -68,7 +68,8 @@ static inline void kit_take(lua_State *lua, int count, void *ctx)
     }
 }
 
-static inline void kit_say(lua_State *lua, enum vm_level level, struct slice text, const char *where)
+static inline void kit_say(lua_State *lua, enum vm_level level, struct slice text,
+                           const char *where)
 {
     size_t at = strlen(kit.said);
 

@@ -79,9 +79,12 @@ static const char *masked(lua_State *lua, int index)
 void module_say(lua_State *lua, const struct host *host, enum log_level level, const char *words,
                 const char *where, const char *fields)
 {
-    struct host_run run = host->run == NULL ? (struct host_run){0} : host->run(lua);
+    struct host_run run = {0};
     char session[24];
 
+    if (host->run != NULL) {
+        run = host->run(lua);
+    }
     snprintf(session, sizeof(session), "%" PRIu64, run.session);
     log_line(level, "policy-says", words, "realm", host->realm, "hook", run.hook, "session",
              run.session == 0 ? NULL : session, "version", host->version, "at", where, "with",

@@ -228,9 +228,13 @@ static bool open_vm(struct policy *policy)
 static struct host_run run_of(lua_State *lua)
 {
     const struct fiber *fiber = fiber_of(lua);
+    struct host_run run = {0};
 
-    return fiber == NULL ? (struct host_run){0}
-                         : (struct host_run){fiber->kind->hook, fiber->session};
+    if (fiber != NULL) {
+        run.hook = fiber->kind->hook;
+        run.session = fiber->session;
+    }
+    return run;
 }
 
 struct policy *policy_instance(struct source *source, const struct host_config *config,
