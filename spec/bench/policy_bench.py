@@ -6,11 +6,14 @@
 Requests come in batches of 64 from 16 RawSockets with JSON. Printed are medians over the rounds:
 acknowledged events under no policy, rules, policy.authorize by role, and the same with answers that
 are kept; an event to SUBSCRIBERS in 50 groups, one group of which gets it, by a set filter and by a
-predicate; calls of an echo in Lua, and of one in another program. Nothing but Python is needed; all
-of it stays on this machine.
+predicate; calls of an echo in Lua, and of one in another program; and how long calls of that echo
+take, WINDOW at a time from SUBSCRIBERS sessions in turn, while a kv of ENTRIES is empty and while a
+task of the policy writes it all over again. Nothing but Python is needed; all of it stays on this
+machine.
 
 SPDX-License-Identifier: MIT
 """
+import itertools
 import json
 import os
 import re
@@ -38,6 +41,19 @@ function policy.authorize(request)
   return request.session.authrole == "user" and %s
 end
 """
+ECHO = 'policy.procedures["com.echo"] = function(call) return call.args[1] end\n'
+ENTRIES, WINDOW = 100000, 16
+BUSY = """
+local entries <const>, is_busy <const> = %d, %s
+local store <const>, number = nexus.kv("busy", { max_entries = entries }), 0
+policy.tasks.busy = { every = 0.01, run = function()
+  for _ = 1, is_busy and 500 or 0 do
+    number = number %% entries + 1
+    store:set("key" .. number, { number = number, name = "a value" })
+  end
+end }
+policy.procedures["com.kept"] = function() return store:size() end
+"""
 POLICIES = {
     "open": None,
     "rules": HEAD + ALLOW,
@@ -49,9 +65,10 @@ POLICIES = {
 end
 """,
     "no filter": HEAD + ALLOW,
-    "echo in Lua": HEAD + ALLOW
-    + 'policy.procedures["com.echo"] = function(call) return call.args[1] end\n',
+    "echo in Lua": HEAD + ALLOW + ECHO,
     "echo outside": HEAD + ALLOW,
+    "calm kv": HEAD + ALLOW + ECHO + BUSY % (ENTRIES, "false"),
+    "busy kv": HEAD + ALLOW + ECHO + BUSY % (ENTRIES, "true"),
 }
 CONNECTIONS, BATCH, GROUPS = 16, 64, 50
 TICK = os.sysconf("SC_CLK_TCK")
@@ -181,11 +198,39 @@ def in_groups(process, port, seconds, subscribers):
     return used / count, count / seconds
 
 
+def latencies(port, seconds, sessions):
+    """Seconds that each call took, WINDOW of them at a time, from each session in turn."""
+    peers, poll, began, times = [Peer(port) for _ in range(sessions)], select.epoll(), {}, []
+    of = {peer.socket.fileno(): peer for peer in peers}
+    for fd in of:
+        poll.register(fd, select.EPOLLIN)
+    turn = itertools.cycle(peers)
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends or began:
+        while len(began) < WINDOW and time.monotonic() < ends:
+            peer = next(turn)
+            began[peer.socket.fileno()] = time.monotonic()
+            peer.batch(b'[48,%d,{},"com.echo",["x"]]', 1)
+        for fd, _ in poll.poll(1):
+            assert of[fd].fill() == 1
+            times.append(time.monotonic() - began.pop(fd))
+    peers[0].socket.sendall(frame(b'[48,%d,{},"com.kept"]' % (peers[0].request + 1)))
+    length = int.from_bytes(peers[0].socket.recv(4, socket.MSG_WAITALL), "big")
+    kept = json.loads(peers[0].socket.recv(length, socket.MSG_WAITALL))[3][0]
+    for peer in peers:
+        peer.socket.close()
+    return sorted(times), kept
+
+
 def measure(nexusd, folder, name, seconds, subscribers):
     process, port = start(nexusd, folder, POLICIES[name])
     try:
         if "filter" in name or name == "predicate":
             return in_groups(process, port, seconds, subscribers)
+        if "kv" in name:
+            times, kept = latencies(port, 5 * seconds, subscribers)
+            assert kept == (ENTRIES if "busy" in name else 0), kept
+            return times[len(times) * 999 // 1000] * 1000, times[len(times) // 2] * 1000
         text = b'[16,%d,{"acknowledge":true},"com.topic",["x"]]'
         if "echo" in name:
             text = b'[48,%d,{},"com.echo",["x"]]'
@@ -212,6 +257,12 @@ def main():
                                            subscribers))
     base = None
     for name, values in found.items():
+        if "kv" in name:
+            high, middle = (statistics.median(value[i] for value in values) for i in (0, 1))
+            base = high if name == "calm kv" else base
+            print(f"{name:14} p50 {middle:.2f} ms, p99.9 {high:.2f} ms a call"
+                  f"  ratio {high / base:.2f}")
+            continue
         cpu = statistics.median(value[0] for value in values) * 1e6
         rate = statistics.median(value[1] for value in values)
         base = cpu if name in ("open", "set filter", "echo in Lua") else base

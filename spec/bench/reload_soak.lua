@@ -1,6 +1,8 @@
 --- Many reloads while calls go on: memory stays flat.
 --
---   spec/bench/reload_soak.lua [RELOADS] [CALLS]      default: 10000 reloads, 10 calls with each
+--   spec/bench/reload_soak.lua [RELOADS] [CALLS] [SECONDS]
+--
+-- By default 10000 reloads, 10 calls with each, one after the other; or spread over SECONDS.
 --
 -- $NEXUSD is run on 127.0.0.1 with a policy of every kind of function. Each reload is another
 -- version of it, asked for by nexus.policy.reload; CALLS calls and as many events are on their way
@@ -12,6 +14,7 @@ local socket = require "socket"
 local wamp = require "wamp"
 
 local reloads, calls = tonumber(arg[1] or 10000), tonumber(arg[2] or 10)
+local seconds = tonumber(arg[3] or 0)
 
 local function version(number)
   return ([[
@@ -74,6 +77,7 @@ end
 
 show(0)
 for number = 1, reloads do
+  socket.sleep(math.max(0, began + number / reloads * seconds - socket.gettime()))
   write(number)
   send(admin, wamp.CALL, "nexus.policy.reload")
   for i = 1, calls do
