@@ -102,6 +102,8 @@ function policy.filter(event)
     return function() nexus.sleep(1) return true end
   elseif event.topic == "com.acme.acts" then
     return function() nexus.realm:publish("com.acme.x") return true end
+  elseif event.topic == "com.acme.raises" then
+    return function() error { code = 7 } end
   end
 end
 
@@ -259,17 +261,19 @@ for _, workers in ipairs { 1, 2 } do
 
     it("reaches nobody when a filter fails", function()
       local bob, alice = join("bob"), join("alice")
-      for _, topic in ipairs { "broken", "waits", "acts" } do
+      for _, topic in ipairs { "broken", "waits", "acts", "raises" } do
         subscribe(bob, "com.acme." .. topic)
       end
       local ok, uri = publish(alice, "com.acme.broken")
       assert.same({ false, "wamp.error.authorization_failed" }, { ok, uri })
       assert.is_true(publish(alice, "com.acme.waits"))
       assert.is_true(publish(alice, "com.acme.acts"))
+      assert.is_true(publish(alice, "com.acme.raises"))
       assert.is_nil(hears(bob))
       assert.truthy(nexusd:log():find(
         "cannot wait in a filter predicate; look it up in policy.filter", 1, true))
       assert.truthy(nexusd:log():find("cannot act in a filter predicate", 1, true))
+      assert.truthy(nexusd:log():find("policy.lua:%d+: an error that is no text"))
     end)
 
     it("has the options that a rule forces", function()

@@ -211,6 +211,7 @@ end]]
       "policy.budgets = { predicate = { stretch = 0.007 } }\n%0")))
     nexusd:wait_for_log("policy-reloaded")
     loop("policy.lua:8: 7 ms of CPU where nothing can wait")
+    assert.is_nil(nexusd:log():find("hook=predicate", 1, true)) -- it is named once, by what ran it
   end)
 
   it("says what is wrong with bounds", function()

@@ -183,13 +183,14 @@ static int l_judge_one(lua_State *lua)
 static void note_error(struct judgement *judgement, int status)
 {
     lua_State *lua = judgement->lua;
-    const char *words = lua_type(lua, -1) == LUA_TSTRING ? lua_tostring(lua, -1) : "an error";
+    bool is_text = lua_type(lua, -1) == LUA_TSTRING;
+    const char *words = is_text ? lua_tostring(lua, -1) : "an error that is no text";
     struct arena *arena = &judgement->hearing->arena;
     lua_Debug function;
 
-    if (judgement->words != NULL)
+    if (judgement->words != NULL || door_is_over(lua)) /* the door names what it stops */
         return;
-    if (status != LUA_ERRMEM) {
+    if (is_text && status != LUA_ERRMEM) {
         judgement->words = arena_copy(arena, slice_make(words, strlen(words) + 1)).data;
         return;
     }

@@ -61,28 +61,42 @@ static uint64_t cpu_of(struct door_run *run, uint64_t elapsed, uint64_t max)
     return elapsed < max ? 0 : cpu - run->segment_cpu_at;
 }
 
-static bool is_used_up(struct door_run *run, uint64_t before, uint64_t elapsed, uint64_t max)
+/* What is left of `max` after `used`; much when there is no maximum. */
+static uint64_t left_of(uint64_t max, uint64_t used)
 {
-    uint64_t left = before >= max ? 0 : max - before;
+    if (max == 0)
+        return UINT64_MAX;
+    return used >= max ? 0 : max - used;
+}
 
-    return max != 0 && (left == 0 || cpu_of(run, elapsed, left) >= left);
+/* One look at the clock for both, so that the first of two equal bounds is the one named. */
+static enum door_limit cpu_limit(struct door_run *run, uint64_t elapsed)
+{
+    const struct door_budget *budget = &run->call.budget;
+    uint64_t stretch = left_of(budget->stretch_ns, run->stretch_ns);
+    uint64_t in_all = left_of(budget->cpu_ns, run->cpu_ns + run->stretch_ns);
+    uint64_t used = cpu_of(run, elapsed, stretch < in_all ? stretch : in_all);
+
+    if (used >= stretch)
+        return DOOR_STRETCH;
+    return used >= in_all ? DOOR_CPU : DOOR_NO_LIMIT;
 }
 
 enum door_limit budget_limit(struct door_run *run, uint64_t now)
 {
     const struct door_budget *budget = &run->call.budget;
     uint64_t elapsed = now - run->segment_at;
+    enum door_limit limit;
 
     if (run->is_out_of_memory)
         return DOOR_MEMORY;
     if (run->is_closing)
-        return is_used_up(run, 0, elapsed, GRACE_NS) ? DOOR_STRETCH : DOOR_NO_LIMIT;
+        return cpu_of(run, elapsed, GRACE_NS) >= GRACE_NS ? DOOR_STRETCH : DOOR_NO_LIMIT;
     if (budget->instructions != 0 && run->instructions >= budget->instructions)
         return DOOR_INSTRUCTIONS;
-    if (is_used_up(run, run->stretch_ns, elapsed, budget->stretch_ns))
-        return DOOR_STRETCH;
-    if (is_used_up(run, run->cpu_ns + run->stretch_ns, elapsed, budget->cpu_ns))
-        return DOOR_CPU;
+    limit = cpu_limit(run, elapsed);
+    if (limit != DOOR_NO_LIMIT)
+        return limit;
     if (budget->wall_ns != 0 && now - run->began_at >= budget->wall_ns)
         return DOOR_WALL;
     return DOOR_NO_LIMIT;
