@@ -536,13 +536,45 @@ TEST(nobody_looks_like_somebody)
     stage_fini(&s);
 }
 
+TEST(nobody_looks_like_one_of_those_who_were_seen)
+{
+    static struct auth_looks looks;
+    struct stage s;
+    bool is_argon2 = false, is_pbkdf2 = false;
+
+    set_scene(&s, CODEC_JSON, "wamp-scram", ARGON2);
+    s.settings.looks = &looks;
+    auth_looks_learn(&looks, s.record);
+    stage_record(&s, "wamp-scram", PBKDF2);
+    auth_looks_learn(&looks, s.record);
+    stage_record(&s, "wamp-scram", NULL);
+    for (int i = 0; i < 64; i++) {
+        const char *kdf;
+
+        s.request.authid = slice_of(text("nobody%d", i));
+        EXPECT_EQ(stage_begin(&s, "wamp-scram", HELLO), AUTH_CHALLENGE);
+        kdf = stage_told(&s, "kdf");
+        EXPECT_STR(stage_told(&s, "iterations"), strcmp(kdf, "pbkdf2") == 0 ? "4096" : "4");
+        EXPECT_STR(stage_told(&s, "memory"), strcmp(kdf, "pbkdf2") == 0 ? "null" : "512");
+        EXPECT_EQ(strlen(stage_told(&s, "salt")), strlen(SALT));
+        is_pbkdf2 |= strcmp(kdf, "pbkdf2") == 0;
+        is_argon2 |= strcmp(kdf, "argon2id13") == 0;
+        EXPECT_EQ(stage_begin(&s, "scram", HELLO), AUTH_CHALLENGE);
+        EXPECT_EQ(strcmp(stage_told(&s, "kdf"), "pbkdf2") == 0, strcmp(kdf, "pbkdf2") == 0);
+    }
+    EXPECT(is_argon2 && is_pbkdf2);
+    stage_fini(&s);
+}
+
 TEST(somebody_without_keys_for_this_flavour_is_like_nobody)
 {
     struct stage s;
 
     set_scene(&s, CODEC_JSON, "scram", ARGON2);
     EXPECT_EQ(stage_begin(&s, "scram", HELLO), AUTH_CHALLENGE);
-    EXPECT(strcmp(stage_told(&s, "salt"), SALT) != 0);
+    EXPECT_STR(stage_told(&s, "salt"), SALT); /* nobody has one salt for both, too */
+    EXPECT_STR(stage_told(&s, "iterations"), "4");
+    EXPECT_STR(stage_told(&s, "memory"), "512");
     EXPECT_DENIED(stage_check(&s, vectors[6].proof, NULL), &s, "invalid-proof");
     EXPECT(strstr(auth_refusal(s.x)->reason, "flavour") != NULL);
     stage_record(&s, "wamp-scram", COMPAT);

@@ -193,6 +193,110 @@ TEST(nobody_looks_like_somebody)
     stage_fini(&s);
 }
 
+/* How a challenge looks, but for what is different at every try. */
+static const char *look(struct stage *s, const char *authid)
+{
+    const char *challenge, *end;
+
+    s->request.authid = slice_of(authid);
+    EXPECT_EQ(stage_begin(s, "wampcra", NULL), AUTH_CHALLENGE);
+    challenge = stage_told(s, "challenge");
+    end = strstr(challenge, ",\"nonce\"");
+    challenge = strstr(challenge, "\"authrole\"");
+    EXPECT(challenge != NULL && end != NULL);
+    return text("%.*s %s/%s/%s", (int)(end - challenge), challenge,
+                stage_said(s, "salt") == NULL ? "plain" : "salted",
+                stage_said(s, "iterations") == NULL ? "" : stage_said(s, "iterations"),
+                stage_said(s, "keylen") == NULL ? "" : stage_said(s, "keylen"));
+}
+
+static unsigned which(const char *one, const char *const three[3])
+{
+    unsigned i = 0;
+
+    while (i < 3 && strcmp(one, three[i]) != 0)
+        i++;
+    return i;
+}
+
+static void learn(struct stage *s, struct auth_looks *looks, const char *record)
+{
+    stage_record(s, "wampcra", record);
+    auth_looks_learn(looks, s->record);
+    stage_record(s, "wampcra", NULL);
+}
+
+TEST(nobody_has_role_and_salt_of_somebody)
+{
+    static const char *const records[] = {
+        "{\"authrole\":\"member\",\"authprovider\":\"book\",\"secret\":\"x\"}",
+        "{\"authrole\":\"admin\",\"secret\":\"x\"}",
+        "{\"authrole\":\"member\",\"secret\":\"AAECAwQFBgcICQoLDA0ODxAREhM=\",\"salt\":"
+        "\"AAECAwQFBgc=\","
+        "\"iterations\":5000,\"keylen\":20}",
+    };
+    static const char *const looks_like[] = {
+        "\"authrole\":\"member\",\"authmethod\":\"wampcra\",\"authprovider\":\"book\" plain//",
+        "\"authrole\":\"admin\",\"authmethod\":\"wampcra\",\"authprovider\":\"static\" plain//",
+        "\"authrole\":\"member\",\"authmethod\":\"wampcra\",\"authprovider\":\"static\" "
+        "salted/5000/20",
+    };
+    static struct auth_looks looks, others;
+    unsigned before[64], seen[3] = {0}, changed = 0;
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, NULL);
+    s.settings.looks = &looks;
+    learn(&s, &looks, records[0]);
+    EXPECT_STR(look(&s, "nobody"), looks_like[0]);
+    learn(&s, &looks, records[1]);
+    for (unsigned i = 0; i < 64; i++)
+        before[i] = which(look(&s, text("nobody%u", i)), looks_like);
+    learn(&s, &looks, records[2]);
+    for (unsigned i = 0; i < 64; i++) {
+        unsigned after = which(look(&s, text("nobody%u", i)), looks_like);
+
+        EXPECT(after < 3 && (after == before[i] || after == 2));
+        changed += after != before[i];
+        seen[after % 3]++;
+    }
+    EXPECT(seen[0] > 8 && seen[1] > 8 && seen[2] > 8);
+    EXPECT_EQ(changed, seen[2]);
+
+    /* whoever logs in then, and in whichever order they come after a restart */
+    for (unsigned i = 3; i > 0; i--) {
+        learn(&s, &looks, records[i - 1]);
+        learn(&s, &others, records[i - 1]);
+    }
+    for (unsigned i = 0; i < 64; i++) {
+        const char *after;
+
+        s.settings.looks = &looks;
+        after = look(&s, text("nobody%u", i));
+        s.settings.looks = &others;
+        EXPECT_STR(look(&s, text("nobody%u", i)), after);
+    }
+    stage_fini(&s);
+}
+
+TEST(the_first_looks_stay)
+{
+    static struct auth_looks looks;
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, NULL);
+    s.settings.looks = &looks;
+    learn(&s, &looks, text("{\"authrole\":\"%0100d\",\"secret\":\"x\"}", 1));
+    EXPECT_EQ(looks.count, 0);
+    for (int i = 0; i < 2 * MAX_LOOKS; i++)
+        learn(&s, &looks, text("{\"authrole\":\"role%d\",\"secret\":\"x\"}", i));
+    EXPECT_EQ(looks.count, MAX_LOOKS);
+    stage_record(&s, "ticket", "{\"authrole\":\"user\",\"ticket\":\"x\"}");
+    auth_looks_learn(&looks, s.record);
+    EXPECT_EQ(looks.count, MAX_LOOKS + 1);
+    stage_fini(&s);
+}
+
 TEST(nobody_is_told_nothing_else_unless_asked_to)
 {
     struct stage s;

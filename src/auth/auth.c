@@ -153,6 +153,7 @@ void auth_settings_init(struct auth_settings *settings, struct rng *rng)
         .scram_kdf = DEFAULT_KDF,
         .cra_iterations = 1000,
         .cra_keylen = DIGEST_LEN,
+        .mock_salt_len = MOCK_SALT_LEN,
     };
     rng_bytes(rng, settings->key, sizeof(settings->key));
 }
@@ -201,6 +202,20 @@ struct auth_exchange *auth_new(const struct auth_method *method, struct slice na
     return x;
 }
 
+/* What nobody would look like is found out for somebody as well, who would be faster otherwise. */
+static enum auth_step begin(struct auth_exchange *x, const struct auth_settings *settings,
+                            const struct auth_request *request)
+{
+    struct auth_settings worn = *settings;
+    enum auth_step step;
+
+    if (settings->looks != NULL)
+        auth_looks_wear(settings->looks, x->method->credential, request, &worn);
+    step = x->method->begin(x, x->record == NULL ? &worn : settings, request);
+    digest_wipe(&worn, sizeof(worn));
+    return step;
+}
+
 enum auth_step auth_begin(struct auth_exchange **exchange, const struct auth_method *method,
                           const struct auth_settings *settings, const struct auth_request *request,
                           struct auth_record *record)
@@ -222,7 +237,7 @@ enum auth_step auth_begin(struct auth_exchange **exchange, const struct auth_met
     if (record == NULL && settings->reveal_principal)
         return auth_refuse(x, WAMP_NO_SUCH_PRINCIPAL, NULL, "there is no such principal",
                            "%s: there is no such principal", method->name);
-    return method->begin(x, settings, request);
+    return begin(x, settings, request);
 }
 
 void auth_free(struct auth_exchange *x)

@@ -20,6 +20,7 @@
 #ifndef NEXUS_AUTH_AUTH_H
 #define NEXUS_AUTH_AUTH_H
 
+#include "auth/auth_looks.h"
 #include "auth/auth_record.h"
 
 #define MAX_AUTHID_LEN  4096
@@ -71,10 +72,12 @@ struct auth_settings {
     bool reveal_principal;  /* auth_reveal_principal */
     struct slice mock_role; /* the authrole in a wampcra challenge of nobody */
     struct slice mock_provider;
-    /* How the records of this realm were made: what nobody knows should look the same. */
+    /* How records are made, for nobody to look the same, as long as there are no looks. */
     struct kdf ticket_kdf;               /* KDF_NONE: tickets are stored as they are */
     struct kdf scram_kdf;                /* never KDF_NONE */
     uint32_t cra_iterations, cra_keylen; /* iterations 0: unsalted */
+    size_t mock_salt_len;                /* at most DIGEST_LEN */
+    const struct auth_looks *looks;      /* borrowed; NULL: none */
 };
 
 /* Fills in the defaults, with a new key. */

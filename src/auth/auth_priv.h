@@ -9,6 +9,8 @@
 #include "wire/errors.h"
 #include "wire/msg.h"
 
+#define MOCK_SALT_LEN 16 /* as those that nexusd passwd makes */
+
 /* A row of the table of methods. check and resume are NULL where there is no such step. */
 struct auth_method {
     const char *name;

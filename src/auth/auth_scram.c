@@ -14,7 +14,6 @@
 
 #define SERVER_NONCE_LEN     16
 #define MIN_CLIENT_NONCE_LEN 8
-#define MOCK_SALT_LEN        16
 
 /* Answers of RFC 5802, in Details.scram of ABORT. */
 #define INVALID_ENCODING    "invalid-encoding"
@@ -188,19 +187,21 @@ static enum auth_step send(struct auth_exchange *x, const struct parameters *p)
 }
 
 /* The keys and parameters to go on with: the record's, or those of nobody. A record without keys
- * for this flavour counts as none: its principal cannot log in this way. */
+ * for this flavour has those of nobody: its principal cannot log in this way. Its salt is its own
+ * all the same, since nobody has one salt for both flavours. */
 static void choose_keys(struct auth_exchange *x, const struct auth_settings *settings,
                         const struct auth_request *request, struct parameters *p)
 {
     unsigned char salt[DIGEST_LEN];
-    struct slice chosen = slice_make(salt, MOCK_SALT_LEN);
+    struct slice chosen = slice_make(salt, settings->mock_salt_len);
 
     auth_mock(settings, request, "scram salt", salt);
     auth_mock(settings, request, "scram stored key", x->scram.keys.stored_key);
     auth_mock(settings, request, "scram server key", x->scram.keys.server_key);
     p->kdf = &settings->scram_kdf;
-    if (x->record != NULL && x->record->scram.flavours[x->scram.flavour].is_known) {
-        x->scram.keys = x->record->scram.flavours[x->scram.flavour];
+    if (x->record != NULL) {
+        if (x->record->scram.flavours[x->scram.flavour].is_known)
+            x->scram.keys = x->record->scram.flavours[x->scram.flavour];
         p->kdf = &x->record->scram.kdf;
         chosen = slice_make(x->record->scram.salt, x->record->scram.salt_len);
     }

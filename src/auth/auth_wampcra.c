@@ -12,7 +12,6 @@
 
 #define NONCE_LEN        16
 #define SIGNATURE_CHARS  44
-#define MOCK_SALT_LEN    16
 #define MOCK_SECRET_SIZE 48
 
 struct credential_view {
@@ -85,11 +84,12 @@ static enum auth_step begin(struct auth_exchange *x, const struct auth_settings 
     auth_mock(settings, request, "wampcra secret", mock_secret);
     auth_mock(settings, request, "wampcra salt", mock_salt);
     base64_encode(slice_make(mock_secret, DIGEST_LEN), secret_text);
-    base64_encode(slice_make(mock_salt, MOCK_SALT_LEN), salt_text);
+    base64_encode(slice_make(mock_salt, settings->mock_salt_len), salt_text);
     credential = (struct credential_view){
         .secret = slice_make(secret_text, base64_encoded_len(DIGEST_LEN)),
-        .salt = slice_make(salt_text,
-                           settings->cra_iterations == 0 ? 0 : base64_encoded_len(MOCK_SALT_LEN)),
+        .salt = slice_make(salt_text, settings->cra_iterations == 0
+                                          ? 0
+                                          : base64_encoded_len(settings->mock_salt_len)),
         .iterations = settings->cra_iterations,
         .keylen = settings->cra_keylen,
     };

@@ -106,6 +106,7 @@ static void *open_mind(void *ctx, struct realm *realm)
     list_init(&mind->idle_deliveries);
     map_init(&mind->login_questions, rng_u64(&mind->rng));
     logins_init_settings(&mind->settings, &mind->rng);
+    mind->settings.looks = &mind->looks;
     mind->guard = make_guard(mind, use->logins);
     complaints_init(&mind->complaints, realm, &mind->rng);
     mind->use = use;

@@ -285,27 +285,6 @@ static bool read_request(struct login *login, struct auth_request *request, stru
     return true;
 }
 
-/* Those who are not known should look like those who are. */
-static void learn(struct auth_settings *settings, const struct auth_record *record)
-{
-    switch (record->credential) {
-    case CREDENTIAL_TICKET:
-        settings->ticket_kdf = record->ticket.hash.kdf;
-        break;
-    case CREDENTIAL_CRA:
-        settings->cra_iterations = record->cra.salt.len == 0 ? 0 : record->cra.iterations;
-        settings->cra_keylen = record->cra.salt.len == 0 ? DIGEST_LEN : record->cra.keylen;
-        break;
-    case CREDENTIAL_SCRAM:
-        settings->scram_kdf = record->scram.kdf;
-        break;
-    case CREDENTIAL_NONE:
-    case CREDENTIAL_KEYS:
-    case CREDENTIAL_TLS:
-        break;
-    }
-}
-
 /* Begins with the record (NULL: there is none), or with Extra of the policy's own. */
 static void begin(struct login *login, struct auth_record *record, struct slice extra)
 {
@@ -453,7 +432,7 @@ static void heard_record(struct login *login, const struct hearing *hearing)
         go_on(login, auth_answer_record(login->x, record));
     } else {
         if (record != NULL)
-            learn(&login->mind->settings, record);
+            auth_looks_learn(&login->mind->looks, record);
         begin(login, record, (struct slice){0});
     }
     auth_record_drop(record);

@@ -58,6 +58,7 @@ void logins_init_settings(struct auth_settings *settings, struct rng *rng)
 
     uv_once(&once, make_up);
     auth_settings_init(settings, rng);
+    settings->mock_provider = SLICE("policy"); /* as login_welcome.c has it */
     memcpy(settings->key, used.has_secret ? used.secret : made_up, sizeof(settings->key));
     settings->has_router_key = used.has_router_key;
     memcpy(settings->router_seed, used.router_seed, sizeof(settings->router_seed));

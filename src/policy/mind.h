@@ -110,6 +110,7 @@ struct mind {
     struct map invoked;      /* request -> struct invocation that is not over */
     struct cookies *cookies; /* owned */
     struct auth_settings settings;
+    struct auth_looks looks; /* of records that the policy has given; settings point at it */
     struct rng rng;
     const struct policy_use *use; /* borrowed */
     struct state *state;          /* owned */
