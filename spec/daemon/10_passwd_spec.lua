@@ -142,7 +142,13 @@ return policy
     assert_usage('--method: found "pigeon"; allowed: "ticket", "wampcra", "scram", "cryptosign", '
       .. '"tls"', "--user a --method pigeon")
     assert_usage("missing: --user NAME", "--method ticket --stdin", "x")
-    assert_usage("an argument too many: secret", "--method ticket --user a secret", "x")
+    for _, word in ipairs { "secret", "-secret", "--secret" } do
+      local _, _, errors = run("passwd --method ticket --user a " .. word .. "=secret-1", "x")
+      assert.is_nil(errors:find("secret-1", 1, true))
+    end
+    assert_usage("an argument too many, which is not repeated here: it may be a password, which is "
+      .. "asked for", "--method ticket --user a secret", "x")
+    assert_usage("unknown flag: -p", "--method ticket --user a -psecret", "x")
     assert_usage('unknown flag: --pasword', "--method ticket --user a --pasword x", "x")
     assert_usage("--plain has no use for --method ticket", alice .. "ticket --plain", "x")
     assert_usage("--memory is for argon2id", alice .. "scram --kdf pbkdf2 --memory 9", "x")
@@ -242,5 +248,18 @@ describe("nexusd keygen", function()
     assert.same({ 1, "" }, { code, out })
     assert.is_nil(io.open(path))
     os.remove(path .. ".pub")
+  end)
+
+  it("says what is wrong", function()
+    for flags, words in pairs {
+      ["--out"] = "an argument is missing: --out FILE; try nexusd keygen --help",
+      ["--ot x"] = 'unknown flag: --ot (did you mean "--out"?); try nexusd keygen --help',
+      ["x"] = "an argument too many: x; try nexusd keygen --help",
+      ["--out a --out b"] = "--out is there twice; try nexusd keygen --help",
+    } do
+      assert.same({ 2, "", "nexusd keygen: " .. words .. "\n" }, { run("keygen " .. flags) })
+    end
+    assert.same({ 1, "", "nexusd keygen: /nowhere/key: No such file or directory\n" },
+      { run "keygen --out /nowhere/key" })
   end)
 end)

@@ -4,7 +4,7 @@
  */
 #include "auth/auth_priv.h"
 
-_Static_assert(sizeof(struct auth_look) == 7 * sizeof(uint32_t) + 2 * MAX_LOOK_NAME,
+_Static_assert(sizeof(struct auth_look) == 7 * sizeof(uint32_t) + sizeof(char[2][MAX_LOOK_NAME]),
                "a look is hashed, and must have no gaps");
 
 /* ---- learning ---- */

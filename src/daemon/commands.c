@@ -87,6 +87,7 @@ static const struct command commands[] = {
         .name = "passwd",
         .arguments = "",
         .words = "make the record of a user for a method of logging in",
+        .repeats_nothing = true,
         .more = passwd_more,
         .flags = passwd_flags,
         .run = passwd_run,
@@ -241,6 +242,17 @@ static int take_flag(struct command_line *line, char **words, int word_count, in
     return EXIT_OK;
 }
 
+static int too_many(const struct command_line *line)
+{
+    const struct command *command = line->command;
+
+    if (command->repeats_nothing)
+        return command_usage(command, "an argument too many, which is not repeated here: it may be "
+                                      "a password, which is asked for");
+    return command_usage(command, "an argument too many: %s",
+                         line->arguments[command->max_arguments]);
+}
+
 static int take_words(struct command_line *line, char **words, int word_count)
 {
     bool is_only_arguments = false; /* after `--` */
@@ -254,15 +266,16 @@ static int take_words(struct command_line *line, char **words, int word_count)
         else if (strcmp(words[i], "--") == 0)
             is_only_arguments = true;
         else if (words[i][1] != '-')
-            return command_usage(line->command, "unknown flag: %s", words[i]);
+            return command_usage(line->command, "unknown flag: %.*s",
+                                 line->command->repeats_nothing ? 2 : (int)strlen(words[i]),
+                                 words[i]);
         else if ((code = take_flag(line, words, word_count, &i)) != EXIT_OK)
             return code;
     }
     if (line->count < line->command->min_arguments)
         return command_usage(line->command, "missing: %s", line->command->arguments);
     if (line->command->max_arguments >= 0 && line->count > line->command->max_arguments)
-        return command_usage(line->command, "an argument too many: %s",
-                             line->arguments[line->command->max_arguments]);
+        return too_many(line);
     return EXIT_OK;
 }
 

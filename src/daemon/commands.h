@@ -30,11 +30,12 @@ struct command_line {
 
 struct command {
     const char *name;
-    const char *arguments;                       /* "POLICY..."; "" when there are none */
-    int min_arguments, max_arguments;            /* max -1: any number */
-    const char *words;                           /* one line for nexusd --help */
-    const char *more;                            /* lines for nexusd NAME --help; NULL: none */
-    const struct command_flag *flags;            /* ends with a name of NULL; NULL: it has none */
+    const char *arguments;            /* "POLICY..."; "" when there are none */
+    int min_arguments, max_arguments; /* max -1: any number */
+    const char *words;                /* one line for nexusd --help */
+    const char *more;                 /* lines for nexusd NAME --help; NULL: none */
+    const struct command_flag *flags; /* ends with a name of NULL; NULL: it has none */
+    bool repeats_nothing; /* a word too many may be a secret, which no error says again */
     int (*run)(const struct command_line *line); /* returns an exit code */
 };
 
