@@ -185,6 +185,14 @@ describe("nexusd test", function()
     has(lcov, "LF:9\nLH:6\nend_of_record\n")
   end)
 
+  it("takes no comment for code", function()
+    local folder = policies.write { ["policy.lua"] = "-- what this is\n\n" .. policy,
+      ["lib/rules.lua"] = rules, ["spec/acme_spec.lua"] = spec }
+    local text, code = run(("%s '%s' --coverage"):format(nexusd, folder))
+    assert.are.equal(0, code)
+    assert.is_truthy(text:find "policy.lua +%d+ of +%d+ +100.0 %%\n")
+  end)
+
   it("says when there is nothing to run", function()
     local folder = policies.write(policy)
     local text, code = run(("%s '%s'"):format(nexusd, folder))

@@ -67,11 +67,13 @@ local function read_lines(dump, first_line, count)
 end
 
 --- Adds the lines of a function and of those in it. Its last instruction is the return that `end`
--- stands for, which need not be reached.
+-- stands for, which need not be reached; the first one of those that take `...`, as files do, makes
+-- room for that and is no line of anybody.
 local function read_function(dump, into)
   dump:skip_text()
   local first_line = dump:size()
   dump:size()
+  local has_dots <const> = dump.bytes:byte(dump.at + 1) ~= 0
   dump.at = dump.at + 3
   local count = dump:size()
   dump.at = dump.at + count * INSTRUCTION_SIZE
@@ -82,7 +84,7 @@ local function read_function(dump, into)
     read_function(dump, into)
   end
   local lines = read_lines(dump, first_line, count)
-  for i = 1, count - 1 do
+  for i = has_dots and 2 or 1, count - 1 do
     if lines[i] > 0 then
       into[lines[i]] = true
     end
