@@ -4,10 +4,10 @@
 --
 -- Options in comments show their defaults; nil means: not set. Durations are seconds, or
 -- strings such as "500ms", "10s", "2m"; sizes are bytes, or "64KiB", "16MiB". Names of
--- files are relative to the folder in which nexusd is started. The file can compute: it has
--- Lua's string, table, math and utf8, and env "NAME" for an environment variable, but no
--- way to the world outside. `nexusd --check-config` finds mistakes, `--print-config` shows
--- every value in effect.
+-- files are relative to the folder in which nexusd is started, if not said otherwise. The
+-- file can compute: it has Lua's string, table, math and utf8, and env "NAME" for an
+-- environment variable, but no way to the world outside. `nexusd --check-config` finds
+-- mistakes, `--print-config` shows every value in effect.
 return {
     -- addresses; each speaks WebSocket, RawSocket and HTTP
     listen = {
@@ -216,7 +216,7 @@ return {
             -- },
             -- what the policy finds as nexus.config, such as { url = "http://127.0.0.1/" }
             -- settings = nil,
-            -- what nexus.secret(name) gives, from a file or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
+            -- what nexus.secret(name) gives, from a file, seen from this one, or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
             -- secrets = nil,
             -- hosts that the policy may ask by nexus.http: "host", "host:port", "*.example.com"; not set: none
             -- http_hosts = nil,
@@ -457,7 +457,7 @@ return {
     --     },
     --     -- what the policy finds as nexus.config, such as { url = "http://127.0.0.1/" }
     --     settings = nil,
-    --     -- what nexus.secret(name) gives, from a file or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
+    --     -- what nexus.secret(name) gives, from a file, seen from this one, or a variable of the environment: { key = { file = "/etc/nexus/key" }, pin = { env = "PIN" } }
     --     secrets = nil,
     --     -- hosts that the policy may ask by nexus.http: "host", "host:port", "*.example.com"; not set: none
     --     http_hosts = nil,

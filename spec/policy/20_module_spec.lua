@@ -187,9 +187,11 @@ describe("a configuration of the module", function()
 
   it("says what is wrong with secrets and settings", function()
     refuses({ secrets = { key = { file = "/nowhere/at/all" } } },
-      "secrets: found a table; allowed: a table such as")
+      'secrets.key: cannot read "/nowhere/at/all": No such file or directory')
     refuses({ secrets = { key = "in the clear" } },
-      "secrets: found a table; allowed: a table such as")
+      'secrets.key: found a string; allowed: { file = "/etc/nexus/key" }, or { env = "KEY" }')
+    refuses({ secrets = { key = { path = "/etc/nexus/key" } } },
+      'secrets.key: found a table; allowed: { file = "/etc/nexus/key" }, or { env = "KEY" }')
     refuses({ secrets = { key = { env = "NEXUS_SPEC_NOT_THERE" } } },
       "realms[\"realm1\"].secrets.key: NEXUS_SPEC_NOT_THERE: there is no such variable")
     refuses({ settings = 7 }, "settings: found the number 7; allowed: a table: numbers")

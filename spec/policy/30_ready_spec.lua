@@ -67,6 +67,55 @@ describe("ready-made policies", function()
     assert.is_true(ok, text)
   end)
 
+  --- What the header of a policy shows for the configuration: the whole, a realm, or its settings.
+  local function shown(name)
+    local file = assert(io.open(("lua/policies/%s/policy.lua"):format(name)))
+    local lines = {}
+    for line in file:lines() do
+      local text = line:match "^%-%-   (.*)"
+      if text then
+        lines[#lines + 1] = text
+      elseif #lines ~= 0 then
+        break
+      end
+    end
+    file:close()
+    local text = table.concat(lines, "\n")
+    if text:find "^settings" then
+      text = ('["com.acme"] = { policy = "%s", %s },'):format(name, text)
+    end
+    return text:find '^%["com.acme"%]' and ("realms = { %s },"):format(text) or text
+  end
+
+  it("start with the configuration that they show", function()
+    local folder = daemon.folder() .. "/shown"
+    assert(os.execute(("mkdir -p '%s/data' && cd '%s' && openssl genpkey -algorithm ed25519 "
+      .. "-out key.pem 2>&1 && openssl pkey -in key.pem -pubout -out jwt.pem"):format(folder,
+      folder)))
+    write(folder .. "/users.lua", (users:format "one":gsub('ticket =',
+      'attributes = { org = "acme" }, ticket =') .. 'attributes'):gsub("}\nattributes$",
+      '  attributes = { org = "string" },\n}\n'))
+    write(folder .. "/word", "a long enough secret")
+    for _, name in ipairs(folders()) do
+      if name ~= "open" then
+        local text = shown(name):gsub("/etc/nexus/jwt.pem", "jwt.pem"):gsub('env = "[%w_]+"',
+          'file = "word"')
+        write(folder .. "/nexusd.lua", ('return { listen = { "127.0.0.1:0" }, '
+          .. 'data_folder = "data",\n%s\n}\n'):format(text))
+        nexusd = daemon.start { flags = ("--config '%s/nexusd.lua'"):format(folder) }
+        if text:find("users.lua", 1, true) then
+          local client = policies.connect(nexusd)
+          policies.hello(client, { authmethods = { "ticket" }, authid = "alice" }, "com.acme")
+          policies.answer(client, "ticket", function() return "one" end)
+          assert.equal("user", policies.expect_welcome(client).authrole)
+        end
+        wamp.close_all()
+        nexusd:stop()
+        nexusd = nil
+      end
+    end
+  end)
+
   it("read the file of users again when it has changed, and keep it when it is bad", function()
     local file = daemon.folder() .. "/users.lua"
     write(file, users:format "one")

@@ -63,6 +63,22 @@ static void unknown_key(struct check *check, const struct section *section, cons
         report_error(check->report, node->line, "%s: no such option", node->name);
 }
 
+/* Says which one it is, and not what it says: somebody may have written the secret itself. */
+static void refuse_secret(struct check *check, const struct config_option *option,
+                          const struct node *node)
+{
+    const struct node *wrong = secrets_wrong(node);
+
+    if (wrong == NULL)
+        check_refuse(check, node, "found too many", option_allowed(option, check->arena));
+    else
+        check_refuse(check, wrong,
+                     wrong->type == NODE_TEXT
+                         ? "found a string"
+                         : arena_format(check->arena, "found %s", node_words(check->arena, wrong)),
+                     SECRET_WORDS);
+}
+
 static void refuse_value(struct check *check, const struct config_option *option,
                          const struct node *node)
 {
@@ -73,6 +89,8 @@ static void refuse_value(struct check *check, const struct config_option *option
     if (option->type == OPTION_FILE && node->type == NODE_TEXT && access(node->text, R_OK) != 0)
         report_error(check->report, node->line, "%s: cannot read \"%s\": %s", node->name,
                      node->text, strerror(errno));
+    else if (option->type == OPTION_SECRETS && node->type == NODE_TABLE)
+        refuse_secret(check, option, node);
     else
         check_refuse(check, node, found, option_allowed(option, check->arena));
 }

@@ -272,10 +272,10 @@ static const char sample_head[] =
     "-- Options in comments show their defaults; nil means: not set. Durations are seconds, or\n"
     "-- strings such as \"500ms\", \"10s\", \"2m\"; sizes are bytes, or \"64KiB\", \"16MiB\". "
     "Names of\n"
-    "-- files are relative to the folder in which nexusd is started. The file can compute: it has\n"
-    "-- Lua's string, table, math and utf8, and env \"NAME\" for an environment variable, but no\n"
-    "-- way to the world outside. `nexusd --check-config` finds mistakes, `--print-config` shows\n"
-    "-- every value in effect.\n"
+    "-- files are relative to the folder in which nexusd is started, if not said otherwise. The\n"
+    "-- file can compute: it has Lua's string, table, math and utf8, and env \"NAME\" for an\n"
+    "-- environment variable, but no way to the world outside. `nexusd --check-config` finds\n"
+    "-- mistakes, `--print-config` shows every value in effect.\n"
     "return {\n";
 
 static void sample_listen(struct printer *p, const struct config_option *option)

@@ -7,6 +7,8 @@
 #include "daemon/config_priv.h"
 
 #include <ctype.h>
+#include <errno.h>
+#include <unistd.h>
 
 #define LOOSE_WORDS  "components without spaces or #, separated by dots"
 #define STRICT_WORDS "components of a-z, 0-9 and _ (uri_check is strict), separated by dots"
@@ -165,6 +167,20 @@ const char *check_path(struct check *check, const char *path)
     return arena_format(check->arena, "%.*s%s", (int)(slash - file) + 1, file, path);
 }
 
+/* Files are seen from that of the configuration. */
+static void check_secrets(struct check *check, const struct node *node,
+                          const struct secret_sources *secrets)
+{
+    for (size_t i = 0; node != NULL && i < secrets->count; i++) {
+        struct secret_source *source = &secrets->at[i];
+
+        source->path = check_path(check, source->file);
+        if (source->path != NULL && access(source->path, R_OK) != 0)
+            report_error(check->report, node->line, "%s.%s: cannot read \"%s\": %s", node->name,
+                         source->name, source->path, strerror(errno));
+    }
+}
+
 static void check_rows(struct check *check, const struct section *section, const struct node *node,
                        struct realm_config *realm)
 {
@@ -178,6 +194,7 @@ static void check_rows(struct check *check, const struct section *section, const
             realm->policy_path = check_path(check, realm->policy);
     }
     realm->settings_file = check_path(check, settings_file(&realm->settings));
+    check_secrets(check, node_find(node, "secrets"), &realm->secrets);
     check_prefixes(check, node_find(node, "reserved_prefixes"), options->strict_uris,
                    options->reserved_prefixes);
     check_histories(check, node_find(node, "event_history"), options);
@@ -272,4 +289,6 @@ void check_opener(struct check *check, const struct config_option *option, const
                      option_allowed(option, check->arena));
     opener->policy_path = router_path(check, opener->policy);
     opener->settings_file = check_path(check, settings_file(&opener->settings));
+    if (node->type == NODE_TABLE)
+        check_secrets(check, node_find(node, "secrets"), &opener->secrets);
 }

@@ -174,8 +174,9 @@ static const struct section budgets_section = SECTION_OF(budgets_rows);
         {.name = "secrets",                                                                       \
          .type = OPTION_SECRETS,                                                                  \
          .offset = offsetof(struct realm_config, secrets),                                        \
-         .words = "what nexus.secret(name) gives, from a file or a variable of the environment: " \
-                  "{ key = { file = \"/etc/nexus/key\" }, pin = { env = \"PIN\" } }"},            \
+         .words = "what nexus.secret(name) gives, from a file, seen from this one, or a "         \
+                  "variable of the environment: { key = { file = \"/etc/nexus/key\" }, "          \
+                  "pin = { env = \"PIN\" } }"},                                                   \
         {.name = "http_hosts",                                                                    \
          .type = OPTION_TEXTS,                                                                    \
          .offset = offsetof(struct realm_config, http_hosts),                                     \

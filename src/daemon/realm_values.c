@@ -11,7 +11,6 @@
 #include <inttypes.h>
 #include <math.h>
 #include <stdio.h>
-#include <unistd.h>
 
 #define MAX_SECRETS 1000
 
@@ -164,21 +163,33 @@ bool settings_print(const struct settings *settings, struct writer *out)
 
 /* ---- secrets ---- */
 
-static bool read_source(const struct node *node, struct secret_source *source, struct arena *arena)
+static bool is_secret(const struct node *node)
 {
     const struct node *from = node->first;
 
-    if (node->key == NULL || node->type != NODE_TABLE || from == NULL || from->next != NULL ||
-        from->key == NULL || from->type != NODE_TEXT || *from->text == '\0')
-        return false;
-    source->name = arena_format(arena, "%s", node->key);
-    if (strcmp(from->key, "file") == 0 && access(from->text, R_OK) == 0)
-        source->file = arena_format(arena, "%s", from->text);
-    else if (strcmp(from->key, "env") == 0)
-        source->env = arena_format(arena, "%s", from->text);
-    else
-        return false;
-    return true;
+    return node->key != NULL && node->type == NODE_TABLE && from != NULL && from->next == NULL &&
+           from->key != NULL && from->type == NODE_TEXT && *from->text != '\0' &&
+           (strcmp(from->key, "file") == 0 || strcmp(from->key, "env") == 0);
+}
+
+const struct node *secrets_wrong(const struct node *node)
+{
+    const struct node *item = node->first;
+
+    while (item != NULL && is_secret(item))
+        item = item->next;
+    return item;
+}
+
+static struct secret_source read_secret(const struct node *node, struct arena *arena)
+{
+    const char *from = arena_format(arena, "%s", node->first->text);
+    bool is_file = strcmp(node->first->key, "file") == 0;
+
+    return (struct secret_source){.name = arena_format(arena, "%s", node->key),
+                                  .file = is_file ? from : NULL,
+                                  .path = is_file ? from : NULL,
+                                  .env = is_file ? NULL : from};
 }
 
 bool secrets_read(const struct node *node, struct secret_sources *secrets, struct arena *arena)
@@ -186,20 +197,17 @@ bool secrets_read(const struct node *node, struct secret_sources *secrets, struc
     struct secret_source *sources;
     size_t count = 0;
 
-    if (node->type != NODE_TABLE)
+    if (node->type != NODE_TABLE || secrets_wrong(node) != NULL)
         return false;
     for (const struct node *item = node->first; item != NULL; item = item->next)
         count++;
     if (count > MAX_SECRETS)
         return false;
     sources = arena_alloc(arena, (count + 1) * sizeof(*sources));
-    memset(sources, 0, (count + 1) * sizeof(*sources));
     secrets->at = sources;
     secrets->count = count;
-    for (const struct node *item = node->first; item != NULL; item = item->next) {
-        if (!read_source(item, sources++, arena))
-            return false;
-    }
+    for (const struct node *item = node->first; item != NULL; item = item->next)
+        *sources++ = read_secret(item, arena);
     return true;
 }
 

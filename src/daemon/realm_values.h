@@ -14,24 +14,27 @@ struct settings {
     const struct node *node; /* a copy, for printing */
 };
 
-/* Where the value of a secret is: one of file and env. */
+/* Where the value of a secret is: one of file and env; `path` is the file, seen from here. */
 struct secret_source {
-    const char *name, *file, *env;
+    const char *name, *file, *path, *env;
 };
 
 struct secret_sources {
-    const struct secret_source *at; /* NULL: not set */
+    struct secret_source *at; /* NULL: not set */
     size_t count;
 };
 
 #define SETTINGS_WORDS "a table: numbers, strings, booleans, and lists and tables of them"
-#define SECRETS_WORDS                                                                            \
-    "a table such as { jwt_key = { file = \"/etc/nexus/jwt.key\" }, pin = { env = \"PIN\" } }, " \
-    "with files that can be read"
+#define SECRETS_WORDS \
+    "a table such as { jwt_key = { file = \"/etc/nexus/jwt.key\" }, pin = { env = \"PIN\" } }"
+#define SECRET_WORDS "{ file = \"/etc/nexus/key\" }, or { env = \"KEY\" }, under a name"
 
 /* False: the node is none. */
 bool settings_read(const struct node *node, struct settings *settings, struct arena *arena);
 bool secrets_read(const struct node *node, struct secret_sources *secrets, struct arena *arena);
+
+/* The first one that is no secret, or NULL: there are too many. */
+const struct node *secrets_wrong(const struct node *node);
 
 /* `file`, when it names Lua or JSON; else NULL. */
 const char *settings_file(const struct settings *settings);

@@ -39,7 +39,7 @@ static char *read_file(const char *path, size_t *len)
 static void say(const char *kind, const char *name, const struct secret_source *source,
                 const char *words)
 {
-    const char *from = source->file != NULL ? source->file : source->env;
+    const char *from = source->path != NULL ? source->path : source->env;
 
     if (name == NULL)
         fprintf(stderr, "%s.secrets.%s: %s: %s\n", kind, source->name, from, words);
@@ -52,7 +52,7 @@ static bool load(const struct secret_source *source, const char *kind, const cha
 {
     const char *words = NULL, *value = source->env == NULL ? NULL : getenv(source->env);
     size_t len = value == NULL ? 0 : strlen(value);
-    char *text = source->file != NULL ? read_file(source->file, &len)
+    char *text = source->file != NULL ? read_file(source->path, &len)
                  : value != NULL      ? mem_copy(value, len)
                                       : NULL;
 
