@@ -46,47 +46,29 @@ local function check_console(folder, block)
   finish()
 end
 
---- A block that is no file is part of a policy, which must be a good one with it.
-local function check_part(folder, block)
-  write(folder .. "/part/policy.lua", ([[
-local nexus <const> = require "nexus"
-local policy <const> = nexus.policy{ api = 1 }
-function policy.authenticate.anonymous() return nil end
-%s
-return policy
-]]):format(block))
-  assert.equal("part: no errors\n", run(folder, "nexusd check part"))
-end
-
 -- Files that are beside the folder of the policy, not in it.
 local beside <const> = { ["nexusd.lua"] = true, ["router.lua"] = true, ["tenant.lua"] = true }
 
 describe("the guide", function()
   it("is true", function()
     local folder = daemon.folder() .. "/guide"
-    local files, parts, consoles = 0, 0, 0
+    local files, consoles = 0, 0
     for language, block in read "lua/GUIDE.md":gmatch "\n```(%l+)\n(.-)\n```" do
       if language == "console" then
         check_console(folder, block)
         consoles = consoles + 1
       else
-        local name = block:match "^%-%- ([%w_/]+%.lua)\n"
-        if name then
-          write(folder .. (beside[name] and "/" or "/acme/") .. name, block .. "\n")
-          files = files + 1
-        else
-          check_part(folder, block)
-          parts = parts + 1
-        end
+        local name = assert(block:match "^%-%- ([%w_/]+%.lua)\n", block)
+        write(folder .. (beside[name] and "/" or "/acme/") .. name, block .. "\n")
+        files = files + 1
       end
       if files == 2 then -- the least, and the configuration that names it
         assert.equal("nexusd.lua: no errors\n",
           run(folder, "nexusd --config nexusd.lua --check-config"))
       end
     end
-    assert.equal(12, files)
-    assert.equal(1, parts)
-    assert.equal(7, consoles)
+    assert.equal(14, files)
+    assert.equal(8, consoles)
   end)
 
   it("names the policies that there are", function()
