@@ -2,258 +2,12 @@
  *
  * SPDX-License-Identifier: MIT
  */
-#include "module/web.h"
-
 #include "base/check.h"
 #include "base/mem.h"
-
-#include <uv.h>
+#include "module/web_priv.h"
 
 #include <stdio.h>
 #include <strings.h>
-
-struct web {
-    CURLM *multi; /* owned */
-    uv_loop_t *loop;
-    uv_timer_t timer;
-    struct list queue, running;
-    unsigned queued, active;
-    size_t waiting; /* octets of bodies that are to be sent */
-    unsigned refs;  /* the host's, one for each request, the timer and each socket */
-    char **hosts;  /* owned: a copy of the configuration's, which may be gone before requests are */
-    char *ca_file; /* owned */
-    bool is_left;
-};
-
-struct web_socket {
-    uv_poll_t poll;
-    struct web *web; /* held */
-    curl_socket_t fd;
-};
-
-/* ---- who may be asked ---- */
-
-/* The length of the host in "host", "host:port" and "[::1]:port"; *port is what is behind, or NULL. */
-static size_t split_port(const char *allowed, const char **port)
-{
-    const char *colon = strrchr(allowed, ':');
-    bool is_port =
-        colon != NULL && (*allowed == '[' ? colon[-1] == ']' : strchr(allowed, ':') == colon);
-
-    *port = is_port ? colon + 1 : NULL;
-    return is_port ? (size_t)(colon - allowed) : strlen(allowed);
-}
-
-static bool host_matches(const char *allowed, const char *host, const char *port)
-{
-    const char *wanted_port;
-    size_t len = split_port(allowed, &wanted_port), host_len = strlen(host);
-
-    if (wanted_port != NULL && strcmp(wanted_port, port) != 0)
-        return false;
-    if (len > 2 && allowed[0] == '*' && allowed[1] == '.')
-        return host_len > len - 1 &&
-               strncasecmp(host + host_len - (len - 1), allowed + 1, len - 1) == 0;
-    return host_len == len && strncasecmp(host, allowed, len) == 0;
-}
-
-static char *part_of(CURLU *place, CURLUPart part)
-{
-    char *text = NULL;
-
-    if (curl_url_get(place, part, &text, part == CURLUPART_PORT ? CURLU_DEFAULT_PORT : 0) !=
-        CURLUE_OK)
-        return NULL;
-    return text;
-}
-
-static const char *check_parts(const char *const *hosts, const char *scheme, const char *host,
-                               const char *port, char *words, size_t len)
-{
-    if (scheme == NULL || (strcmp(scheme, "http") != 0 && strcmp(scheme, "https") != 0)) {
-        snprintf(words, len, "the scheme is %.40s; allowed: http, https",
-                 scheme == NULL ? "missing" : scheme);
-        return words;
-    }
-    if (host == NULL || port == NULL || *host == '\0') {
-        snprintf(words, len, "there is no host in the URL");
-        return words;
-    }
-    for (; hosts != NULL && *hosts != NULL; hosts++) {
-        if (host_matches(*hosts, host, port))
-            return NULL;
-    }
-    snprintf(words, len, "the host %.200s:%s is not among http_hosts of the configuration", host,
-             port);
-    return words;
-}
-
-static const char *check_place(const char *const *hosts, CURLU *place, char *words, size_t len)
-{
-    char *scheme = part_of(place, CURLUPART_SCHEME), *host = part_of(place, CURLUPART_HOST);
-    char *port = part_of(place, CURLUPART_PORT), *user = part_of(place, CURLUPART_USER);
-    const char *found = check_parts(hosts, scheme, host, port, words, len);
-
-    if (found == NULL && user != NULL) {
-        snprintf(words, len, "a name or password in the URL; they belong into a header");
-        found = words;
-    }
-    curl_free(scheme);
-    curl_free(host);
-    curl_free(port);
-    curl_free(user);
-    return found;
-}
-
-const char *web_check(const struct host *host, CURLU *place, char *words, size_t len)
-{
-    return check_place(host->config->http_hosts, place, words, len);
-}
-
-/* ---- the loop ---- */
-
-static void web_drop(struct web *web)
-{
-    if (--web->refs != 0)
-        return;
-    for (char **host = web->hosts; *host != NULL; host++)
-        mem_free(*host);
-    mem_free(web->hosts);
-    mem_free(web->ca_file);
-    mem_free(web);
-}
-
-static void collect(struct web *web);
-
-static void act(struct web *web, curl_socket_t fd, int events)
-{
-    int running;
-
-    web->refs++;
-    if (web->multi != NULL) {
-        (void)curl_multi_socket_action(web->multi, fd, events, &running);
-        collect(web);
-    }
-    web_drop(web);
-}
-
-static void on_readable(uv_poll_t *poll, int status, int events)
-{
-    const struct web_socket *socket = container_of(poll, struct web_socket, poll);
-    int flags = status < 0 ? CURL_CSELECT_ERR : 0;
-
-    if ((events & UV_READABLE) != 0)
-        flags |= CURL_CSELECT_IN;
-    if ((events & UV_WRITABLE) != 0)
-        flags |= CURL_CSELECT_OUT;
-    act(socket->web, socket->fd, flags);
-}
-
-static void on_socket_closed(uv_handle_t *handle)
-{
-    struct web_socket *socket = container_of((uv_poll_t *)(void *)handle, struct web_socket, poll);
-
-    web_drop(socket->web);
-    mem_free(socket);
-}
-
-static struct web_socket *socket_new(struct web *web, curl_socket_t fd)
-{
-    struct web_socket *socket = mem_zero(1, sizeof(*socket));
-
-    if (uv_poll_init(web->loop, &socket->poll, fd) != 0) {
-        mem_free(socket);
-        return NULL;
-    }
-    socket->web = web;
-    socket->fd = fd;
-    web->refs++;
-    curl_multi_assign(web->multi, fd, socket);
-    return socket;
-}
-
-static int on_socket(CURL *easy, curl_socket_t fd, int what, void *ctx, void *found)
-{
-    struct web *web = ctx;
-    struct web_socket *socket = found;
-    int events = 0;
-
-    (void)easy;
-    if (what == CURL_POLL_REMOVE) {
-        if (socket == NULL)
-            return 0;
-        curl_multi_assign(web->multi, fd, NULL);
-        uv_poll_stop(&socket->poll);
-        uv_close((uv_handle_t *)&socket->poll, on_socket_closed);
-        return 0;
-    }
-    if (socket == NULL && (socket = socket_new(web, fd)) == NULL)
-        return -1;
-    if (what == CURL_POLL_IN || what == CURL_POLL_INOUT)
-        events |= UV_READABLE;
-    if (what == CURL_POLL_OUT || what == CURL_POLL_INOUT)
-        events |= UV_WRITABLE;
-    return uv_poll_start(&socket->poll, events, on_readable) == 0 ? 0 : -1;
-}
-
-static void on_timer(uv_timer_t *timer)
-{
-    act(container_of(timer, struct web, timer), CURL_SOCKET_TIMEOUT, 0);
-}
-
-static int on_timer_wanted(CURLM *multi, long ms, void *ctx)
-{
-    struct web *web = ctx;
-
-    (void)multi;
-    if (ms < 0)
-        uv_timer_stop(&web->timer);
-    else
-        uv_timer_start(&web->timer, on_timer, (uint64_t)ms, 0);
-    return 0;
-}
-
-static void on_timer_closed(uv_handle_t *handle)
-{
-    web_drop(container_of((uv_timer_t *)(void *)handle, struct web, timer));
-}
-
-static char **copy_hosts(const char *const *hosts)
-{
-    size_t count = 0;
-    char **copies;
-
-    while (hosts != NULL && hosts[count] != NULL)
-        count++;
-    copies = mem_zero(count + 1, sizeof(*copies));
-    for (size_t i = 0; i < count; i++)
-        copies[i] = mem_copy(hosts[i], strlen(hosts[i]));
-    return copies;
-}
-
-static struct web *web_new(const struct host *host)
-{
-    const char *ca_file = host->config->http_ca_file;
-    struct web *web = mem_zero(1, sizeof(*web));
-
-    CHECK(curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK);
-    web->multi = curl_multi_init();
-    CHECK(web->multi != NULL);
-    web->loop = host->loop;
-    web->refs = 2; /* the host's and the timer's */
-    list_init(&web->queue);
-    list_init(&web->running);
-    web->hosts = copy_hosts(host->config->http_hosts);
-    if (ca_file != NULL)
-        web->ca_file = mem_copy(ca_file, strlen(ca_file));
-    uv_timer_init(web->loop, &web->timer);
-    curl_multi_setopt(web->multi, CURLMOPT_SOCKETFUNCTION, on_socket);
-    curl_multi_setopt(web->multi, CURLMOPT_SOCKETDATA, web);
-    curl_multi_setopt(web->multi, CURLMOPT_TIMERFUNCTION, on_timer_wanted);
-    curl_multi_setopt(web->multi, CURLMOPT_TIMERDATA, web);
-    curl_multi_setopt(web->multi, CURLMOPT_MAXCONNECTS, (long)MAX_WEB_KEPT);
-    return web;
-}
 
 /* ---- requests ---- */
 
@@ -455,21 +209,6 @@ static void drop_credentials(struct web_request *request)
     request->headers = kept;
 }
 
-static bool is_same_host(CURLU *a, CURLU *b)
-{
-    static const CURLUPart parts[] = {CURLUPART_SCHEME, CURLUPART_HOST, CURLUPART_PORT};
-    bool is_same = true;
-
-    for (size_t i = 0; i < ARRAY_LEN(parts); i++) {
-        char *left = part_of(a, parts[i]), *right = part_of(b, parts[i]);
-
-        is_same = is_same && left != NULL && right != NULL && strcasecmp(left, right) == 0;
-        curl_free(left);
-        curl_free(right);
-    }
-    return is_same;
-}
-
 static void become_get(struct web_request *request)
 {
     if (strcmp(request->method, "HEAD") == 0)
@@ -497,14 +236,15 @@ static bool follow(struct web_request *request)
     if (strlen(location) > MAX_WEB_URL ||
         curl_url_set(place, CURLUPART_URL, location, 0) != CURLUE_OK) {
         snprintf(request->trouble, sizeof(request->trouble), "redirected to what is no URL");
-    } else if (check_place((const char *const *)web->hosts, place, words, sizeof(words)) != NULL) {
+    } else if (web_check_place((const char *const *)web->hosts, place, words, sizeof(words)) !=
+               NULL) {
         snprintf(request->trouble, sizeof(request->trouble), "redirected: %s", words);
     }
     if (request->trouble[0] != '\0') {
         curl_url_cleanup(place);
         return false;
     }
-    if (!is_same_host(request->place, place))
+    if (!web_is_same_host(request->place, place))
         drop_credentials(request);
     if (request->status == 303 ||
         (request->status != 307 && request->status != 308 && strcmp(request->method, "POST") == 0))
@@ -545,7 +285,7 @@ static void explain(struct web_request *request, CURLcode code)
              os_error == 0 ? "" : ": ", os_error == 0 ? "" : strerror((int)os_error));
 }
 
-static void collect(struct web *web)
+void web_collect(struct web *web)
 {
     const CURLMsg *message;
     int left;
@@ -634,9 +374,5 @@ void web_leave(struct host *host)
         snprintf(request->trouble, sizeof(request->trouble), "the policy ends");
         request->is_over = true;
     }
-    curl_multi_cleanup(web->multi);
-    web->multi = NULL;
-    uv_timer_stop(&web->timer);
-    uv_close((uv_handle_t *)&web->timer, on_timer_closed);
-    web_drop(web);
+    web_end(web);
 }

@@ -44,6 +44,10 @@ extern const struct check_key check_router_keys[];
 /* Checks the value at the index, and fills in the policy. May raise. */
 void check_table(struct check *check, int index);
 
+/* policy.authenticate at the index, and then .authmethods, which fills in what is offered. */
+void check_authenticate(struct check *check, int index);
+void check_authmethods(struct check *check, int index);
+
 /* The roles at the index; nil: there are none. */
 void check_roles(struct check *check, int index);
 
@@ -59,6 +63,9 @@ void check_filterable(struct check *check, int index);
 /* policy.budgets, .cache_decisions at the index. */
 void check_budgets(struct check *check, int index);
 void check_cache_decisions(struct check *check, int index);
+
+/* How many entries the table at the index has. */
+size_t check_entries(lua_State *lua, int index);
 
 /* True when there is a table at the index; nil is fine, and no table. */
 bool check_is_table(struct check *check, int index, const char *key, const char *allowed);

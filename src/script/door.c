@@ -19,7 +19,7 @@
 #include "base/check.h"
 #include "base/mem.h"
 #include "script/door_priv.h"
-#include "script/wait.h"
+#include "script/trace.h"
 
 #include <lauxlib.h>
 
@@ -27,47 +27,9 @@
 
 #define POOL_MAX     64 /* idle coroutines kept */
 #define NESTING_MAX  16 /* entries within entries: C stack */
-#define TRACE_LEVELS 20
 #define GRACE_MEMORY ((size_t)256 * 1024)
 
-/* ---- places ---- */
-
-/* "file:line: " of the innermost Lua function at `level` or above; allocates nothing in Lua, as
- * it is needed where memory has run out. */
-static void place(lua_State *lua, int level, char *out, size_t len)
-{
-    lua_Debug frame;
-
-    out[0] = '\0';
-    for (; level < TRACE_LEVELS && lua_getstack(lua, level, &frame) != 0; level++) {
-        if (lua_getinfo(lua, "Sl", &frame) != 0 && frame.currentline > 0) {
-            snprintf(out, len, "%s:%d: ", frame.short_src, frame.currentline);
-            return;
-        }
-    }
-}
-
-static void trace(lua_State *lua, int level, char *out, size_t len)
-{
-    lua_Debug frame;
-    size_t at = 0;
-
-    out[0] = '\0';
-    for (int i = 0; i < TRACE_LEVELS && lua_getstack(lua, level + i, &frame) != 0; i++) {
-        int wrote;
-
-        if (lua_getinfo(lua, "Sln", &frame) == 0 || *frame.what == 'C')
-            continue;
-        wrote = snprintf(out + at, len - at, "%s%s:%d in %s", at == 0 ? "" : "\n", frame.short_src,
-                         frame.currentline,
-                         *frame.what == 'm'   ? "main chunk"
-                         : frame.name != NULL ? frame.name
-                                              : "a function");
-        if (wrote < 0 || (size_t)wrote >= len - at)
-            return;
-        at += (size_t)wrote;
-    }
-}
+/* ---- budgets ---- */
 
 void door_on_refusal(struct vm *vm)
 {
@@ -77,12 +39,10 @@ void door_on_refusal(struct vm *vm)
         return;
     /* Lua collects garbage after the first refusal and asks once more. */
     if (vm->heap.refused < 2)
-        place(vm->running, 0, run->refused_at, sizeof(run->refused_at));
+        trace_place(vm->running, 0, run->refused_at, sizeof(run->refused_at));
     else
         run->is_out_of_memory = true;
 }
-
-/* ---- budgets ---- */
 
 static int step_len(const struct vm *vm)
 {
@@ -99,8 +59,8 @@ static void fire(struct door_run *run, lua_State *lua, enum door_limit limit)
     if (run->is_closing)
         return;
     if (lua != NULL) {
-        place(lua, 0, at, sizeof(at));
-        trace(lua, 0, answer->trace, sizeof(answer->trace));
+        trace_place(lua, 0, at, sizeof(at));
+        trace_all(lua, 0, answer->trace, sizeof(answer->trace));
     }
     if (limit == DOOR_MEMORY)
         snprintf(at, sizeof(at), "%s", run->refused_at);
@@ -199,112 +159,7 @@ void door_check(lua_State *lua)
     }
 }
 
-/* ---- waiting ---- */
-
-static int l_woken(lua_State *lua, int status, lua_KContext ctx)
-{
-    struct door_run *run = vm_of(lua)->run;
-    int before;
-
-    (void)status;
-    (void)ctx;
-    if (run->canceled != DOOR_NO_LIMIT)
-        return luaL_error(lua, "%s", run->cancel_words);
-    if (run->wake == NULL)
-        return 0;
-    before = lua_gettop(lua);
-    luaL_checkstack(lua, LUA_MINSTACK, NULL);
-    run->wake(lua, run->wake_ctx);
-    return lua_gettop(lua) - before;
-}
-
-static const char blocks_key = 0;
-
-/* Pushes the table of functions of other rooms that stand in the way. */
-static void push_blocks(lua_State *lua)
-{
-    if (lua_rawgetp(lua, LUA_REGISTRYINDEX, &blocks_key) == LUA_TTABLE)
-        return;
-    lua_pop(lua, 1);
-    lua_newtable(lua);
-    lua_pushvalue(lua, -1);
-    lua_rawsetp(lua, LUA_REGISTRYINDEX, &blocks_key);
-}
-
-void l_wait_blocks(lua_State *lua, lua_CFunction fn, const char *words)
-{
-    push_blocks(lua);
-    lua_pushcfunction(lua, fn);
-    lua_pushstring(lua, words);
-    lua_rawset(lua, -3);
-    lua_pop(lua, 1);
-}
-
-/* Raises when the function at the top is one of them. */
-static void check_blocks(lua_State *lua)
-{
-    push_blocks(lua);
-    lua_pushvalue(lua, -2);
-    if (lua_rawget(lua, -2) == LUA_TSTRING)
-        luaL_error(lua, "%s", lua_tostring(lua, -1));
-    lua_pop(lua, 2);
-}
-
-/* Names the function of C that stands in the way. */
-static int l_cannot_wait(lua_State *lua)
-{
-    static const struct {
-        lua_CFunction fn;
-        const char *words;
-    } blockers[] = {
-        {l_table_sort, "cannot wait in a comparator of table.sort"},
-        {l_string_gsub, "cannot wait in a callback of string.gsub"},
-        {l_tostring, "cannot wait in __tostring"},
-        {l_require, "cannot wait while a module is loaded by require"},
-    };
-    lua_Debug frame;
-
-    for (int level = 1; lua_getstack(lua, level, &frame) != 0; level++) {
-        lua_CFunction fn;
-
-        lua_getinfo(lua, "f", &frame);
-        fn = lua_tocfunction(lua, -1);
-        if (fn != NULL)
-            check_blocks(lua);
-        lua_pop(lua, 1);
-        for (size_t i = 0; fn != NULL && i < ARRAY_LEN(blockers); i++) {
-            if (fn == blockers[i].fn)
-                return luaL_error(lua, "%s", blockers[i].words);
-        }
-    }
-    return luaL_error(lua, "cannot wait here: a function of the router called this one and does "
-                           "not wait");
-}
-
-void l_wait_allowed(lua_State *lua)
-{
-    const struct vm *vm = vm_of(lua);
-    const struct door_run *run = vm->run;
-
-    if (run == NULL)
-        luaL_error(lua, "cannot wait outside of an entry");
-    else if (run->call.no_wait != NULL)
-        luaL_error(lua, "%s", run->call.no_wait);
-    else if (run->canceled != DOOR_NO_LIMIT)
-        luaL_error(lua, "%s", run->cancel_words);
-    else if (vm->pinned != 0 || !lua_isyieldable(lua))
-        l_cannot_wait(lua);
-}
-
-int door_wait(lua_State *lua, struct door_wait wait)
-{
-    struct vm *vm = vm_of(lua);
-
-    l_wait_allowed(lua);
-    vm->run->wait = wait;
-    vm->yielding = YIELD_WAIT;
-    return lua_yieldk(lua, 0, 0, l_woken);
-}
+/* ---- the entry that runs ---- */
 
 void door_last_stretch(lua_State *lua, const struct door_budget *budget, const char *words)
 {
@@ -368,7 +223,7 @@ static int l_on_error(lua_State *lua)
 
     if (run->fired == DOOR_NO_LIMIT && !run->is_closing) {
         l_describe(lua, 1, answer->message, sizeof(answer->message));
-        trace(lua, 1, answer->trace, sizeof(answer->trace));
+        trace_all(lua, 1, answer->trace, sizeof(answer->trace));
     }
     return 1;
 }
@@ -562,8 +417,8 @@ static void say_canceled(struct door_run *run, bool has_yielded)
     char at[100] = "";
 
     if (has_yielded) {
-        place(run->co, 0, at, sizeof(at));
-        trace(run->co, 0, answer->trace, sizeof(answer->trace));
+        trace_place(run->co, 0, at, sizeof(at));
+        trace_all(run->co, 0, answer->trace, sizeof(answer->trace));
     }
     snprintf(answer->message, sizeof(answer->message), "%s%s", at, run->cancel_words);
 }
