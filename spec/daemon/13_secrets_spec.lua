@@ -6,7 +6,9 @@ local policies = require "policies"
 local wamp = require "wamp"
 
 local key, pubkey = policies.make_key()
-local pbkdf2 = "AAECAwQFBgcICQoLDA0ODw=="
+local nonce = "AAECAwQFBgcICQoLDA0ODw=="
+local origin = "https://app.example.com"
+local scram_record = policies.scram_record("password-of-sally", "saltsalt", 4096)
 local router_key = ("5ec3e7"):rep(10) .. "abcd"
 
 -- two that the policy gets by nexus.secret, and keys of tokens
@@ -49,9 +51,10 @@ policy.authenticate.own = {
     return signature == "word-of-merlin" and { authrole = "user" } or nil
   end,
 }
-policy.roles.user = {}
+policy.authenticate.cookie = true
+policy.roles.user = { { allow = "call", uri = "wamp.session.get" } }
 return policy
-]]):format(policies.scram_record("password-of-sally", "saltsalt", 4096), pubkey)
+]]):format(scram_record, pubkey)
 
 local function base64url(octets)
   return (mime.b64(octets):gsub("[+/=]", { ["+"] = "-", ["/"] = "_", ["="] = "" }))
@@ -68,7 +71,8 @@ end
 
 for _, workers in ipairs { 1, 2 } do
   describe(("what a router with %d workers writes"):format(workers), function()
-    local nexusd, secrets
+    local nexusd, secrets, receive_payload
+    local heard = {} -- what clients were sent
 
     setup(function()
       local config = policies.config(policy, { workers = workers })
@@ -84,12 +88,24 @@ for _, workers in ipairs { 1, 2 } do
       config.audit = { file = "log" }
       config.logins = { router_key_file = daemon.folder() .. "/router.key", free_failures = 1000,
         secret_env = "SECRET" }
+      config.listen = { { address = "127.0.0.1:0", origins = { origin }, cookie = { name = "id" },
+        headers = { "user-agent", "authorization" } } }
       nexusd = daemon.start { config = config,
         environment = "SECRET=secret-of-the-router-secret-of-the-router API_KEY=" .. api_key }
       secrets = { "secret-of-the-router", router_key, jwt_secret, api_key }
+      for stored in scram_record:gmatch("_key = '([^']+)'") do
+        secrets[#secrets + 1] = stored
+      end
+      receive_payload = wamp.Connection.receive_payload
+      wamp.Connection.receive_payload = function(...)
+        local payload, why = receive_payload(...)
+        heard[#heard + 1] = payload
+        return payload, why
+      end
     end)
 
     teardown(function()
+      wamp.Connection.receive_payload = receive_payload
       wamp.close_all()
       nexusd:stop()
     end)
@@ -111,17 +127,36 @@ for _, workers in ipairs { 1, 2 } do
       return function() return text end
     end
 
-    local function scram(password, nonce)
-      local client = policies.connect(nexusd)
-      policies.hello(client, { authmethods = { "wamp-scram" }, authid = "sally",
-        authextra = { nonce = nonce } })
-      local extra = client:expect { wamp.CHALLENGE, "wamp-scram",
-        wamp.capture(wamp.including {}) }
-      local proof = policies.sign_scram("sally", password, "saltsalt", nonce, extra)
-      client:send { wamp.AUTHENTICATE, proof, { nonce = extra.nonce } }
-      secrets[#secrets + 1] = proof
+    local function scram(password, method, binding)
       secrets[#secrets + 1] = password
-      return client:receive()[1]
+      return login(method, "sally", function(extra)
+        return (policies.sign_scram("sally", password, "saltsalt", nonce, extra, binding))
+      end, { nonce = nonce })
+    end
+
+    --- A ticket, then the cookie, a logout, and the cookie again.
+    local function by_cookie()
+      local function connect(cookie)
+        return wamp.connect { transport = "ws", serializer = "json", port = nexusd:port(),
+          headers = { Origin = origin, Cookie = cookie,
+            Authorization = "Basic credential-of-a-page",
+            ["User-Agent"] = "probe" } }
+      end
+      local client = connect()
+      local cookie = client.frames.headers["set-cookie"]:match("^id=([^;]+)")
+      secrets[#secrets + 1] = cookie
+      secrets[#secrets + 1] = "credential-of-a-page"
+      policies.login_ticket(client, "alice", "ticket-of-alice")
+      client = connect("id=" .. cookie)
+      policies.hello(client, { authmethods = { "cookie" } })
+      policies.expect_welcome(client)
+      client:send { wamp.CALL, 1, {}, "wamp.session.get", { client.session } }
+      client:expect { wamp.RESULT, 1, {}, wamp.any }
+      client:send { wamp.GOODBYE, {}, "wamp.close.logout" }
+      client:expect { wamp.GOODBYE, {}, "wamp.close.goodbye_and_out" }
+      client = connect("id=" .. cookie)
+      policies.hello(client, { authmethods = { "cookie" } })
+      client:expect_abort("wamp.error.no_matching_auth_method")
     end
 
     it("has none of them, whatever happens", function()
@@ -141,8 +176,11 @@ for _, workers in ipairs { 1, 2 } do
             return policies.sign_cra(secret, challenge.challenge)
           end))
       end
-      assert.equal(WELCOME, scram("password-of-sally", pbkdf2))
-      assert.equal(ABORT, scram("wrong-password-of-sally", pbkdf2))
+      for method, binding in pairs { ["wamp-scram"] = "n,,", scram = "" } do
+        assert.equal(WELCOME, scram("password-of-sally", method, binding))
+        assert.equal(ABORT, scram("wrong-password-of-sally", method, binding))
+      end
+      by_cookie()
       assert.equal(WELCOME, login("cryptosign", nil, function(challenge)
         return policies.sign_key(key, challenge.challenge)
       end, { pubkey = pubkey, challenge = ("a1"):rep(32) }))
@@ -171,9 +209,18 @@ for _, workers in ipairs { 1, 2 } do
       end)
       assert.is_string(log)
       assert.matches("session%-joined", log)
+      for _, page in ipairs { "/", "/status.json" } do
+        local status, body = nexusd:http(("GET %s HTTP/1.1\r\nHost: x\r\n\r\n"):format(page))
+        assert.equal(200, status)
+        heard[#heard + 1] = body
+      end
+      local said = table.concat(heard, "\n")
+      assert.matches('"authmethod":"cookie"', said, 1, true)
+      assert.is_nil(log:find(nonce, 1, true))
       for _, secret in ipairs(secrets) do
         assert(#secret >= 10, secret)
         assert.is_nil(log:find(secret, 1, true), secret)
+        assert.is_nil(said:find(secret, 1, true), secret)
       end
     end)
   end)

@@ -65,6 +65,32 @@ static void choose(struct look *look)
         add_mentioned(look, source_at(source, look->files[i])->text);
 }
 
+/* A file of data is one of credentials. Lua's words quote what they find wrong, as is a password whose
+ * quotes are not there, and words come into logs: they are cut before it. */
+static int l_refuse_data(lua_State *lua)
+{
+    static const struct {
+        const char *cut, *instead;
+    } quoting[] = {
+        {" near ", ""},
+        {"there is no global ", "found a name where a value is wanted"},
+        {"cannot set the global ", "found a name that is no local"},
+    };
+    const char *words = lua_tostring(lua, -1);
+
+    for (size_t i = 0; i < ARRAY_LEN(quoting); i++) {
+        const char *end = strstr(words, quoting[i].cut);
+
+        if (end == NULL)
+            continue;
+        lua_pushlstring(lua, words, (size_t)(end - words));
+        lua_pushfstring(lua, "%s%s; what stands there is not shown, since it may be a secret",
+                        lua_tostring(lua, -1), quoting[i].instead);
+        break;
+    }
+    return lua_error(lua);
+}
+
 static int l_compile_all(lua_State *lua)
 {
     const struct look *look = lua_touserdata(lua, 1);
@@ -73,7 +99,7 @@ static int l_compile_all(lua_State *lua)
         const struct source_file *file = source_at(look->source, look->files[i]);
 
         if (!vm_load(lua, file->text, file->label) || !l_globals_check(lua, file->label))
-            return lua_error(lua);
+            return file == source_data(look->source) ? l_refuse_data(lua) : lua_error(lua);
         lua_pop(lua, 1);
     }
     return 0;
