@@ -45,6 +45,9 @@ TEST(grammar)
         {"a\xe2\x81\x9f", "nnn nnn"},       /* U+205F */
         {"a\xe3\x80\x80", "nnn nnn"},       /* U+3000 */
         {"a\xf0\x9f\x98\x80.b", "yyy nnn"}, /* beyond 16 bits */
+        {"a.\xff", "nnn nnn"},              /* what is no UTF-8 */
+        {"a.\xc3\xa9\xc3", "nnn nnn"},
+        {"\xe2\x28\xa1.b#", "nnn nnn"},
     };
     static const enum match uses[] = {MATCH_EXACT, MATCH_PREFIX, MATCH_WILDCARD};
 

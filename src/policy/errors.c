@@ -88,6 +88,8 @@ void l_errors_put(lua_State *lua, struct encoder *e, int index)
 
     if (lua_getfield(lua, index, "uri") == LUA_TSTRING)
         uri.data = lua_tolstring(lua, -1, &uri.len);
+    if (!uri_is_valid(uri, MATCH_EXACT, false)) /* the policy has it, and may write into it */
+        luaL_error(lua, "error: found \"%s\"; allowed: a URI", uri.data);
     encode_text(e, uri);
     lua_getfield(lua, index, "args");
     l_values_put(lua, lua_gettop(lua), VALUES_LIST, "args");

@@ -6,6 +6,7 @@
 #include "policy/filters.h"
 #include "policy/mind.h"
 #include "policy/module.h"
+#include "policy/objects.h"
 #include "policy/rulings.h"
 #include "script/values.h"
 #include "wire/errors.h"
@@ -149,6 +150,11 @@ static void take_boolean(lua_State *lua, struct hearing *hearing)
     hearing->said = lua_toboolean(lua, 1) ? SAID_YES : SAID_NO;
     if (hearing->said == SAID_NO && lua_type(lua, 2) == LUA_TSTRING) {
         words.data = lua_tolstring(lua, 2, &words.len);
+        if (!object_is_said(words))
+            luaL_error(lua,
+                       "policy.%s returned false, and octets that are no text; allowed: "
+                       "UTF-8 without U+0000",
+                       hearing->fiber.kind->hook);
         hearing->words = keep_words(hearing, words);
     }
 }

@@ -5,6 +5,7 @@
 #include "policy/objects.h"
 
 #include "base/guess.h"
+#include "base/utf8.h"
 #include "policy/facts.h"
 
 #include <lauxlib.h>
@@ -31,6 +32,20 @@ struct slice l_object_check_text(lua_State *lua, int index)
     luaL_checktype(lua, index, LUA_TSTRING); /* a number would be a string on the stack alone */
     uri.data = lua_tolstring(lua, index, &uri.len);
     return uri;
+}
+
+bool object_is_said(struct slice text)
+{
+    return memchr(text.data, '\0', text.len) == NULL && utf8_is_valid(text);
+}
+
+const char *l_object_check_said(lua_State *lua, int index, const char *what)
+{
+    struct slice text = l_object_check_text(lua, index);
+
+    if (!object_is_said(text))
+        luaL_error(lua, "%s: found octets that are no text; allowed: UTF-8 without U+0000", what);
+    return text.data;
 }
 
 void l_object_open_holder(lua_State *lua, const char *name, lua_CFunction gc)

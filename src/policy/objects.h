@@ -20,6 +20,12 @@ int l_object_method(lua_State *lua, const struct module_table *table, const char
 /* The text at the index, as a slice; raises for others. */
 struct slice l_object_check_text(lua_State *lua, int index);
 
+/* Whether a text can stand in a message: UTF-8, and no U+0000, which ends it for C. */
+bool object_is_said(struct slice text) MUST_CHECK;
+
+/* Such a text at the index; raises for others, in which `what` names it. */
+const char *l_object_check_said(lua_State *lua, int index, const char *what);
+
 /* A class of objects that policies never see: they give back what they hold. */
 void l_object_open_holder(lua_State *lua, const char *name, lua_CFunction gc);
 

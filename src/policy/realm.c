@@ -213,7 +213,7 @@ static const char *option_text(lua_State *lua, int index, const char *key, const
         return fallback;
     if (lua_type(lua, -1) != LUA_TSTRING)
         luaL_error(lua, "%s: found a %s; allowed: a text", key, luaL_typename(lua, -1));
-    return lua_tostring(lua, -1); /* the table keeps it */
+    return l_object_check_said(lua, -1, key); /* the table keeps it */
 }
 
 /* realm:kill{ authid = , reason = , message = } */

@@ -252,9 +252,27 @@ static void put_part(lua_State *lua, struct encoder *e, const char *key, enum va
     lua_pop(lua, 1);
 }
 
+/* The keys of a call in the long form, but for the URI. */
+static void check_call(lua_State *lua)
+{
+    static const char *const known[] = {"args", "kwargs", "timeout", "on_progress", NULL};
+
+    lua_newtable(lua);
+    for (lua_pushnil(lua); lua_next(lua, 2) != 0; lua_pop(lua, 1)) {
+        if (lua_isinteger(lua, -2) && lua_tointeger(lua, -2) == 1)
+            continue;
+        lua_pushvalue(lua, -2);
+        lua_pushvalue(lua, -2);
+        lua_rawset(lua, -5);
+    }
+    l_module_check_keys(lua, lua_gettop(lua), "nexus.realm:call", known);
+    lua_pop(lua, 1);
+}
+
 /* Sends CALL for what is on the stack from 2 on. */
 static struct outcall *send_call(lua_State *lua, struct service *service, bool is_long)
 {
+    static const char uri_words[] = "nexus.realm:call: the URI";
     struct outcall *out;
     struct encoder *e;
     struct slice uri;
@@ -262,18 +280,12 @@ static struct outcall *send_call(lua_State *lua, struct service *service, bool i
     uint64_t id;
 
     if (is_long) {
-        static const char *const known[] = {"args", "kwargs", "timeout", "on_progress", NULL};
-
+        check_call(lua);
         lua_rawgeti(lua, 2, 1);
-        uri = l_object_check_text(lua, -1); /* the table keeps it */
+        uri = slice_of(l_object_check_said(lua, -1, uri_words)); /* the table keeps it */
         lua_pop(lua, 1);
-        lua_pushnil(lua);
-        lua_rawseti(lua, 2, 1);
-        l_module_check_keys(lua, 2, "nexus.realm:call", known);
-        lua_pushlstring(lua, uri.data, uri.len);
-        lua_rawseti(lua, 2, 1);
     } else {
-        uri = l_object_check_text(lua, 2);
+        uri = slice_of(l_object_check_said(lua, 2, uri_words));
     }
     e = l_service_begin(lua, service, MSG_CALL, &id);
     put_call_options(lua, e);

@@ -5,12 +5,16 @@
 #include "policy/rulings.h"
 
 #include "policy/filters.h"
+#include "policy/objects.h"
 #include "script/values.h"
 #include "wire/uri.h"
 
 #include <lauxlib.h>
 
+#include <stdio.h>
+
 #define RULING_NAME   "nexus.Decision"
+#define RULING_TEXTS  2 /* user values: the strings that it points into */
 #define MAX_TIMEOUT_S 86400
 #define MAX_KEEP_S    86400
 
@@ -18,7 +22,7 @@ static const char allow_name[] = "nexus.allow", deny_name[] = "nexus.deny";
 
 struct ruling *l_rulings_new(lua_State *lua)
 {
-    struct ruling *ruling = lua_newuserdatauv(lua, sizeof(*ruling), 1);
+    struct ruling *ruling = lua_newuserdatauv(lua, sizeof(*ruling), RULING_TEXTS);
 
     *ruling = (struct ruling){0};
     luaL_setmetatable(lua, RULING_NAME);
@@ -185,16 +189,18 @@ static int l_allow(lua_State *lua)
 
 /* ---- deny ---- */
 
-/* The string under a key of the table at 1, which the object at 2 holds. */
-static const char *keep_text(lua_State *lua, const char *key, const char *allowed)
+/* The string under a key of the table at 1, which the object at 2 holds from now on. */
+static const char *keep_text(lua_State *lua, const char *key, int place, const char *allowed)
 {
     const char *text = NULL;
+    char name[40];
 
+    snprintf(name, sizeof(name), "%s.%s", deny_name, key);
     if (lua_getfield(lua, 1, key) == LUA_TSTRING)
-        text = lua_tostring(lua, -1);
+        text = l_object_check_said(lua, -1, name);
     else if (!lua_isnil(lua, -1))
         wrong(lua, deny_name, key, allowed);
-    lua_pop(lua, 1);
+    lua_setiuservalue(lua, 2, place);
     return text;
 }
 
@@ -206,10 +212,8 @@ static int l_deny(lua_State *lua)
     ensure_table(lua);
     l_module_check_keys(lua, 1, "nexus.deny", known);
     ruling = l_rulings_new(lua);
-    lua_pushvalue(lua, 1); /* its strings live as long as the object */
-    lua_setiuservalue(lua, 2, 1);
-    ruling->uri = keep_text(lua, "error", "a URI");
-    ruling->words = keep_text(lua, "message", "a text");
+    ruling->uri = keep_text(lua, "error", 1, "a URI");
+    ruling->words = keep_text(lua, "message", RULING_TEXTS, "a text");
     if (ruling->uri != NULL && !uri_is_valid(slice_of(ruling->uri), MATCH_EXACT, false))
         return luaL_error(lua, "nexus.deny.error: found \"%s\"; allowed: a URI", ruling->uri);
     if (lua_getfield(lua, 1, "kwargs") != LUA_TNIL) {

@@ -7,9 +7,12 @@
 #include "base/check.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "core/options.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
 #include "policy/mind.h"
+
+#include <lauxlib.h>
 
 #include <stdio.h>
 
@@ -33,10 +36,36 @@ struct encoder *l_service_begin(lua_State *lua, struct service *service, enum ms
     return e;
 }
 
+/* What the realm would take for a violation of the protocol would end the session, and with it all
+ * procedures of the policy. */
+static int judge(struct slice message, struct fault *fault)
+{
+    static const struct msg_limits limits = {.raw_payload = true};
+    struct options options;
+    struct arena arena;
+    struct msg msg;
+    int err;
+
+    arena_init(&arena);
+    err = msg_decode(&msg, CODEC_MSGPACK, message, &limits, &arena, fault);
+    if (err == 0)
+        err = options_read(&options, &msg, &arena, fault);
+    arena_fini(&arena);
+    return err;
+}
+
 struct blob *l_service_end(lua_State *lua)
 {
+    struct fault fault;
+    struct blob *blob;
+
     encode_end(l_values_encoder(lua));
-    return l_values_end(lua);
+    blob = l_values_end(lua);
+    if (judge(blob_slice(blob), &fault) == 0)
+        return blob;
+    blob_drop(blob);
+    luaL_error(lua, "%s", fault.words);
+    return NULL;
 }
 
 void service_send_blob(struct service *service, struct blob *blob)

@@ -46,7 +46,7 @@ void service_close(struct service *service);
 struct encoder *l_service_begin(lua_State *lua, struct service *service, enum msg_type type,
                                 uint64_t *id);
 
-/* Ends it; the blob goes to service_send_blob. May raise, as what was put may be too long. */
+/* Ends it; the blob goes to service_send_blob. Raises where no client could send it. */
 struct blob *l_service_end(lua_State *lua);
 
 /* The same for a message that is made without Lua; its reference moves. */

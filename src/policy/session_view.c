@@ -158,6 +158,10 @@ static int no_attribute(lua_State *lua, const struct policy *policy, struct slic
     struct guess guess = guess_begin(name);
     char words[128];
 
+    for (const struct module_row *row = policy_sessions.rows; row->name != NULL; row++)
+        if (slice_eq(name, slice_of(row->name))) /* session.x has it, has and set do not */
+            return luaL_error(
+                lua, "\"%s\" is none of the attributes that policy.attributes declares", row->name);
     for (size_t i = 0; i < policy->attribute_count; i++)
         guess_offer(&guess, policy->attributes[i].name);
     for (const struct module_row *row = policy_sessions.rows; row->name != NULL; row++)
@@ -350,32 +354,48 @@ static bool is_of_type(lua_State *lua, enum attribute_type type)
     case ATTRIBUTE_BOOLEAN:
         return lua_isboolean(lua, -1);
     case ATTRIBUTE_LIST:
-        return lua_istable(lua, -1);
+        return lua_istable(lua, -1); /* which sort of table is seen when it is encoded */
     case ATTRIBUTE_TYPE_COUNT:
         break;
     }
     UNREACHABLE("a type of attribute");
 }
 
-/* The table at 2 must give declared attributes values of their types, or nexus.null. */
-static void check_attributes(lua_State *lua)
+/* Raises unless the attribute with the name at -2 may get the value at -1. Whether that is a list. */
+static bool check_attribute(lua_State *lua)
 {
     static const char *const types[] = {"a string", "an integer", "a boolean", "a list"};
     const struct policy *policy = policy_of(lua);
+    const struct attribute *attribute;
+    struct slice key = {0};
 
+    if (lua_type(lua, -2) == LUA_TSTRING)
+        key.data = lua_tolstring(lua, -2, &key.len);
+    attribute = key.data == NULL ? NULL : policy_attribute(policy, key);
+    if (attribute == NULL)
+        return no_attribute(lua, policy, key);
+    if (values_is_null(lua, -1))
+        return false;
+    if (!is_of_type(lua, attribute->type))
+        luaL_error(lua, "session:set: %s: found a %s; allowed: %s, nexus.null", key.data,
+                   luaL_typename(lua, -1), types[attribute->type]);
+    return attribute->type == ATTRIBUTE_LIST;
+}
+
+/* Writes the table at 2 as a dict of attributes. */
+static void put_attributes(lua_State *lua)
+{
+    struct encoder *e = l_values_begin(lua, CODEC_MSGPACK);
+
+    encode_map(e, COUNT_UNKNOWN);
     for (lua_pushnil(lua); lua_next(lua, 2) != 0; lua_pop(lua, 1)) {
-        const struct attribute *attribute;
-        struct slice key = {0};
+        enum values_shape shape = check_attribute(lua) ? VALUES_LIST : VALUES_ANY;
+        struct slice name = l_object_check_text(lua, -2);
 
-        if (lua_type(lua, -2) == LUA_TSTRING)
-            key.data = lua_tolstring(lua, -2, &key.len);
-        attribute = key.data == NULL ? NULL : policy_attribute(policy, key);
-        if (attribute == NULL)
-            no_attribute(lua, policy, key);
-        else if (!values_is_null(lua, -1) && !is_of_type(lua, attribute->type))
-            luaL_error(lua, "session:set: %s: found a %s; allowed: %s, nexus.null", key.data,
-                       luaL_typename(lua, -1), types[attribute->type]);
+        encode_text(e, name);
+        l_values_put(lua, -1, shape, name.data);
     }
+    encode_end(e);
 }
 
 static struct mind *acting_mind(lua_State *lua)
@@ -396,9 +416,7 @@ static int l_set(lua_State *lua)
     luaL_checktype(lua, 2, LUA_TTABLE);
     if (view->admitted != NULL || view->leaving != 0)
         return luaL_error(lua, "session:set is for sessions that are open");
-    check_attributes(lua);
-    (void)l_values_begin(lua, CODEC_MSGPACK);
-    l_values_put(lua, 2, VALUES_DICT, "attributes");
+    put_attributes(lua);
     blob = l_values_end(lua);
     realm_step(mind->realm,
                &(struct event){.type = EV_SET,
@@ -417,8 +435,11 @@ static int l_kill(lua_State *lua)
 {
     const struct session_view *view = check_view(lua);
     struct mind *mind = acting_mind(lua);
-    const char *reason = luaL_optstring(lua, 2, WAMP_CLOSE_KILLED);
-    const char *words = luaL_optstring(lua, 3, NULL);
+    const char *reason = lua_isnoneornil(lua, 2)
+                             ? WAMP_CLOSE_KILLED
+                             : l_object_check_said(lua, 2, "session:kill: the reason");
+    const char *words =
+        lua_isnoneornil(lua, 3) ? NULL : l_object_check_said(lua, 3, "session:kill: the message");
 
     if (!uri_is_valid(slice_of(reason), MATCH_EXACT, false))
         return luaL_error(lua, "session:kill: found \"%s\"; allowed: a URI", reason);

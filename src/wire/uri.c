@@ -85,6 +85,7 @@ bool uri_is_valid(struct slice uri, enum match use, bool strict)
     const char *at = uri.data, *end = at + uri.len;
     unsigned points = 0;
     bool is_empty = true; /* the component at hand, so far */
+    bool is_text = false; /* known to be UTF-8 to its end */
 
     if (uri.len > MAX_URI_LEN)
         return false;
@@ -101,6 +102,10 @@ bool uri_is_valid(struct slice uri, enum match use, bool strict)
             at++;
             is_empty = true;
         } else {
+            if (octet == OCTET_WIDE && !is_text &&
+                !utf8_is_valid(slice_make(at, (size_t)(end - at))))
+                return false;
+            is_text |= octet == OCTET_WIDE;
             if (!is_valid_other(&at, end, strict))
                 return false;
             is_empty = false;

@@ -17,8 +17,8 @@ enum match { MATCH_EXACT, MATCH_PREFIX, MATCH_WILDCARD, MATCH_COUNT };
 /* "exact", "prefix", "wildcard". */
 const char *match_name(enum match match);
 
-/* True when the URI follows the loose or strict grammar for its use. The text must be valid
- * UTF-8 already. Too long, too many components, or U+0000 inside: false. */
+/* True when the URI follows the loose or strict grammar for its use. Too long, too many components,
+ * U+0000 inside, or no UTF-8: false. */
 bool uri_is_valid(struct slice uri, enum match use, bool strict);
 
 /* True for the prefix itself and everything that begins with it and a dot. */
