@@ -94,14 +94,13 @@ static struct hook_counts *hook_of(struct counts *counts, const char *hook)
     return found;
 }
 
-static void count_error(struct counts *counts, const char *hook, const struct door_answer *answer)
+void counts_error(struct counts *counts, const char *hook, const char *kind)
 {
-    const char *kind = answer->outcome == DOOR_KILLED ? door_limit_name(answer->limit) : "error";
     struct metrics_label labels[] = {{SLICE("hook"), slice_of(hook)},
                                      {SLICE("kind"), slice_of(kind)}};
     struct metric *errors =
         find(counts, METRIC_COUNTER, "nexus_lua_errors_total",
-             "Those that raised an error, or were ended; kind says why.", labels, 2);
+             "Those that raised an error, were ended, or said nothing; kind says why.", labels, 2);
 
     if (errors != NULL)
         metric_add(errors, 1);
@@ -120,5 +119,6 @@ void counts_run(struct counts *counts, const char *hook, uint64_t took_ns,
         return;
     if (answer->outcome == DOOR_KILLED)
         metric_add(of->killed, 1);
-    count_error(counts, hook, answer);
+    counts_error(counts, hook,
+                 answer->outcome == DOOR_KILLED ? door_limit_name(answer->limit) : "error");
 }

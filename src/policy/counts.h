@@ -33,6 +33,9 @@ void counts_waiting(struct counts *counts, size_t fibers);
 void counts_run(struct counts *counts, const char *hook, uint64_t took_ns,
                 const struct door_answer *answer);
 
+/* A run came to no answer; `kind` says why. */
+void counts_error(struct counts *counts, const char *hook, const char *kind);
+
 /* A state was full, and made anew. */
 void counts_rebuilt(struct counts *counts);
 

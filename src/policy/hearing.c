@@ -384,6 +384,8 @@ static void end(struct fiber *fiber, enum fiber_end how, const struct door_answe
     }
     if (hearing->subject == SUBJECT_REQUEST && is_sound)
         keep_reads(hearing);
+    if (hearing->subject == SUBJECT_REQUEST && is_sound && hearing->said == SAID_NOTHING)
+        counts_error(&mind->counts, fiber->kind->hook, "undecided");
     if (hearing->login == NULL && is_sound && is_passed(hearing) && hearing->needs != 0 &&
         mind->current != NULL) {
         ask_next(hearing, mind->current);

@@ -73,6 +73,8 @@ static struct reads *reads_of(lua_State *lua)
 {
     const struct fiber *fiber = fiber_of(lua);
 
+    while (fiber != NULL && fiber->reads == NULL)
+        fiber = fiber->parent; /* what a function beside it sees is seen for it */
     return fiber == NULL ? NULL : fiber->reads;
 }
 

@@ -174,6 +174,7 @@ static const struct field_row event_rows[] = {
 struct attributes {
     const struct look *look;
     struct arena *arena;
+    struct reads *reads; /* which rule asks depends on them; or NULL */
 };
 
 static struct slice attribute(void *ctx, struct slice name)
@@ -183,6 +184,7 @@ static struct slice attribute(void *ctx, struct slice name)
     struct slice found = {0};
     unsigned count = 0;
 
+    reads_note_value(attributes->reads, attributes->look->id, name);
     dict_walk(&walk, attributes->look->codec, attributes->look->details, attributes->arena);
     while (dict_next(&walk)) {
         if (!slice_eq(walk.key, name))
@@ -210,13 +212,14 @@ static void push_params(lua_State *lua, const struct hearing *hearing)
     if (!core_look(realm_core(hearing->mind->realm), question->session, &look))
         luaL_error(lua, "request is over");
     arena_init(&arena);
-    struct attributes attributes = {&look, &arena};
+    struct attributes attributes = {&look, &arena, hearing->fiber.reads};
     struct rules_question asked = {.role = rules_find_role(rules, look.authrole),
                                    .action = question->action,
                                    .match = question->match,
                                    .uri = question->msg->text,
                                    .attribute = attribute,
                                    .ctx = &attributes};
+    reads_note_value(hearing->fiber.reads, look.id, SLICE("authrole"));
     if (asked.role == RULE_NO_ROLE)
         asked.role = rules_find_role(rules, SLICE("*"));
     if (asked.role != RULE_NO_ROLE)
@@ -345,7 +348,7 @@ static int index_judged(lua_State *lua, const struct field_row *rows, const char
         return unknown_field(lua, rows, what);
     if (push_plain(lua, hearing, field))
         return 1;
-    if (field != FIELD_SESSION && field != FIELD_PARAMS)
+    if (hearing->subject == SUBJECT_REQUEST && field != FIELD_SESSION && field != FIELD_PARAMS)
         reads_note_own(hearing->fiber.reads);
     if (lua_getiuservalue(lua, 1, (int)(field - FIELD_SESSION) + 1) != LUA_TNIL)
         return 1;
