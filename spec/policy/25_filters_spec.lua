@@ -212,6 +212,96 @@ end
     assert.equal(100, router:metric "nexus_filter_per_session_total")
   end)
 
+  it("has its predicate run as often when that reads the event, or who published it", function()
+    open [[
+local runs = 0
+procedure("runs", function() local n <const> = runs runs = 0 return n end)
+function policy.filter(event)
+  return function(session)
+    runs = runs + 1
+    return session.org == event.args[1] and session.org ~= event.publisher.org
+      and event.kwargs.sure == nil and event.options.retain == nil
+  end
+end]]
+    local heard = crowd("com.acme.x", { a = { org = "acme" }, a2 = { org = "acme" },
+      b = { org = "beta" }, b2 = { org = "beta" }, c = {} })
+    local publisher = join { org = "other" }
+    publisher:publish("com.acme.x", { "acme" }, nil, { acknowledge = true })
+    assert.equal("a a2", heard())
+    assert.equal(3, publisher:call "com.acme.runs")
+    assert.equal(0, router:metric "nexus_filter_per_session_total")
+    -- who published it may be among those who are judged
+    publisher:subscribe("com.acme.x", function() end)
+    publisher:publish("com.acme.x", { "other" }, nil, { acknowledge = true, exclude_me = false })
+    publisher:publish("com.acme.x", { "beta" }, nil, { acknowledge = true, exclude_me = false })
+    assert.equal("b b2", heard())
+  end)
+
+  it("does not go to those of whom a predicate says nothing that is true or false", function()
+    open [[
+function policy.filter(event)
+  local how <const> = event.args[1]
+  return function(session)
+    if session.org ~= "acme" then return session.org == "beta" end
+    if how == "number" then return 1 end
+    if how == "text" then return "no" end
+    if how == "filter" then return nexus.only("org", "nobody") end
+    if how == "deny" then return nexus.deny{} end
+  end
+end]]
+    local heard = crowd("com.acme.x", { a = { org = "acme" }, b = { org = "beta" }, c = {} })
+    local publisher = join {}
+    for how, what in pairs { number = "number", text = "string", filter = "nexus.Filter",
+      deny = "userdata" } do
+      publisher:publish("com.acme.x", { how }, nil, { acknowledge = true })
+      assert.equal("b", heard())
+      local words = "a filter predicate returned a "
+      assert.is_true(#router:log { msg = words } > 0, what)
+    end
+    publisher:publish("com.acme.x", { "nothing" }, nil, { acknowledge = true })
+    assert.equal("b", heard())
+  end)
+
+  it("has a predicate whose has is as exact as that of filters", function()
+    open [[
+procedure("has", function(call)
+  return call.caller:has("level", 3), call.caller:has("level", 3.0),
+    call.caller:has("level", "3"), call.caller:has("teams", 3), call.caller:has("teams", 2.5)
+end)
+function policy.filter(event)
+  return function(session) return session:has("level", event.args[1]) end
+end]]
+    local heard = crowd("com.acme.x", { a = { level = 3 }, b = { level = 4 }, c = {} })
+    local publisher = join { level = 3, teams = testing.list { 3.0, 2.5 } }
+    for _, level in ipairs { 3.0, 3, "3" } do
+      publisher:publish("com.acme.x", { level }, nil, { acknowledge = true })
+      assert.equal(math.type(level) == "integer" and "a" or "", heard())
+    end
+    assert.same({ true, false, false, false, true }, { publisher:call "com.acme.has" })
+  end)
+
+  it("is not filtered by a table that is no list", function()
+    open [[
+function policy.filter(event)
+  local tables <const> = { dict = { x = "acme" }, mixed = { "acme", x = "beta" },
+    hole = { "acme", nil, "beta" }, nested = { { "acme" } } }
+  local how <const> = event.args[1]
+  return nexus.except("org", tables[how] or {})
+end]]
+    local heard = crowd("com.acme.x", { a = { org = "acme" }, b = {} })
+    local publisher = join {}
+    for _, how in ipairs { "dict", "mixed", "hole", "nested" } do
+      local id, failure = publisher:try_publish("com.acme.x", { how })
+      assert.is_nil(id)
+      assert.equal("wamp.error.authorization_failed", failure.uri)
+      assert.equal("", heard())
+    end
+    assert.equal(1, #router:log { msg = "nexus.except: found a table that is no list; allowed: a "
+      .. "text, a number, a boolean, or a list of them" })
+    publisher:publish("com.acme.x", { "empty" }, nil, { acknowledge = true })
+    assert.equal("a b", heard())
+  end)
+
   it("may be filtered by the rule that allows it, or by policy.authorize", function()
     open [[
 policy.roles.user = {

@@ -79,13 +79,28 @@ static void read_value(lua_State *lua, const char *name, struct audience_value *
     }
 }
 
+/* How many items the list at the index has; anything else in it would be overlooked. */
+static size_t list_len(lua_State *lua, int index, const char *name)
+{
+    size_t len = lua_rawlen(lua, index), count = 0;
+
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1))
+        count++;
+    if (count != len)
+        luaL_error(lua,
+                   "%s: found a table that is no list; allowed: a text, a number, a boolean, "
+                   "or a list of them",
+                   name);
+    return len;
+}
+
 /* The values at 2 to `last`; a list stands for its items. */
 static size_t read_values(lua_State *lua, int last, const char *name, struct audience_value *values)
 {
     size_t count = 0;
 
     for (int i = 2; i <= last; i++) {
-        size_t items = lua_istable(lua, i) ? lua_rawlen(lua, i) : 1;
+        size_t items = lua_istable(lua, i) ? list_len(lua, i, name) : 1;
 
         for (size_t k = 1; k <= items; k++) {
             if (count == MAX_VALUES)
@@ -177,6 +192,9 @@ static int l_judge_one(lua_State *lua)
     lua_pushvalue(lua, 2);
     l_views_push_session(lua, judgement->hearing->mind, judgement->session);
     lua_call(lua, 1, 1);
+    if (!lua_isboolean(lua, -1) && !lua_isnil(lua, -1))
+        return luaL_error(lua, "a filter predicate returned a %s; allowed: true, false, nil",
+                          luaL_typename(lua, -1));
     return 1;
 }
 
@@ -218,10 +236,9 @@ static bool judge(void *ctx, const struct session *session)
     lua_pushlightuserdata(lua, judgement);
     lua_pushvalue(lua, judgement->predicate);
     status = lua_pcall(lua, 2, 1, 0);
-    if (status == LUA_OK)
-        is_in = lua_toboolean(lua, -1) != 0;
-    else
+    if (status != LUA_OK)
         note_error(judgement, status);
+    is_in = status == LUA_OK && lua_toboolean(lua, -1) != 0;
     lua_settop(lua, top);
     if (reads->is_unkept) {
         reads->looks[0] = (struct audience_look){.kind = LOOK_SELF};

@@ -314,6 +314,19 @@ static bool read_token(lua_State *lua, int index, struct token *token)
     return true;
 }
 
+/* Equal as filters see it: 3 is neither "3" nor 3.0. */
+static bool is_same(lua_State *lua, int a, int b)
+{
+    lua_Number x, y;
+
+    if (lua_type(lua, a) != LUA_TNUMBER || lua_type(lua, b) != LUA_TNUMBER ||
+        (lua_isinteger(lua, a) && lua_isinteger(lua, b)))
+        return lua_rawequal(lua, a, b) != 0;
+    x = lua_tonumber(lua, a);
+    y = lua_tonumber(lua, b);
+    return !lua_isinteger(lua, a) && !lua_isinteger(lua, b) && memcmp(&x, &y, sizeof(x)) == 0;
+}
+
 /* session:has(name, value) */
 static int l_has(lua_State *lua)
 {
@@ -336,11 +349,11 @@ static int l_has(lua_State *lua)
     l_facts_push_entry(lua, look.codec, look.details, name, name.data);
     if (!lua_isnil(lua, 3) && lua_istable(lua, 4)) {
         for (lua_Integer i = 1; !has && lua_rawgeti(lua, 4, i) != LUA_TNIL; i++) {
-            has = lua_rawequal(lua, 3, -1) != 0;
+            has = is_same(lua, 3, -1);
             lua_pop(lua, 1);
         }
     } else if (!lua_isnil(lua, 3)) {
-        has = lua_rawequal(lua, 3, 4) != 0;
+        has = is_same(lua, 3, 4);
     }
     lua_pushboolean(lua, has);
     return 1;
