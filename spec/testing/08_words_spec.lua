@@ -58,9 +58,28 @@ describe("the words", function()
     local ok, failure = guest:try_call("com.acme.run", 1)
     assert.is_false(ok)
     assert.equal("wamp.error.runtime_error", failure.uri)
-    assert.is_nil(tostring(failure):find(words, 1, true))
+    assert.is_nil(failure.message)
+    assert.same({ incident = failure.kwargs.incident }, failure.kwargs)
+    assert.truthy(tostring(failure):find(words, 1, true))
     expect_logged(words)
   end
+
+  it("of what fails behind a refusal", function()
+    open [[
+policy.roles.guest[2] = { ask = "call", uri = "com.acme.ask" }
+function policy.authenticate.ticket() error("the list is lost") end
+function policy.authorize() error("no rates today") end
+]]
+    local _, failure = router:try_join { authid = "alice", ticket = "wonder" }
+    assert.equal("wamp.error.authentication_failed", failure.uri)
+    assert.truthy(failure.cause:find("acme/policy.lua:6: the list is lost", 1, true))
+    _, failure = guest:try_call "com.acme.ask"
+    assert.equal("wamp.error.authorization_failed", failure.uri)
+    assert.truthy(tostring(failure):find("acme/policy.lua:7: no rates today", 1, true))
+    _, failure = guest:try_call "com.acme.nothing"
+    assert.equal("wamp.error.no_such_procedure", failure.uri)
+    assert.is_nil(failure.cause)
+  end)
 
   it("of a wrong key, with its line", function()
     expect_refused("function policy.authorise() end",

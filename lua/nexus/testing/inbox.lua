@@ -64,7 +64,8 @@ end
 on_message[words.ERROR] = function(session, message)
   local waiting = take(session, message[2], message[3])
   if waiting then
-    waiting.failure = words.new_error(message[5], message[6], message[7], message[4])
+    waiting.failure = words.error_from(session.router, message[5], message[6], message[7],
+      message[4])
     waiting.answer = message
   end
 end

@@ -142,7 +142,7 @@ local function finish_join(session, how)
     return welcome(session, greeting)
   end
   session_of.forget(session)
-  return nil, words.new_error(greeting[3], nil, nil, greeting[2])
+  return nil, words.error_from(session.router, greeting[3], nil, nil, greeting[2])
 end
 
 --- Logs in: the session, or nil and the error.

@@ -60,13 +60,15 @@ end
 ---@field args any[]
 ---@field kwargs table
 ---@field message string? what the router or the policy says to people
+---@field cause string? what the policy raised, out of the log: clients are not told
 local Error <const> = {}
 words.Error = Error
 Error.__index = Error
 Error.__name = "nexus.testing.Error"
 
 function Error:__tostring()
-  return self.message and ("%s: %s"):format(self.uri, self.message) or self.uri
+  local text <const> = self.message and ("%s: %s"):format(self.uri, self.message) or self.uri
+  return self.cause and ("%s (%s)"):format(text, self.cause) or text
 end
 
 function words.new_error(uri, args, kwargs, details)
@@ -74,6 +76,20 @@ function words.new_error(uri, args, kwargs, details)
   local message = details.message or kwargs.message or args[1]
   return setmetatable({ uri = uri, args = args, kwargs = kwargs, details = details,
     message = type(message) == "string" and message or nil }, Error)
+end
+
+-- What a client gets when a policy fails.
+local closed <const> = words.set("wamp.error.authentication_failed",
+  "wamp.error.authorization_failed", "wamp.error.runtime_error")
+
+--- An error that came from the router, with its cause.
+function words.error_from(router, uri, args, kwargs, details)
+  local err <const> = words.new_error(uri, args, kwargs, details)
+  if closed[uri] then
+    local failures <const> = router:log { id = "policy-failed", incident = err.kwargs.incident }
+    err.cause = #failures > 0 and failures[#failures].msg or nil
+  end
+  return err
 end
 
 local Result <const> = {}
