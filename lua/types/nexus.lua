@@ -226,16 +226,19 @@
 ---@field expires number? # When the session is ended, in seconds since 1970.
 ---@field trustlevel integer? # Its trust level.
 ---@field ticket string|string[]? # For ticket: one, or several that are good.
----@field ticket_hash string|string[]? # The same as hashes, from nexus.crypto.password_hash.
+---@field ticket_hash string? # In place of ticket: a hash, from nexus.crypto.password_hash or nexusd passwd.
 ---@field secret string? # For wampcra.
 ---@field salt string? # For wampcra with a derived secret, and scram.
 ---@field iterations integer? # For wampcra with a derived secret, and scram.
 ---@field keylen integer? # For wampcra with a derived secret.
----@field kdf string? # For scram: pbkdf2 or argon2id13.
+---@field kdf string? # For scram: pbkdf2, argon2id13, or argon2id-13 for "scram" alone.
 ---@field memory integer? # For scram with argon2id13, KiB.
 ---@field stored_key string? # For scram.
 ---@field server_key string? # For scram.
+---@field compat_stored_key string? # For scram with argon2id13: the same for clients that call the method "scram".
+---@field compat_server_key string? # For scram with argon2id13.
 ---@field pubkeys string|string[]? # For cryptosign: hexadecimal digits or octets.
+---@field fingerprints string|string[]? # For tls: SHA-256 or SHA-1 of certificates, in hexadecimal digits; not given: any that verified.
 
 ---@class nexus.Method
 ---@field verify fun(hello: nexus.Hello, signature: string, extra: table): nexus.Principal|nexus.Decision? # Judges the answer, and says who it is.

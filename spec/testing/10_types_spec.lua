@@ -117,6 +117,21 @@ return policy
     router:close()
   end)
 
+  it("tells of all keys of records, and of no others", function()
+    local known, there = fields_of "nexus.Principal", {}
+    local file = assert(io.open("src/auth/auth_record.c"))
+    for name in file:read("a"):gmatch '{"([%w_]+)", CREDENTIAL_' do
+      there[name] = true
+    end
+    file:close()
+    local names = {}
+    for name in pairs(there) do names[#names + 1] = name end
+    table.sort(known)
+    table.sort(names)
+    assert.is_true(#names > 15)
+    assert.are.same(names, known)
+  end)
+
   it("tells of keys that a policy may have, with the type that is wanted", function()
     local keys = fields_of "nexus.Policy"
     for _, key in ipairs(keys) do
