@@ -333,6 +333,40 @@ describe("what nexusd check says of", function()
     return out
   end
 
+  it("tables that are no lists, and texts that are none", function()
+    local out = check [[
+local nexus <const> = require "nexus"
+return nexus.policy{ api = 1,
+  authenticate = { ticket = print, mine = { verify = print, [1] = 2 } },
+  authmethods = { "ticket", mine = 1 },
+  limits = { publish = { action = "publish", per = "session", rate = 1 },
+    { action = "call", per = "ip", rate = 1, uri = "com.*x" },
+    { action = "call", per = "ip\0", rate = 1 } },
+  expose = { org = true }, filterable = { "org", "a\xff", [4] = "level" },
+  budgets = { authorize = { 1 }, [true] = {} }, intercept = { print },
+  roles = { user = { inherit = "" } },
+  procedures = { ["com.acme.x"] = { handler = print, describe = "what\xff" } },
+}
+]]
+    for _, words in ipairs {
+      "policy.authenticate.mine[1]: no such option",
+      "policy.authmethods.mine: no such option; it is a list",
+      "policy.limits.publish: no such option; it is a list",
+      "policy.limits[1].uri: ",
+      'policy.limits[2].per: found "ip',
+      "policy.expose.org: no such option; it is a list",
+      "policy.filterable[4]: no such option; it is a list",
+      "policy.filterable[2]: found ",
+      "policy.budgets.authorize[1]: no such option",
+      "policy.budgets[true]: no such budget",
+      "policy.intercept[1]: no such key",
+      'policy.roles.user.inherit: found ""; allowed: the name of a role',
+      'policy.procedures["com.acme.x"].describe: found octets that are no text; allowed: UTF-8',
+    } do
+      assert.truthy(out:find(words, 1, true), words .. "\nin\n" .. out)
+    end
+  end)
+
   it("limits, budgets, filters", function()
     local out = check [[
 local nexus <const> = require "nexus"

@@ -65,6 +65,7 @@ int limit_check(const struct limit_options *options, struct rules_error *error)
 {
     bool is_request = options->action < LIMIT_JOIN;
     struct rules_pattern pattern;
+    struct rules_error wrong;
     struct arena arena;
     int err = 0;
 
@@ -81,9 +82,9 @@ int limit_check(const struct limit_options *options, struct rules_error *error)
     if (err < 0 || options->uri == NULL)
         return err;
     arena_init(&arena);
-    err = rules_pattern_parse(&pattern, &arena, slice_of(options->uri), error);
+    err = rules_pattern_parse(&pattern, &arena, slice_of(options->uri), &wrong);
     arena_fini(&arena);
-    return err;
+    return err == 0 ? 0 : fail(error, "uri: %s", wrong.words);
 }
 
 /* ---- compiled ---- */

@@ -169,6 +169,30 @@ size_t check_entries(lua_State *lua, int index)
     return count;
 }
 
+const char *check_key_words(struct check *check, int key)
+{
+    struct slice name = check_text(check->lua, key);
+
+    return name.data == NULL ? policy_format(&check->arena, "[%s]", check_found(check, key))
+                             : policy_format(&check->arena, ".%.*s",
+                                             (int)(name.len < 80 ? name.len : 80), name.data);
+}
+
+void check_list(struct check *check, struct place at, int index, const char *key)
+{
+    lua_State *lua = check->lua;
+    lua_Integer len = (lua_Integer)lua_rawlen(lua, index);
+
+    for (lua_pushnil(lua); lua_next(lua, index) != 0; lua_pop(lua, 1)) {
+        bool is_item =
+            lua_isinteger(lua, -2) && lua_tointeger(lua, -2) >= 1 && lua_tointeger(lua, -2) <= len;
+
+        if (!is_item)
+            check_complain(check, at, "policy.%s%s: no such option; it is a list", key,
+                           check_key_words(check, lua_gettop(lua) - 1));
+    }
+}
+
 bool check_is_table(struct check *check, int index, const char *key, const char *allowed)
 {
     if (lua_istable(check->lua, index))
@@ -275,9 +299,8 @@ static void read_intercept(struct check *check, int index)
         while (i < ARRAY_LEN(names) && !slice_eq(key, slice_of(names[i])))
             i++;
         if (i == ARRAY_LEN(names)) {
-            check_complain(check, check_place(check, -1, key),
-                           "policy.intercept.%.*s: no such key%s", SLICE_ARG(key),
-                           guess_words(&guess, words));
+            check_complain(check, check_place(check, -1, key), "policy.intercept%s: no such key%s",
+                           check_key_words(check, lua_gettop(lua) - 1), guess_words(&guess, words));
         } else if (!lua_isfunction(lua, -1)) {
             check_complain(check, check_place(check, -1, key),
                            "policy.intercept.%s: found %s; allowed: a function", names[i],

@@ -70,6 +70,12 @@ size_t check_entries(lua_State *lua, int index);
 /* True when there is a table at the index; nil is fine, and no table. */
 bool check_is_table(struct check *check, int index, const char *key, const char *allowed);
 
+/* How the key at the index is written behind what it is in: ".name", or "[7]". */
+const char *check_key_words(struct check *check, int key);
+
+/* Says of each key of the table at the index that it belongs into no list: it would be overlooked. */
+void check_list(struct check *check, struct place at, int index, const char *key);
+
 /* Adds a line about a place. */
 PRINTF_LIKE(3, 4)
 void check_complain(struct check *check, struct place at, const char *format, ...);

@@ -61,8 +61,8 @@ static void read_budget_field(struct check *check, enum budget_kind kind, int ke
             *ns = (uint64_t)(seconds * NS_PER_S);
         return;
     }
-    check_complain(check, at, "policy.budgets.%s.%.*s: no such option%s", budget_names[kind],
-                   SLICE_ARG(name), guess_words(&guess, words));
+    check_complain(check, at, "policy.budgets.%s%s: no such option%s", budget_names[kind],
+                   check_key_words(check, key), guess_words(&guess, words));
 }
 
 static void read_budget(struct check *check, int key, int value)
@@ -87,7 +87,7 @@ static void read_budget(struct check *check, int key, int value)
             read_budget_field(check, (enum budget_kind)i, lua_gettop(lua) - 1, lua_gettop(lua));
         return;
     }
-    check_complain(check, at, "policy.budgets.%.*s: no such budget%s", SLICE_ARG(name),
+    check_complain(check, at, "policy.budgets%s: no such budget%s", check_key_words(check, key),
                    guess_words(&guess, words));
 }
 

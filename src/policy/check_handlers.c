@@ -5,6 +5,7 @@
 #include "policy/check.h"
 #include "policy/facts.h"
 #include "policy/handlers.h"
+#include "policy/objects.h"
 #include "wire/errors.h"
 
 #include <lauxlib.h>
@@ -199,6 +200,8 @@ static bool read_option(lua_State *lua, struct handler *handler, const char *opt
     }
     if (lua_type(lua, -1) != LUA_TSTRING)
         return wrong(trouble, "%s: found a %s; allowed: a text", option, luaL_typename(lua, -1));
+    if (!object_is_said(check_text(lua, -1)))
+        return wrong(trouble, "%s: found octets that are no text; allowed: UTF-8", option);
     handler->describe = check_text(lua, -1);
     return true;
 }

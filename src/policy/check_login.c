@@ -62,8 +62,8 @@ static void check_own_keys(struct check *check, int index, struct slice method)
         guess_offer(&guess, SLICE("verify"));
         guess_offer(&guess, SLICE("challenge"));
         check_complain(check, check_place(check, -1, key),
-                       "policy.authenticate.%.*s.%.*s: no such option%s", SLICE_ARG(method),
-                       SLICE_ARG(key), guess_words(&guess, words));
+                       "policy.authenticate.%.*s%s: no such option%s", SLICE_ARG(method),
+                       check_key_words(check, lua_gettop(lua) - 1), guess_words(&guess, words));
     }
 }
 
@@ -211,11 +211,12 @@ void check_authmethods(struct check *check, int index)
     policy->offers = arena_alloc(&policy->arena, room * sizeof(*policy->offers));
     policy->offer_methods = arena_alloc(&policy->arena, room * sizeof(*policy->offer_methods));
     if (check_is_table(check, index, "authmethods", "a list as { \"ticket\", \"anonymous\" }")) {
-        for (lua_Integer i = 1; lua_rawgeti(lua, index, i) != LUA_TNIL; i++) {
+        check_list(check, places_key(check->places, SLICE("authmethods")), index, "authmethods");
+        for (lua_Integer i = 1; i <= (lua_Integer)lua_rawlen(lua, index); i++) {
+            lua_rawgeti(lua, index, i);
             read_preference(check, lua_gettop(lua), i);
             lua_pop(lua, 1);
         }
-        lua_pop(lua, 1);
         policy->preferred = policy->offer_count;
     }
     for (size_t i = 0; i < policy->method_count; i++) {

@@ -4,6 +4,7 @@
  */
 #include "core/throttle.h"
 #include "policy/check.h"
+#include "policy/objects.h"
 
 #include <lauxlib.h>
 
@@ -79,7 +80,7 @@ static const char *read_text(struct limiting *l, const char *key, int value, con
 {
     struct slice text = check_text(l->check->lua, value);
 
-    if (text.data != NULL && text.len != 0)
+    if (text.data != NULL && text.len != 0 && object_is_said(text))
         return keep(l->check, text);
     wrong(l, key, value, allowed);
     return NULL;
@@ -212,6 +213,7 @@ void check_limits(struct check *check, int index)
                        MAX_LIMITS);
         return;
     }
+    check_list(check, at, index, "limits");
     policy->limits = arena_alloc(&policy->arena, ((size_t)count + 1) * sizeof(*policy->limits));
     for (lua_Integer i = 1; i <= count; i++) {
         struct limiting limiting = {
@@ -247,13 +249,14 @@ static const char *const *read_names(struct check *check, int index, const char 
                        key, check_found(check, index));
         return NULL;
     }
+    check_list(check, at, index, key);
     names = arena_alloc(&check->policy->arena, (count + 1) * sizeof(*names));
     for (size_t i = 0; i < count; i++) {
         struct slice name;
 
         lua_rawgeti(lua, index, (lua_Integer)i + 1);
         name = check_text(lua, -1);
-        if (name.data == NULL || name.len == 0)
+        if (name.data == NULL || name.len == 0 || !object_is_said(name))
             check_complain(check, at, "policy.%s[%zu]: found %s; allowed: the name of an attribute",
                            key, i + 1, check_found(check, -1));
         names[i] = keep(check, name.data == NULL ? SLICE("?") : name);

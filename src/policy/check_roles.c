@@ -301,7 +301,7 @@ static void read_inherit(struct check *check, int index, struct slice role, stru
     lua_State *lua = check->lua;
 
     lua_pushliteral(lua, "inherit");
-    if (lua_rawget(lua, index) == LUA_TSTRING)
+    if (lua_rawget(lua, index) == LUA_TSTRING && lua_rawlen(lua, -1) != 0)
         *inherit = check_text(lua, -1);
     else if (!lua_isnil(lua, -1))
         check_complain(check, places_key(check->places, SLICE("inherit")),
