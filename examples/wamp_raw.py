@@ -6,7 +6,7 @@
 import json
 import socket
 
-HELLO, WELCOME, ERROR = 1, 2, 8
+HELLO, WELCOME, CHALLENGE, AUTHENTICATE, ERROR = 1, 2, 4, 5, 8
 PUBLISH, SUBSCRIBE, EVENT = 16, 32, 36
 CALL, RESULT, REGISTER, INVOCATION, YIELD = 48, 50, 64, 68, 70
 MESSAGE, PING, PONG = 0, 1, 2  # kinds of RawSocket frames
@@ -17,9 +17,14 @@ class Refused(SystemExit):
 
 
 class Session:
-    def __init__(self, address, realm):
+    def __init__(self, address, realm, tls=None, login=None):
+        """tls: an ssl.SSLContext; login: see login.py, which says who we are and answers."""
         host, port = address.rsplit(":", 1)
-        self.stream = socket.create_connection((host.strip("[]"), int(port))).makefile("rwb")
+        host = host.strip("[]")
+        connection = socket.create_connection((host, int(port)))
+        if tls:
+            connection = tls.wrap_socket(connection, server_hostname=host)
+        self.stream = connection.makefile("rwb")
         self.request_id = 0
         self.early = []  # events and invocations that came while we waited for an answer
         # RawSocket begins with four octets: 0x7F, then 15 (we take messages of up to 2^(9+15)
@@ -31,8 +36,12 @@ class Session:
         if len(answer) < 4 or answer[0] != 0x7F or answer[1] & 15 != 1:
             raise Refused("no RawSocket with JSON at " + address)
         roles = {"publisher": {}, "subscriber": {}, "caller": {}, "callee": {}}
-        self.send([HELLO, realm, {"roles": roles}])
-        self.id = self.receive(WELCOME)[1]
+        self.send([HELLO, realm, {"roles": roles, **(login.details if login else {})}])
+        message = self.receive(WELCOME, CHALLENGE)
+        if message[0] == CHALLENGE:
+            self.send([AUTHENTICATE, login.answer(message[2]), {}])
+            message = self.receive(WELCOME)
+        self.id, self.details = message[1:]
 
     def send(self, message, kind=MESSAGE):
         octets = message if kind == PONG else json.dumps(message).encode()

@@ -177,7 +177,7 @@ describe("the README's examples", function()
   it("configure what they say, and are refused with the words shown", function()
     local found = blocks("lua", "listen = {")
     local nexusd_program = os.getenv("NEXUSD")
-    assert.are.equal(2, #found)
+    assert.are.equal(3, #found)
     write("good.lua", found[1])
     write("bad.lua", found[2])
     local folder = daemon.folder()
@@ -188,6 +188,27 @@ describe("the README's examples", function()
       nexusd_program))
     assert.are.equal(78, code, text)
     assert.are.equal(shown("nexusd --config bad.lua --check-config")[1], text)
+  end)
+
+  it("let a user in over TLS, from nothing", function()
+    local command = blocks("console", "$ openssl req")[1]:match("^%$ (.-)\n")
+    local folder = daemon.folder()
+    local text, code = run(("env -C %s %s"):format(folder, command))
+    assert.are.equal(0, code, text)
+    local users = blocks("lua", "-- users.lua")[1]
+    write("users.lua", users)
+    local printed = blocks("console", "$ nexusd passwd --method wampcra")[1]
+      :match("\n(alice = .-)\n")
+    assert.is_truthy(users:gsub("%s+", " "):find(printed, 1, true), printed)
+    local config = blocks("lua", "-- nexusd.lua")[1]
+    local router = daemon.start { folder = folder, config = config:gsub("8443", "0") }
+    local login = "python3 examples/login.py wampcra alice router.pem"
+    for i, password in ipairs { "wonderland", "wrong" } do
+      text = run(("sh -c 'echo %s | %s localhost:%d'"):format(password,
+        login:gsub("^python3", "python3 -B"):gsub("router.pem", folder .. "/%0"), router:port()))
+      assert.are.equal(shown(login)[i], text)
+    end
+    router:stop()
   end)
 
   it("leave out no program of the folder", function()
