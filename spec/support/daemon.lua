@@ -171,7 +171,9 @@ function daemon.spawn(options)
     write_file(self.folder .. "/nexusd.lua", text)
     flags = "--config nexusd.lua " .. flags
   end
-  local command = ("exec env %s %s"):format(options.environment or "", quote(program))
+  -- What the interpreter of the specs needs under a sanitizer is not for the router.
+  local command = ("exec env %s %s %s"):format(os.getenv "NEXUSD_ENVIRONMENT" or "",
+    options.environment or "", quote(program))
   running = running + 1
   self.pipe = assert(io.popen(wrapper:format(quote(self.folder), command, flags), "w"))
   local pid = daemon.eventually(function() return read_file(self:path("pid")) end)

@@ -21,7 +21,8 @@ static bool take_name(char out[MAX_LOOK_NAME], struct slice name)
 {
     if (name.len >= MAX_LOOK_NAME)
         return false;
-    memcpy(out, name.data, name.len);
+    if (name.len != 0)
+        memcpy(out, name.data, name.len);
     return true;
 }
 
