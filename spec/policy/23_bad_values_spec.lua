@@ -161,7 +161,7 @@ function answers.changed()
   local words <const> = { message = ("no "):rep(40) .. nexus.now(), error = "com.acme.error.no" }
   local answer <const> = nexus.deny(words)
   words.message, words.error = nil, nil
-  for i = 1, 20000 do local _ <const> = ("x"):rep(130) .. i end
+  for i = 1, 3000 do local _ <const> = ("x"):rep(130) .. i end
   return answer
 end
 ]]
