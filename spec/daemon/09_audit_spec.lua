@@ -170,6 +170,29 @@ for _, workers in ipairs { 1, 2 } do
         { last.uri, last.action, last.count, last.seconds })
     end)
 
+    it("has what others are denied, whatever one session does", function()
+      local bob = login("bob", "builder-secret")
+      for i = 1, 4200 do
+        bob:send { wamp.PUBLISH, bob:next_id(), wamp.dict {}, "com.acme.x." .. i }
+      end
+      bob:expect_error(wamp.CALL, bob:call("com.acme.ask"), "com.acme.error.no")
+      local other = login("bob", "builder-secret")
+      other:expect_error(wamp.CALL, other:call("com.acme.x.y"), "wamp.error.not_authorized")
+      local _, all = wait_for("deny", 64 + 1 + 1)
+      assert.same({ "com.acme.x.64", nil }, { all[64].uri, all[64].seconds })
+      assert.same({ event = "deny", realm = "realm1", session = bob.session, authid = "bob",
+        authrole = "user", uri = "others", count = 1 }, all[65])
+      assert.same({ other.session, "com.acme.x.y", "call" },
+        { all[66].session, all[66].uri, all[66].action })
+      wamp.close_all()
+      nexusd:stop()
+      local sum = 0
+      for _, line in ipairs(read()) do
+        sum = sum + (line.event == "deny" and line.session == bob.session and line.count or 0)
+      end
+      assert.equal(4201, sum)
+    end)
+
     it("goes on in a new file after SIGHUP", function()
       login("bob", "builder-secret")
       wait_for("join")

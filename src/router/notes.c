@@ -13,6 +13,8 @@
 
 #include <stdio.h>
 
+#define OTHERS 0 /* in place of a hash: those of a session that are too many to be told apart */
+
 /* Requests of one session for one URI that were denied. */
 struct denial {
     struct realm_timer timer; /* in worker->deadlines: when the next line is due */
@@ -160,19 +162,38 @@ static void write_denied(const struct denial *denial, uint64_t count, bool is_su
 
     audit_text(&line, "authid", denial->authid);
     audit_text(&line, "authrole", denial->authrole);
-    audit_text(&line, "action", slice_of(rules_action_name((enum rule_action)denial->action)));
-    audit_text(&line, "uri", denial->uri);
-    if (denial->match != MATCH_EXACT)
-        audit_text(&line, "match", slice_of(match_name((enum match)denial->match)));
-    audit_text(&line, "error", denial->error);
+    if (denial->key == OTHERS) {
+        audit_text(&line, "uri", SLICE("others"));
+    } else {
+        audit_text(&line, "action", slice_of(rules_action_name((enum rule_action)denial->action)));
+        audit_text(&line, "uri", denial->uri);
+        if (denial->match != MATCH_EXACT)
+            audit_text(&line, "match", slice_of(match_name((enum match)denial->match)));
+        audit_text(&line, "error", denial->error);
+    }
     audit_number(&line, "count", count);
     if (is_summary)
         audit_number(&line, "seconds", DENIAL_SUMMARY_MS / 1000);
     audit_end(&line);
 }
 
+/* How many denials of the session are in worker->denials. */
+static size_t count_of(const struct worker *worker, uint64_t session)
+{
+    return (size_t)(uintptr_t)map_get(&worker->denied, session, 0);
+}
+
+static void set_count(struct worker *worker, uint64_t session, size_t count)
+{
+    if (count == 0)
+        map_remove(&worker->denied, session, 0);
+    else
+        map_put(&worker->denied, session, 0, (void *)(uintptr_t)count);
+}
+
 static void denial_free(struct denial *denial)
 {
+    set_count(denial->worker, denial->session, count_of(denial->worker, denial->session) - 1);
     deadlines_cancel(&denial->worker->deadlines, &denial->timer.deadline);
     map_remove(&denial->worker->denials, denial->session, denial->key);
     mem_free(denial);
@@ -223,6 +244,7 @@ static struct denial *denial_new(struct worker *worker, const struct realm *real
     denial->uri = keep(&at, notice->uri);
     denial->error = keep(&at, error);
     map_put(&worker->denials, session, key, denial);
+    set_count(worker, session, count_of(worker, session) + 1);
     deadlines_set(&worker->deadlines, &denial->timer.deadline,
                   net_now(worker->net) + DENIAL_SUMMARY_MS);
     return denial;
@@ -248,6 +270,10 @@ static void on_denied(struct worker *worker, const struct realm *realm, uint64_t
                               (uint64_t)notice->action << 8 | notice->match);
     struct denial *denial = map_get(&worker->denials, session, key);
 
+    if (denial == NULL && count_of(worker, session) >= MAX_DENIALS_OF_SESSION) {
+        key = OTHERS;
+        denial = map_get(&worker->denials, session, key);
+    }
     if (denial != NULL) {
         denial->count++;
     } else if (worker->denials.count < MAX_DENIALS) {
@@ -261,6 +287,7 @@ static void on_denied(struct worker *worker, const struct realm *realm, uint64_t
 void notes_init(struct worker *worker)
 {
     map_init(&worker->denials, (uint64_t)(uintptr_t)&worker->denials);
+    map_init(&worker->denied, (uint64_t)(uintptr_t)&worker->denied);
 }
 
 void notes_fini(struct worker *worker)
@@ -279,6 +306,7 @@ void notes_fini(struct worker *worker)
     }
     write_others(worker);
     map_fini(&worker->denials);
+    map_fini(&worker->denied);
 }
 
 void notes_forget(struct worker *worker, const struct realm *realm)

@@ -14,9 +14,11 @@ struct realm;
 struct peer;
 
 /* A session that is denied the same thing again and again is one line, and then one a minute. That
- * many such pairs of session and URI are told apart, for each worker. */
-#define MAX_DENIALS       4096
-#define DENIAL_SUMMARY_MS 60000
+ * many such pairs of session and URI are told apart, for each worker; and fewer of one session, which
+ * would hide what others do otherwise. */
+#define MAX_DENIALS            4096
+#define MAX_DENIALS_OF_SESSION 64
+#define DENIAL_SUMMARY_MS      60000
 
 void notes_init(struct worker *worker);
 

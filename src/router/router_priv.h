@@ -196,6 +196,7 @@ struct worker {
     struct map unreported;  /* peer -> struct loss, owned: what its realm does not know yet */
     uint64_t report_at;     /* when it is to be told; NEVER: there is nothing */
     struct map denials;     /* (session, hash) -> struct denial, owned; see notes.c */
+    struct map denied;      /* session -> how many of these it has, as a number */
     uint64_t other_denials; /* for which there was no room in it */
     pthread_mutex_t snapshot_lock;
     struct snapshot snapshot;
