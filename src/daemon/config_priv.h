@@ -35,6 +35,9 @@ bool check_header_name(const char *name);
 void check_section(struct check *check, const struct section *section, const struct node *table,
                    void *into);
 
+/* The addresses. */
+void check_listen(struct check *check, const struct config_option *option, const struct node *node);
+
 /* The realms by name, the one without, and who opens others. */
 void check_realms(struct check *check, const struct config_option *option, const struct node *node);
 void check_templates(struct check *check, const struct config_option *option,
