@@ -88,11 +88,13 @@ describe("nexusd explain", function()
       assert.matches("^nexusd explain: %-%-as: not JSON: ", log)
     end
     for flags, words in pairs {
-      ["call com.x"] = 'the policy has no role "anonymous"',
+      ["call com.x"] = 'the policy has no role "anonymous"; there are admin, user',
       ["--as '{}' call com.x"] = "authrole is missing; it must be a text",
       ["--as '{\"authrole\":7}' call com.x"] = "authrole is missing; it must be a text",
       ["--as '{\"authrole\":\"user\",\"orgg\":\"x\"}' call com.x"] =
         'no attribute "orgg" (did you mean "org"?)',
+      ["--as '{\"authrole\":\"user\",\"org\":7}' call com.x"] =
+        "org must be a string, as policy.attributes says",
       ["--as '{\"authrole\":\"user\"}' call com..x"] = 'found "com..x"; allowed: a URI',
     } do
       assert.same({ 2, "", "nexusd explain: " .. words .. "\n" }, { run(folder, flags) })
@@ -158,7 +160,7 @@ describe("nexus.policy.explain", function()
         "more arguments than session or attributes, action, URI, match" },
       { { 17, "call", "com.x" }, "there is no such session" },
       { { wamp.dict { authrole = "nobody" }, "call", "com.x" },
-        'the policy has no role "nobody"' },
+        'the policy has no role "nobody"; there are admin, user' },
       { { wamp.dict { authrole = "user", auth_id = "x" }, "call", "com.x" },
         'no attribute "auth_id" (did you mean "authid"?)' },
     } do

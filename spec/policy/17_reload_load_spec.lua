@@ -126,7 +126,7 @@ describe("a reload", function()
       { "local t = {} while true do t[#t + 1] = ('x'):rep(100000 + #t) end", "policy.lua:11: " },
       { "local function f() return 1 + f() end f()", "policy.lua:11: " },
       { "nexus.sleep(1)", "policy.lua:11: not while loading; use policy.on_load" },
-      { "error(nil)", "an error that is no text but a nil" },
+      { "error(nil)", "policy.lua:11: an error that is no text but a nil" },
       { "policy.authorize = 7", "policy.lua:%d+: " },
       { "undeclared = 1", "policy.lua:11: " },
       { "if", "policy.lua:%d+: " },

@@ -69,8 +69,8 @@ TEST(everything_is_said_at_once_in_the_order_of_lines)
                 "acme/policy.lua:3: policy.admitt: no such key (did you mean \"admit\"?)\n"
                 "acme/policy.lua:5: policy.roles.user[1].allow: \"cal\" is no action; there are "
                 "call, register, publish, subscribe and *\n"
-                "acme/policy.lua:6: uri, at character 5: component 2 is empty; write * for any "
-                "component\n"
+                "acme/policy.lua:6: policy.roles.user[2]: uri, at character 5: component 2 is "
+                "empty; write * for any component\n"
                 "acme/policy.lua:7: policy.roles.user[3].disclos: no such option (did you mean "
                 "\"disclose\"?)\n"
                 "acme/policy.lua:9: policy.authenticate.ticket: found 7; allowed: a function, or a "
@@ -153,7 +153,8 @@ TEST(options_of_a_rule_are_those_of_its_messages)
         "acme/policy.lua:6: policy.roles.user[3].options: options.timeout: function cannot be "
         "sent\n"
         "acme/policy.lua:7: policy.roles.user[4].options: found 7; allowed: a table of options\n"
-        "acme/policy.lua:8: deny rules carry nothing; disclose, trustlevel, timeout, filter and "
+        "acme/policy.lua:8: policy.roles.user[5]: deny rules carry nothing; disclose, trustlevel, "
+        "timeout, filter and "
         "options are for allow\n");
 }
 

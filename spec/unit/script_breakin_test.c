@@ -353,9 +353,9 @@ TEST(errors_that_are_objects)
     const char *code = "error(setmetatable({}, { __tostring = function() while true do end end }))";
 
     kit_open();
-    EXPECT_FAILS(code, "an error that is no text but a table");
-    EXPECT_FAILS("error()", "an error that is no text but a nil");
-    EXPECT_FAILS("error({})", "an error that is no text but a table");
+    EXPECT_FAILS(code, "policy.lua:1: an error that is no text but a table");
+    EXPECT_FAILS("error()", "policy.lua:1: an error that is no text but a nil");
+    EXPECT_FAILS("error({})", "policy.lua:1: an error that is no text but a table");
     EXPECT_FAILS("error(12)", "12");
     kit_close();
     expect_stopped("print(setmetatable({}, { __tostring = function() while true do end end }))");

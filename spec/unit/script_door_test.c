@@ -149,7 +149,7 @@ TEST(an_error_that_is_an_object_is_taken)
     kit_open();
     kit.call.caught = take_error;
     EXPECT_FAILS("local x = 1 error({ uri = 'com.example.error' })",
-                 "an error that is no text but a table");
+                 "policy.lua:1: an error that is no text but a table");
     EXPECT_STR(kit.results, "com.example.error");
     EXPECT_FAILS("error()", "attempt to index a nil value");
     EXPECT_RESULT("return 1", "1");

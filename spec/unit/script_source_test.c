@@ -267,7 +267,11 @@ TEST(errors_name_file_and_line)
     EXPECT(!source_compiles(source, words));
     EXPECT_STR(words, "acme/lib/tokens.lua: this is compiled code; a policy is text");
     source_drop(source);
-    put("acme/lib/tokens.lua", "#!/usr/bin/lua\nreturn = 1");
+    put("acme/lib/tokens.lua", "\xef\xbb\xbfreturn 1");
+    source = must_read("acme");
+    EXPECT(source_compiles(source, words));
+    source_drop(source);
+    put("acme/lib/tokens.lua", "\xef\xbb\xbf#!/usr/bin/lua\nreturn = 1");
     source = must_read("acme");
     EXPECT(!source_compiles(source, words));
     EXPECT_STR(words, "acme/lib/tokens.lua:2: unexpected symbol near '='");

@@ -305,6 +305,11 @@ struct slice rules_role_name(const struct rules *rules, uint32_t role)
     return rules->roles[role]->name;
 }
 
+size_t rules_role_count(const struct rules *rules)
+{
+    return rules->role_count;
+}
+
 size_t rules_count(const struct rules *rules)
 {
     return rules->item_count;

@@ -87,6 +87,7 @@ const char *rules_effect_name(enum rule_effect effect);
 /* The index of a role, or RULE_NO_ROLE. */
 uint32_t rules_find_role(const struct rules *rules, struct slice name);
 struct slice rules_role_name(const struct rules *rules, uint32_t role);
+size_t rules_role_count(const struct rules *rules);
 
 /* How many rules there are, and each of them in the order they were added. */
 size_t rules_count(const struct rules *rules);

@@ -291,7 +291,8 @@ static void read_rule(struct check *check, int index, struct slice role, lua_Int
         return;
     r.rule.where = slice_of(at_words(check, r.at));
     if (rules_add(check->policy->rules, role_index, &r.rule, &error) != 0)
-        complain_whole(check, r.at, error.words);
+        check_complain(check, r.at, RULE_FORMAT ": %s", RULE_ARGS(&r),
+                       error.words + r.rule.where.len + strlen(": "));
 }
 
 /* ---- a role ---- */

@@ -5,11 +5,24 @@
 #include "policy/explain.h"
 
 #include "base/arena.h"
+#include "base/mem.h"
 #include "policy/policy_priv.h"
+#include "policy/records.h"
 #include "wire/msg.h"
 #include "wire/uri.h"
 
 #include <stdio.h>
+#include <stdlib.h>
+
+static void put(struct writer *out, const char *text)
+{
+    writer_write(out, text, strlen(text));
+}
+
+static void put_slice(struct writer *out, struct slice text)
+{
+    writer_write(out, text.data, text.len);
+}
 
 /* ---- judging ---- */
 
@@ -51,7 +64,27 @@ static struct slice attribute_of(void *ctx, struct slice name)
     return found;
 }
 
-/* False: there is an attribute that no session has, and words say so. */
+/* False: no session has an attribute of that name, or of that type; words say so. */
+static bool knows(const struct policy *policy, const struct dict_walk *entry, char *words)
+{
+    const struct attribute *attribute = policy_attribute(policy, entry->key);
+    const char *wanted = attribute == NULL ? NULL : records_wanted(attribute, &entry->token);
+    int len = (int)(entry->key.len < 60 ? entry->key.len : 60);
+    struct guess guess;
+    char meant[128];
+
+    if (!policy_knows_attribute(policy, entry->key, &guess))
+        snprintf(words, EXPLAIN_WORDS_LEN, "no attribute \"%.*s\"%s", len, entry->key.data,
+                 guess_words(&guess, meant));
+    else if (wanted != NULL && entry->token.type != TOKEN_LIST)
+        snprintf(words, EXPLAIN_WORDS_LEN, "%.*s must be %s, as policy.attributes says", len,
+                 entry->key.data, wanted);
+    else
+        return true;
+    return false;
+}
+
+/* The same of all. */
 static bool knows_all(const struct policy *policy, const struct subject *subject, char *words)
 {
     const struct explain_question *question = subject->question;
@@ -59,15 +92,8 @@ static bool knows_all(const struct policy *policy, const struct subject *subject
 
     dict_walk(&entry, question->codec, question->attributes, subject->arena);
     while (dict_next(&entry)) {
-        struct guess guess;
-        char meant[128];
-
-        if (policy_knows_attribute(policy, entry.key, &guess))
-            continue;
-        snprintf(words, EXPLAIN_WORDS_LEN, "no attribute \"%.*s\"%s",
-                 (int)(entry.key.len < 60 ? entry.key.len : 60), entry.key.data,
-                 guess_words(&guess, meant));
-        return false;
+        if (!knows(policy, &entry, words))
+            return false;
     }
     return true;
 }
@@ -77,6 +103,38 @@ static uint32_t role_of(const struct rules *rules, struct slice name)
     uint32_t role = rules_find_role(rules, name);
 
     return role != RULE_NO_ROLE ? role : rules_find_role(rules, SLICE("*"));
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct slice *left = a, *right = b;
+    size_t len = left->len < right->len ? left->len : right->len;
+    int order = memcmp(left->data, right->data, len);
+
+    return order != 0 ? order : (left->len > right->len) - (left->len < right->len);
+}
+
+/* False, with words that name those that there are. */
+static bool no_role(const struct rules *rules, struct slice role, char *words)
+{
+    size_t count = rules_role_count(rules);
+    struct slice *names = mem_zero(count + 1, sizeof(*names));
+    struct writer out;
+
+    for (size_t i = 0; i < count; i++)
+        names[i] = rules_role_name(rules, (uint32_t)i);
+    qsort(names, count, sizeof(*names), by_name);
+    writer_init(&out, 0);
+    for (size_t i = 0; i < count; i++) {
+        put(&out, i == 0 ? "; there are " : ", ");
+        put_slice(&out, names[i]);
+    }
+    snprintf(words, EXPLAIN_WORDS_LEN, "the policy has no role \"%.*s\"%.*s",
+             (int)(role.len < 100 ? role.len : 100), role.data,
+             (int)(out.len < 150 ? out.len : 150), (const char *)writer_slice(&out).data);
+    writer_fini(&out);
+    mem_free(names);
+    return false;
 }
 
 static bool judge(const struct policy *policy, struct subject *subject,
@@ -102,11 +160,8 @@ static bool judge(const struct policy *policy, struct subject *subject,
     if (!question->is_session && !knows_all(policy, subject, words))
         return false;
     asked.role = role_of(policy->rules, role);
-    if (asked.role == RULE_NO_ROLE) {
-        snprintf(words, EXPLAIN_WORDS_LEN, "the policy has no role \"%.*s\"",
-                 (int)(role.len < 100 ? role.len : 100), role.data);
-        return false;
-    }
+    if (asked.role == RULE_NO_ROLE)
+        return no_role(policy->rules, role, words);
     rules_explain(policy->rules, &asked, explanation);
     return true;
 }
@@ -125,16 +180,6 @@ bool explain_attributes(const struct policy *policy, const struct explain_questi
 }
 
 /* ---- words ---- */
-
-static void put(struct writer *out, const char *text)
-{
-    writer_write(out, text, strlen(text));
-}
-
-static void put_slice(struct writer *out, struct slice text)
-{
-    writer_write(out, text.data, text.len);
-}
 
 /* "policy.lua:14  user: deny * com.acme.admin.**" */
 static void put_rule(struct writer *out, const struct rules *rules, const struct rule *rule)

@@ -30,12 +30,19 @@ static bool is_of_type(enum attribute_type type, const struct token *token)
     return token->type == TOKEN_LIST || (token->type == TOKEN_MAP && token->count == 0);
 }
 
+const char *records_wanted(const struct attribute *attribute, const struct token *token)
+{
+    CHECK(attribute->type < ATTRIBUTE_TYPE_COUNT);
+    return is_of_type(attribute->type, token) ? NULL : type_words[attribute->type];
+}
+
 static int check_attribute(const struct policy *policy, const struct dict_walk *walk,
                            struct fault *fault)
 {
     const struct attribute *attribute = policy_attribute(policy, walk->key);
     struct guess guess = guess_begin(walk->key);
     char words[128] = "";
+    const char *wanted;
 
     if (attribute == NULL) {
         for (size_t i = 0; i < policy->attribute_count; i++)
@@ -45,13 +52,13 @@ static int check_attribute(const struct policy *policy, const struct dict_walk *
                          (int)(walk->key.len < 60 ? walk->key.len : 60), walk->key.data,
                          guess_words(&guess, words));
     }
-    CHECK(attribute->type < ATTRIBUTE_TYPE_COUNT);
     if (walk->token.type == TOKEN_NULL) /* as a column of a database has it */
         return 0;
-    if (!is_of_type(attribute->type, &walk->token))
+    wanted = records_wanted(attribute, &walk->token);
+    if (wanted != NULL)
         return fault_set(fault, ERR_INVALID, WAMP_AUTHENTICATION_FAILED,
                          "record: attributes.%.*s: must be %s, as policy.attributes says",
-                         SLICE_ARG(walk->key), type_words[attribute->type]);
+                         SLICE_ARG(walk->key), wanted);
     if (walk->key.len + walk->value.len > MAX_ATTRIBUTE_LEN)
         return fault_set(fault, ERR_TOO_LONG, WAMP_AUTHENTICATION_FAILED,
                          "record: attributes.%.*s: more than %d octets", SLICE_ARG(walk->key),

@@ -14,6 +14,9 @@
 struct auth_record *records_read(const struct policy *policy, const struct auth_method *method,
                                  struct slice dict, struct fault *fault);
 
+/* What values of the attribute are ("a string"), when the token begins none of them; else NULL. */
+const char *records_wanted(const struct attribute *attribute, const struct token *token);
+
 /* Writes all declared attributes into a map that is open: those that the record does not give are
  * null, so that no HELLO can claim them. */
 void records_encode_attributes(struct encoder *e, const struct policy *policy,

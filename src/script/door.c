@@ -202,8 +202,14 @@ static void describe(lua_State *lua, int index, char *out, size_t len)
         snprintf(out, len, "%lld", lua_tointeger(lua, index));
     else if (lua_type(lua, index) == LUA_TNUMBER)
         snprintf(out, len, "%.14g", lua_tonumber(lua, index));
-    else
-        snprintf(out, len, "an error that is no text but a %s", luaL_typename(lua, index));
+    else {
+        size_t at;
+
+        trace_place(lua, 1, out, len);
+        at = strlen(out);
+        snprintf(out + at, len - at, "an error that is no text but a %s",
+                 luaL_typename(lua, index));
+    }
 }
 
 /* The same, or the words that whoever made the state has for it. */

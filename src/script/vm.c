@@ -289,6 +289,9 @@ void l_vm_guest(lua_State *lua)
 
 /* ---- chunks ---- */
 
+/* Some editors begin a file with it, and Lua's own loader takes no offence. */
+#define BYTE_ORDER_MARK "\xef\xbb\xbf"
+
 bool vm_load(lua_State *lua, struct slice text, const char *label)
 {
     const char *name;
@@ -298,6 +301,10 @@ bool vm_load(lua_State *lua, struct slice text, const char *label)
         return false;
     }
     name = lua_pushfstring(lua, "@%s", label);
+    if (slice_starts_with(text, SLICE(BYTE_ORDER_MARK))) {
+        text.data += strlen(BYTE_ORDER_MARK);
+        text.len -= strlen(BYTE_ORDER_MARK);
+    }
     /* The first line may be for a shell. Its end stays, so that lines are counted right. */
     if (slice_starts_with(text, SLICE("#"))) {
         while (text.len != 0 && *text.data != '\n') {

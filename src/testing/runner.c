@@ -16,6 +16,7 @@
 
 #include <dirent.h>
 #include <errno.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -177,12 +178,27 @@ static enum runner_outcome run(lua_State *lua, const struct runner_options *opti
     return lua_toboolean(lua, -2) ? RUNNER_PASSED : RUNNER_FAILED;
 }
 
+/* Goes to the folder; that of the file, when it is the file of a policy. */
+static bool enter(const char *path)
+{
+    char folder[PATH_MAX];
+    const char *slash = strrchr(path, '/');
+
+    if (chdir(path) == 0)
+        return true;
+    if (errno != ENOTDIR || strlen(path) >= sizeof(folder))
+        return false;
+    snprintf(folder, sizeof(folder), "%.*s", slash == NULL ? 1 : (int)(slash - path) + 1,
+             slash == NULL ? "." : path);
+    return chdir(folder) == 0;
+}
+
 enum runner_outcome runner_run(const struct runner_options *options)
 {
     enum runner_outcome outcome;
     lua_State *lua;
 
-    if (chdir(options->folder) != 0) {
+    if (!enter(options->folder)) {
         fprintf(stderr, "nexusd test: %s: %s\n", options->folder, strerror(errno));
         return RUNNER_NOT_RUN;
     }
