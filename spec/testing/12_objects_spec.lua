@@ -259,14 +259,58 @@ end]]
     asked("publish com.acme.ask.four", { no_args = "true", no_kwargs = "true" })
   end)
 
-  it("a request that is over", function()
+  it("nothing that is good for longer than it is judged or handled", function()
     open [[
-local kept
+local kept, fields = {}, { hello = "authid", admitted = "authid", request = "uri",
+  message = "uri", answer = "uri", published = "topic", publisher = "authid", heard = "topic",
+  call = "uri", args = "args", session = "authid", vars = "x", left = "authid" }
 policy.roles.user[2] = { ask = "*", uri = "com.acme.ask.{what}.**" }
-function policy.authorize(request) kept = request return true end
-procedure("uri", function() return words_of(function() return kept.uri end) end)]]
-    alice:publish("com.acme.ask.x", {})
-    assert.equal("request is over", alice:call "com.acme.uri")
+local function keep(name, object) kept[name] = object end
+function policy.authenticate.ticket(hello)
+  keep("hello", hello)
+  return { authrole = "user", ticket = "x" }
+end
+function policy.admit(session) keep("admitted", session) return true end
+function policy.authorize(request) keep("request", request) return true end
+function policy.intercept.publish(message) keep("message", message) end
+function policy.intercept.error(message) keep("answer", message) end
+function policy.filter(event) keep("published", event) end
+function policy.on_leave(session) keep("left", session) end
+policy.subscriptions["com.acme.ask.x"] = function(event)
+  keep("heard", event)
+  keep("publisher", event.publisher)
+end
+procedure("kept", function(call)
+  keep("call", call)
+  keep("args", call)
+  keep("session", call.caller)
+  keep("vars", call.caller.vars)
+end)
+procedure("uses", function(call)
+  local words = {}
+  for name, object in pairs(kept) do
+    local field <const> = fields[name]
+    words[name] = words_of(function() return object[field] end)
+  end
+  words.progress = words_of(function() kept.call:progress(1) end)
+  words.kill = words_of(function() kept.admitted:kill() end)
+  words.set = words_of(function() kept.session:set{ org = "beta" } end)
+  return words
+end)]]
+    local bob = router:join { authid = "bob", ticket = "x" }
+    bob:call "com.acme.kept"
+    bob:register("com.acme.fails", function() testing.raise("com.acme.error.no") end)
+    alice:try_call "com.acme.fails"
+    bob:publish("com.acme.ask.x", {}, nil, { acknowledge = true })
+    bob:leave()
+    router:run()
+    assert.same({ hello = "hello is over", admitted = "session is over",
+      request = "request is over", message = "message is over", answer = "message is over",
+      published = "event is over", publisher = "session is over", heard = "event is over",
+      call = "call is over", args = "call is over", session = "session is over",
+      vars = "session is over", left = "session is over", progress = "call is over",
+      kill = "session is over", set = "session:set: the session has ended" },
+      alice:call "com.acme.uses")
   end)
 
   it("an event that a policy hears", function()

@@ -450,6 +450,7 @@ static int l_kill(lua_State *lua)
 {
     const struct session_view *view = check_view(lua);
     struct mind *mind = acting_mind(lua);
+    struct look look;
     const char *reason = lua_isnoneornil(lua, 2)
                              ? WAMP_CLOSE_KILLED
                              : l_object_check_said(lua, 2, "session:kill: the reason");
@@ -458,8 +459,10 @@ static int l_kill(lua_State *lua)
 
     if (!uri_is_valid(slice_of(reason), MATCH_EXACT, false))
         return luaL_error(lua, "session:kill: found \"%s\"; allowed: a URI", reason);
-    if (view->admitted != NULL)
+    if (view->admitted != NULL && look_at(view, &look))
         return luaL_error(lua, "session:kill: it is not open yet; policy.admit may refuse it");
+    if (view->admitted != NULL)
+        return luaL_error(lua, "session is over");
     lua_pushboolean(lua, realm_end_session(mind, view->id, reason, words));
     return 1;
 }
