@@ -93,7 +93,6 @@ static void refuse_value(struct check *check, const struct config_option *option
         check_refuse(check, node, found, option_allowed(option, check->arena));
 }
 
-
 static void check_tables(struct check *check, const struct config_option *option,
                          const struct node *node, void *into)
 {
