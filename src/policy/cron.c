@@ -127,7 +127,9 @@ uint64_t cron_next(const struct cron *cron, uint64_t wall)
         struct tm tm;
 
         localtime_r(&at, &tm);
-        if (!is_day(cron, &tm) || !has(cron->hours, tm.tm_hour))
+        if (!is_day(cron, &tm) && tm.tm_hour < 22)
+            at += (22 - tm.tm_hour) * 3600 - tm.tm_min * 60;
+        else if (!is_day(cron, &tm) || !has(cron->hours, tm.tm_hour))
             at += 3600 - tm.tm_min * 60; /* by hours, as days may have 23 or 25 of them */
         else if (!has(cron->minutes, tm.tm_min))
             at += 60;

@@ -8,6 +8,8 @@
 #include "base/mem.h"
 #include "policy/handlers.h"
 
+#define LOOK_MS 60000 /* between two looks at the clock on the wall */
+
 struct task {
     struct fiber fiber;
     struct realm_timer timer;
@@ -15,6 +17,7 @@ struct task {
     struct version *version; /* not held: it knows its tasks */
     struct mind *mind;
     const struct task_spec *spec;
+    uint64_t due; /* cron: the time on the wall; 0: there is none */
     bool is_running, is_stopped;
 };
 
@@ -23,23 +26,34 @@ static struct task *task_of(void *ctx)
     return container_of((struct fiber *)ctx, struct task, fiber);
 }
 
+/* The clock on the wall may be set while this one runs on, so it is looked at now and then. */
+static void wait_for_wall(struct task *task)
+{
+    struct realm *realm = task->mind->realm;
+    uint64_t left = task->due - realm_wall(realm);
+
+    if (left > LOOK_MS && !realm_is_virtual(realm))
+        left = LOOK_MS;
+    realm_set_timer(realm, &task->timer, realm_now(realm) + left);
+}
+
 static void set_next(struct task *task)
 {
     struct realm *realm = task->mind->realm;
     const struct task_spec *spec = task->spec;
-    uint64_t now = realm_now(realm), wall = realm_wall(realm), at;
+    uint64_t wall = realm_wall(realm);
 
     if (spec->every_ms != 0) {
         realm_set_timer(realm, &task->timer,
-                        now + spec->every_ms +
+                        realm_now(realm) + spec->every_ms +
                             (spec->jitter_ms == 0
                                  ? 0
                                  : rng_below(&task->mind->rng, (uint32_t)spec->jitter_ms + 1)));
         return;
     }
-    at = cron_next(&spec->cron, wall);
-    if (at != 0)
-        realm_set_timer(realm, &task->timer, now + (at - wall));
+    task->due = cron_next(&spec->cron, wall);
+    if (task->due != 0)
+        wait_for_wall(task);
 }
 
 static void task_free(struct task *task)
@@ -73,6 +87,10 @@ static void on_time(struct realm_timer *timer)
 {
     struct task *task = container_of(timer, struct task, timer);
 
+    if (task->due > realm_wall(task->mind->realm)) { /* else it would be due again after the run */
+        wait_for_wall(task);
+        return;
+    }
     task->is_running = true;
     task->fiber.parent = NULL;
     fiber_start(&task->fiber, task->version, &kind, 0);
