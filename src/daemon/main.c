@@ -2,6 +2,7 @@
  *
  * SPDX-License-Identifier: MIT
  */
+#include "base/check.h"
 #include "daemon/commands.h"
 #include "daemon/config.h"
 #include "daemon/exit_code.h"
@@ -11,8 +12,30 @@
 #include "daemon/service.h"
 #include "testing/gate.h"
 
+#include <fcntl.h>
 #include <stdio.h>
 #include <unistd.h>
+
+/* ---- standard streams ---- */
+
+/* A socket or a database that got the number of a closed stream would be written to by whoever means
+ * the stream. What is put there instead can be read or written as little as what was closed. */
+static void occupy_streams(void)
+{
+    for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++) {
+        if (fcntl(fd, F_GETFD) < 0)
+            CHECK(open("/dev/null", fd == STDIN_FILENO ? O_WRONLY : O_RDONLY) == fd);
+    }
+}
+
+/* What could not be written was not done. */
+static int finish(int code)
+{
+    if (fflush(stdout) == 0 && ferror(stdout) == 0)
+        return code;
+    fprintf(stderr, "nexusd: cannot write to standard output\n");
+    return code == EXIT_OK ? EXIT_RUNTIME : code;
+}
 
 static int print_all(struct writer *text)
 {
@@ -21,11 +44,10 @@ static int print_all(struct writer *text)
     if (left.len != 0)
         fwrite(left.data, 1, left.len, stdout);
     writer_fini(text);
-    if (fflush(stdout) == 0)
-        return EXIT_OK;
-    fprintf(stderr, "nexusd: cannot write to standard output\n");
-    return EXIT_RUNTIME;
+    return EXIT_OK;
 }
+
+/* ---- tasks ---- */
 
 static int print_help(void)
 {
@@ -115,9 +137,10 @@ int main(int argc, char **argv)
     struct flags flags;
     int code;
 
+    occupy_streams();
     policy_set_tester(&testing_gate);
     if (commands_run(argc, argv, &code))
-        return code;
+        return finish(code);
     arena_init(&arena);
     code = flags_parse(&flags, argc, argv, &arena);
     if (code == EXIT_OK && flags.task == TASK_HELP)
@@ -125,9 +148,9 @@ int main(int argc, char **argv)
     else if (code == EXIT_OK && flags.task == TASK_SAMPLE)
         code = print_sample();
     else if (code == EXIT_OK && flags.task == TASK_VERSION)
-        code = printf("nexusd %s\n", NEXUS_VERSION) < 0 ? EXIT_RUNTIME : EXIT_OK;
+        printf("nexusd %s\n", NEXUS_VERSION);
     else if (code == EXIT_OK)
         code = with_config(&flags, &arena);
     arena_fini(&arena);
-    return code;
+    return finish(code);
 }

@@ -166,7 +166,7 @@ static void loop(const struct runner *runner)
         writer_write(&text, line, (size_t)len);
         if (run(runner, writer_slice(&text)))
             text.len = 0;
-        if (*runner->is_lost)
+        if (*runner->is_lost || ferror(stdout) != 0)
             break;
     }
     if (text.len != 0)
