@@ -604,7 +604,7 @@ return {
     -- limits = {
     --     -- connections at one time
     --     max_connections = 50000,
-    --     -- connections from one IP address; 0: no bound
+    --     -- connections from one IPv4 address, or from one IPv6 network of 64 bits; 0: no bound
     --     max_connections_per_address = 0,
     --     -- a peer that sends a longer message is closed
     --     max_message_size = "16MiB",

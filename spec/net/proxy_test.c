@@ -239,7 +239,7 @@ TEST(others_are_not_believed)
 TEST(bounds_are_for_those_behind_the_proxy)
 {
     struct server_options options = behind(local);
-    struct peer one, same, other;
+    static struct peer one, same, other, next;
     uint64_t began;
 
     options.limits.max_connections_per_address = 1;
@@ -249,9 +249,15 @@ TEST(bounds_are_for_those_behind_the_proxy)
     EXPECT(!talks(&same, good[5].octets, false)); /* the same address, in version 2 */
     EXPECT(talks(&other, good[2].octets, false));
     EXPECT_EQ(server_counters(&server).refused_address, 1);
+    peer_close(&same);
+    /* who has one address of a network has them all */
+    EXPECT(!talks(&same, SLICE("PROXY TCP6 2001:db8::dead:8 2001:db8::1 1 443\r\n"), false));
+    EXPECT_EQ(server_counters(&server).refused_address, 2);
+    EXPECT(talks(&next, SLICE("PROXY TCP6 2001:db8:0:1::7 2001:db8::1 1 443\r\n"), false));
     peer_close(&one);
     peer_close(&same);
     peer_close(&other);
+    peer_close(&next);
     EXPECT(server_wait(&server, server_has_no_connection));
     EXPECT(talks(&one, good[0].octets, false));
     peer_close(&one);

@@ -180,18 +180,9 @@ bool limit_is_for(const struct core *core, const struct limit *limit, const stru
 
 uint32_t limit_address(struct core *core, struct slice peer)
 {
-    size_t from = 0, end = peer.len;
+    char network[TRANSPORT_NETWORK_LEN];
 
-    if (slice_starts_with(peer, SLICE("tcp"))) {
-        while (from < peer.len && peer.data[from] != ':')
-            from++;
-        while (end > from && peer.data[end - 1] != ':')
-            end--;
-    }
-    /* "tcp4:ADDRESS:PORT" */
-    return end < from + 2 || from == 0
-               ? intern_text(&core->intern, peer)
-               : intern_text(&core->intern, slice_make(peer.data + from + 1, end - from - 2));
+    return intern_text(&core->intern, transport_network(peer, network) ? slice_of(network) : peer);
 }
 
 static struct slice peer_of(struct core *core, const struct session *session)

@@ -49,7 +49,7 @@ void limit_drop_value(struct core *core, const struct limit *limit, uint64_t val
 /* True when HELLO is enough to know what it counts under. */
 bool limit_knows_at_hello(const struct limit *limit);
 
-/* The address of a peer without its port: interned, counted. */
+/* The network of a peer, or all that is said of one that has none: interned, counted. */
 uint32_t limit_address(struct core *core, struct slice peer);
 
 /* seats.c: the sessions that a limit counts. */

@@ -250,7 +250,8 @@ static const struct config_option limits_rows[] = {
      .fallback = "0",
      .max = 10000000,
      .offset = AT(router.limits.max_connections_per_address),
-     .words = "connections from one IP address; 0: no bound"},
+     .words =
+         "connections from one IPv4 address, or from one IPv6 network of 64 bits; 0: no bound"},
     {.name = "max_message_size",
      .type = OPTION_SIZE,
      .fallback = "16MiB",

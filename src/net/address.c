@@ -45,7 +45,7 @@ void address_words(int fd, const char *unix_path, char *out, size_t out_len)
     address_words_of(&from, out, out_len);
 }
 
-/* An IPv4 address counts as itself however it came; of IPv6 the whole address counts. */
+/* An IPv4 address is the same one however it came. */
 void address_octets(const struct sockaddr_storage *from, unsigned char octets[16])
 {
     struct sockaddr_in v4;
@@ -62,6 +62,13 @@ void address_octets(const struct sockaddr_storage *from, unsigned char octets[16
     memcpy(octets, &v6.sin6_addr, 16);
 }
 
+static bool is_v4(const unsigned char octets[16])
+{
+    static const unsigned char mapped[12] = {[10] = 0xff, [11] = 0xff};
+
+    return memcmp(octets, mapped, sizeof mapped) == 0;
+}
+
 struct address *address_hold(struct net *net, const struct sockaddr_storage *from, bool *is_full)
 {
     struct address *address;
@@ -74,6 +81,8 @@ struct address *address_hold(struct net *net, const struct sockaddr_storage *fro
         return NULL;
     address_octets(from, octets);
     memcpy(key, octets, sizeof key);
+    if (!is_v4(octets)) /* whoever has one address of a network of 64 bits has them all */
+        key[1] = 0;
     address = map_get(&net->addresses, key[0], key[1]);
     if (address == NULL) {
         address = mem_zero(1, sizeof *address);

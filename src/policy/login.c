@@ -359,9 +359,10 @@ static void choose(struct login *login)
 static void arrive(struct login *login)
 {
     struct mind *mind = login->mind;
-    const char *words;
+    const char *peer = login->question->transport->peer, *words;
 
-    guard_address(login->question->transport->peer, login->address);
+    if (peer == NULL || !transport_network(slice_of(peer), login->address))
+        login->address[0] = '\0';
     words = guard_judge(mind->guard, login->address, realm_now(mind->realm));
     if (words == NULL) {
         words = guard_enter(mind->guard, login->address);

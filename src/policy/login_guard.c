@@ -9,10 +9,7 @@
 #include "base/map.h"
 #include "base/mem.h"
 
-#include <uv.h>
-
 #include <pthread.h>
-#include <stdio.h>
 
 static const char too_many_failures[] =
     "too many logins from this address have failed; try again later";
@@ -189,27 +186,6 @@ void guard_free(struct guard *guard)
     table_fini(&guard->authids);
     guard_board_free(guard->own_board);
     mem_free(guard);
-}
-
-void guard_address(const char *peer, char address[GUARD_ADDRESS_LEN])
-{
-    const char *port = peer == NULL ? NULL : strrchr(peer, ':');
-    unsigned char octets[16];
-    char text[64];
-
-    address[0] = '\0';
-    if (port == NULL || (size_t)(port - peer) >= sizeof(text))
-        return;
-    snprintf(text, sizeof(text), "%.*s", (int)(port - peer), peer);
-    if (strncmp(text, "tcp4:", 5) == 0) {
-        snprintf(address, GUARD_ADDRESS_LEN, "%.*s", GUARD_ADDRESS_LEN - 1, text + 5);
-    } else if (strncmp(text, "tcp6:[", 6) == 0) {
-        text[strcspn(text, "]%")] = '\0';
-        if (uv_inet_pton(AF_INET6, text + 6, octets) == 0) {
-            digest_hex(octets, 8, address);
-            address[16] = '\0';
-        }
-    }
 }
 
 const char *guard_enter(struct guard *guard, const char *address)

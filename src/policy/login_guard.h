@@ -27,7 +27,6 @@
 #define GUARD_FORGET_MS   300000
 #define GUARD_FIRST_MS    250
 #define GUARD_MAX_LATE    4 /* late answers to an address under way: more logins are turned down */
-#define GUARD_ADDRESS_LEN 24
 
 struct guard;
 struct guard_board;
@@ -45,9 +44,6 @@ void guard_board_free(struct guard_board *board);
 struct guard *guard_new(const struct guard_limits *limits, struct guard_board *board,
                         struct rng *rng);
 void guard_free(struct guard *guard);
-
-/* The address of a peer ("tcp4:192.0.2.1:5678") as it is counted; "" when it has none. */
-void guard_address(const char *peer, char address[GUARD_ADDRESS_LEN]);
 
 /* A login begins, and ends. Words for an ABORT when there may be no more, and then it has not
  * begun. */

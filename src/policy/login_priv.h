@@ -17,7 +17,7 @@ struct login {
     struct mind *mind;
     struct version *version; /* held: the one that it began with */
     uint64_t session;
-    char address[GUARD_ADDRESS_LEN]; /* of its peer; "": it has none */
+    char address[TRANSPORT_NETWORK_LEN]; /* of its peer; "": it has none */
     bool is_entered, is_late; /* the guard counts it: as under way, as refused but not told */
     struct derivation derivation;
     const struct question *question; /* NULL: none is open */

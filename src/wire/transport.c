@@ -6,6 +6,9 @@
 
 #include "base/mem.h"
 
+#include <arpa/inet.h>
+#include <stdio.h>
+
 /* Copies a text to *at, with a NUL; NULL when there is none. */
 static const char *keep_text(struct slice text, char **at)
 {
@@ -115,4 +118,26 @@ void transport_free(struct transport *transport)
     transport_tls_drop(transport->tls);
     transport_http_drop(transport->http);
     mem_free(transport);
+}
+
+bool transport_network(struct slice peer, char network[TRANSPORT_NETWORK_LEN])
+{
+    char text[INET6_ADDRSTRLEN + sizeof("tcp6:[%")];
+    unsigned char at[16];
+    size_t end = peer.len;
+
+    while (end > 0 && peer.data[end - 1] != ':')
+        end--;
+    if (end == 0 || end > sizeof(text))
+        return false;
+    memcpy(text, peer.data, end - 1);
+    text[end - 1] = '\0';
+    if (strncmp(text, "tcp4:", 5) == 0 && inet_pton(AF_INET, text + 5, at) == 1)
+        return inet_ntop(AF_INET, at, network, TRANSPORT_NETWORK_LEN) != NULL;
+    text[strcspn(text, "]%")] = '\0';
+    if (strncmp(text, "tcp6:[", 6) != 0 || inet_pton(AF_INET6, text + 6, at) != 1)
+        return false;
+    (void)snprintf(network, TRANSPORT_NETWORK_LEN, "%x:%x:%x:%x", at[0] << 8 | at[1],
+                   at[2] << 8 | at[3], at[4] << 8 | at[5], at[6] << 8 | at[7]);
+    return true;
 }

@@ -85,6 +85,12 @@ struct transport {
 struct transport *transport_copy(const struct transport *transport);
 void transport_free(struct transport *transport);
 
+#define TRANSPORT_NETWORK_LEN 24
+
+/* What bounds for one address count together, of a peer as transport.peer has it: an IPv4 address, or the
+ * network of an IPv6 one, 64 bits, as whoever has one of these has them all. False: it has none. */
+bool transport_network(struct slice peer, char network[TRANSPORT_NETWORK_LEN]);
+
 /* "websocket", "rawsocket", "local". */
 static inline const char *transport_name(enum transport_type type)
 {
