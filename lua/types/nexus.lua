@@ -261,7 +261,10 @@
 ---@field ordered boolean? # One at a time for each caller.
 ---@field timeout number? # Seconds that a call may take.
 ---@field invoke "single"|"roundrobin"|"random"|"first"|"last"|nil # As in REGISTER.
----@field describe string|table|nil # What reflection tells of it.
+---@field disclose_caller boolean? # As in REGISTER.
+---@field force_reregister boolean? # As in REGISTER: takes the place of what a client has registered.
+---@field nkey string? # As in REGISTER.
+---@field describe string? # What reflection tells of it.
 
 ---@class nexus.Subscription
 ---@field handler fun(event: nexus.Event) # What is called.
@@ -269,12 +272,14 @@
 ---@field queue integer? # Events that may wait, 1000.
 ---@field overflow "drop_oldest"|"drop_newest"|nil # What goes when the queue is full.
 ---@field timeout number? # Seconds that an event may take.
+---@field get_retained boolean? # As in SUBSCRIBE.
+---@field describe string? # What reflection tells of it.
 
 ---@class nexus.Task
 ---@field run fun() # What is called; never twice at one time.
 ---@field every number? # Seconds from one time to the next.
 ---@field jitter number? # Seconds that this may vary by.
----@field cron string? # Instead: minute hour day month weekday, UTC.
+---@field cron string? # Instead: minute hour day month weekday, by the local time of the machine.
 
 ---@class nexus.Limit
 ---@field action "join"|"publish"|"subscribe"|"call"|"register"|"session" # What is counted.

@@ -164,6 +164,17 @@ for _, workers in ipairs { 1, 2 } do
       assert.equal(1, call(client, "com.acme.version"))
     end)
 
+    it("takes what a client has where that is said", function()
+      local client = join()
+      client:send { wamp.REGISTER, request(client), wamp.dict {}, "com.acme.taken" }
+      client:receive()
+      write(version(2, [[policy.procedures["com.acme.taken"] = { force_reregister = true,
+        handler = function() return "taken" end }]]))
+      local other = join()
+      assert.is_true(call(other, "nexus.policy.reload").changed)
+      assert.equal("taken", call(other, "com.acme.taken"))
+    end)
+
     it("judges again what clients hold", function()
       local client, other = join(), join()
       other:send { wamp.SUBSCRIBE, request(other), wamp.dict {}, "com.acme.news" }

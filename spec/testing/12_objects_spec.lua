@@ -350,4 +350,25 @@ end]]
     result = alice:call { "com.acme.call.two", on_progress = function() end }
     assert.is_true(result.args[1].progress)
   end)
+
+  it("the caller of a procedure, with any options of REGISTER", function()
+    open [[
+local function who(call) return call.caller.authid end
+policy.procedures["com.acme.hidden"] = { handler = who, disclose_caller = false, nkey = "a",
+  invoke = "roundrobin" }
+procedure("make", function(call)
+  nexus.realm:register("com.acme.made", who, { force_reregister = true, disclose_caller = true })
+  return words_of(nexus.realm.register, nexus.realm, "com.acme.wrong", who, { nkey = 7 }),
+    words_of(nexus.realm.register, nexus.realm, "com.acme.wrong", who,
+      { force_reregister = "yes" }),
+    words_of(nexus.realm.register, nexus.realm, "com.acme.wrong", who, { match = "prefix" })
+end)]]
+    assert.equal("alice", alice:call "com.acme.hidden")
+    alice:register("com.acme.made", function() return "a client's" end)
+    assert.equal("a client's", alice:call "com.acme.made")
+    assert.same({ "register: nkey: found a number; allowed: a text",
+      'register: force_reregister: found "yes"; allowed: true, false',
+      "register: match: no such option" }, { alice:call "com.acme.make" })
+    assert.equal("alice", alice:call "com.acme.made")
+  end)
 end)

@@ -153,8 +153,9 @@ static bool read_word(lua_State *lua, const char *option, const char *const *all
 static const char *const invoke_words[] = {"single", "roundrobin", "random", "first", "last", NULL};
 static const char *const overflow_words[] = {"drop_oldest", "drop_newest", NULL};
 
-static const char *const procedure_options[] = {"handler", "concurrency", "ordered", "timeout",
-                                                "invoke",  "describe",    NULL};
+static const char *const procedure_options[] = {
+    "handler",         "concurrency", "ordered",          "timeout", "invoke",
+    "disclose_caller", "describe",    "force_reregister", "nkey",    NULL};
 static const char *const topic_options[] = {"handler",  "concurrency",  "timeout",  "queue",
                                             "overflow", "get_retained", "describe", NULL};
 
@@ -191,10 +192,11 @@ static bool read_option(lua_State *lua, struct handler *handler, const char *opt
         handler->drops_newest = strcmp(lua_tostring(lua, -1), "drop_newest") == 0;
         return true;
     }
-    if (strcmp(option, "get_retained") == 0) {
+    if (strcmp(option, "describe") != 0 && strcmp(option, "nkey") != 0) {
         if (!read_boolean(lua, option, &flag, trouble))
             return false;
-        encode_text(wire, SLICE("get_retained"));
+        handler->is_forced |= flag && strcmp(option, "force_reregister") == 0;
+        encode_text(wire, slice_of(option));
         encode_bool(wire, flag);
         return true;
     }
@@ -202,7 +204,10 @@ static bool read_option(lua_State *lua, struct handler *handler, const char *opt
         return wrong(trouble, "%s: found a %s; allowed: a text", option, luaL_typename(lua, -1));
     if (!object_is_said(check_text(lua, -1)))
         return wrong(trouble, "%s: found octets that are no text; allowed: UTF-8", option);
-    handler->describe = check_text(lua, -1);
+    if (strcmp(option, "nkey") == 0)
+        encode_text_pair(wire, option, check_text(lua, -1));
+    else
+        handler->describe = check_text(lua, -1);
     return true;
 }
 
@@ -473,7 +478,8 @@ void l_handler_read(lua_State *lua, struct texts *texts, struct handler *handler
     set_defaults(handler, is_topic);
     if (!read_pattern(handler, arena, key, is_topic, &trouble) ||
         !(lua_isnil(lua, 4) || read_options(lua, 4, handler, arena, is_topic, &trouble)))
-        luaL_error(lua, "%s: %s", is_topic ? "subscribe" : "register", trouble.words);
+        luaL_error(lua, "%s: %s", is_topic ? "subscribe" : "register",
+                   trouble.words + (*trouble.words == '.')); /* which is for behind a path */
     lua_settop(lua, 3);
     texts->ref = handler->ref = luaL_ref(lua, LUA_REGISTRYINDEX);
 }

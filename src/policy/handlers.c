@@ -380,7 +380,7 @@ bool handlers_conflict(struct mind *mind, const struct policy *policy, struct sl
     for (size_t i = 0; i < policy->procedure_count; i++) {
         const struct handler *handler = &policy->procedures[i];
 
-        if (find(mind, handler, false) != NULL)
+        if (handler->is_forced || find(mind, handler, false) != NULL)
             continue;
         *uri = handler->uri;
         if (core_has_callee(realm_core(mind->realm), handler->uri, handler->match))

@@ -80,6 +80,7 @@ struct handler {
     unsigned concurrency;
     unsigned queue; /* events that may wait */
     bool is_ordered, drops_newest;
+    bool is_forced;        /* takes the place of what a client has registered */
     uint32_t timeout_ms;   /* 0: what the budget says */
     struct slice options;  /* MessagePack dict: for REGISTER or SUBSCRIBE; len 0: none */
     struct slice describe; /* len 0: nothing */

@@ -155,7 +155,11 @@ static const struct module_row procedure[] = {
     ROW("ordered", "boolean?", "One at a time for each caller."),
     ROW("timeout", "number?", "Seconds that a call may take."),
     ROW("invoke", "\"single\"|\"roundrobin\"|\"random\"|\"first\"|\"last\"|nil", "As in REGISTER."),
-    ROW("describe", "string|table|nil", "What reflection tells of it."),
+    ROW("disclose_caller", "boolean?", "As in REGISTER."),
+    ROW("force_reregister", "boolean?",
+        "As in REGISTER: takes the place of what a client has registered."),
+    ROW("nkey", "string?", "As in REGISTER."),
+    ROW("describe", "string?", "What reflection tells of it."),
     END,
 };
 
@@ -165,6 +169,8 @@ static const struct module_row subscription[] = {
     ROW("queue", "integer?", "Events that may wait, 1000."),
     ROW("overflow", "\"drop_oldest\"|\"drop_newest\"|nil", "What goes when the queue is full."),
     ROW("timeout", "number?", "Seconds that an event may take."),
+    ROW("get_retained", "boolean?", "As in SUBSCRIBE."),
+    ROW("describe", "string?", "What reflection tells of it."),
     END,
 };
 
@@ -172,7 +178,8 @@ static const struct module_row task[] = {
     ROW("run", "fun()", "What is called; never twice at one time."),
     ROW("every", "number?", "Seconds from one time to the next."),
     ROW("jitter", "number?", "Seconds that this may vary by."),
-    ROW("cron", "string?", "Instead: minute hour day month weekday, UTC."),
+    ROW("cron", "string?",
+        "Instead: minute hour day month weekday, by the local time of the machine."),
     END,
 };
 
