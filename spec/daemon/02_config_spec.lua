@@ -145,7 +145,7 @@ return config
   it("needs a table", function()
     assert_refused("", { " the file returns nothing; it must end with: return { ... }" })
     assert_refused("return 3", { " the file returns the number 3; it must return a table" })
-    assert_refused("return print", {
+    assert_refused("return type", {
       " the file returns nothing; it must end with: return { ... }" })
   end)
 
@@ -346,9 +346,18 @@ return config
     for _, name in ipairs { "io", "os", "require", "load", "loadstring", "dofile", "loadfile",
       "debug", "package", "coroutine", "pcall", "xpcall", "setmetatable", "getmetatable", "rawset",
       "collectgarbage", "print", "_G" } do
-      assert_refused(("assert(%s == nil, 'it is there')"):format(name), {
-        " the file returns nothing; it must end with: return { ... }" })
+      assert_refused(("\nreturn %s"):format(name), {
+        ("2: found the name %s, which is nowhere defined; a text is in quotes"):format(name) })
     end
+  end)
+
+  it("has names of its own, and knows what is none", function()
+    local program = daemon.spawn { flags = "--print-config",
+      config = "loud = 'warn'\n" .. with "  log = { level = loud }," }
+    assert.equal(0, program:wait())
+    assert.matches('level = "warn"', program:out())
+    assert_refused("return {\n  realms = { [com.acme] = {} },\n}", {
+      "2: found the name com, which is nowhere defined; a text is in quotes" })
   end)
 
   it("that loops is stopped", function()

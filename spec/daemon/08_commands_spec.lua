@@ -38,6 +38,7 @@ describe("commands", function()
   it("say what was probably meant", function()
     for words, answer in pairs {
       chek = 'no such command: chek (did you mean "check"?)',
+      ["/dev/null"] = "no such command: /dev/null (a configuration is named by --config)",
       CHECK = 'no such command: CHECK (did you mean "check"?)',
       entirely = "no such command: entirely",
       [("x"):rep(200)] = "no such command: " .. ("x"):rep(200),

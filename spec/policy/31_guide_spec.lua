@@ -67,8 +67,8 @@ describe("the guide", function()
           run(folder, "nexusd --config nexusd.lua --check-config"))
       end
     end
-    assert.equal(14, files)
-    assert.equal(8, consoles)
+    assert.equal(15, files)
+    assert.equal(9, consoles)
   end)
 
   it("names the policies that there are", function()

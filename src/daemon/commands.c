@@ -19,6 +19,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <unistd.h>
 
 /* Where the words begin that say what something is for. */
 #define WORDS_COLUMN 32
@@ -319,8 +320,9 @@ bool commands_run(int argc, char **argv, int *code)
         }
         offer(&likeness, commands[i].name);
     }
-    fprintf(stderr, "nexusd: no such command: %s%s; try nexusd --help\n", argv[1],
-            likeness_words(&likeness, "", guess, sizeof(guess)));
+    if (*likeness_words(&likeness, "", guess, sizeof(guess)) == '\0' && access(argv[1], F_OK) == 0)
+        snprintf(guess, sizeof(guess), " (a configuration is named by --config)");
+    fprintf(stderr, "nexusd: no such command: %s%s; try nexusd --help\n", argv[1], guess);
     *code = EXIT_USAGE;
     return true;
 }

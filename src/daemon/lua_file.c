@@ -116,6 +116,13 @@ static void l_keep(lua_State *lua, const char *const *names)
     }
 }
 
+/* Instead of nil, which would be said of something else or, as the value of an option, not at all. */
+static int l_no_name(lua_State *lua)
+{
+    return luaL_error(lua, "found the name %s, which is nowhere defined; a text is in quotes",
+                      luaL_tolstring(lua, 2, NULL));
+}
+
 /* Without pcall, since what ends a loop must not be caught; without setmetatable, since
  * finalizers run where no budget counts. */
 static void l_open_sandbox(lua_State *lua)
@@ -133,6 +140,10 @@ static void l_open_sandbox(lua_State *lua)
     l_keep(lua, base);
     lua_pushcfunction(lua, l_env);
     lua_setfield(lua, -2, "env");
+    lua_createtable(lua, 0, 1);
+    lua_pushcfunction(lua, l_no_name);
+    lua_setfield(lua, -2, "__index");
+    lua_setmetatable(lua, -2);
 }
 
 /* ---- Lua values to nodes ---- */
