@@ -145,8 +145,7 @@ return config
   it("needs a table", function()
     assert_refused("", { " the file returns nothing; it must end with: return { ... }" })
     assert_refused("return 3", { " the file returns the number 3; it must return a table" })
-    assert_refused("return type", {
-      " the file returns nothing; it must end with: return { ... }" })
+    assert_refused("return type", { " the file returns a function; it must return a table" })
   end)
 
   it("is Lua text", function()
