@@ -262,6 +262,56 @@ end]]
     assert.equal("b", heard())
   end)
 
+  it("has predicates that only look", function()
+    open [[
+local acts <const> = {
+  kill = function(session) nexus.realm:kill{ id = session.id } end,
+  ["end"] = function(session) session:kill() end,
+  set = function(session) session:set{ org = "x" } end,
+  vars = function(session) session.vars.x = 1 end,
+  forget = function() nexus.realm:forget_decisions() end,
+  recheck = function() nexus.realm:recheck{} end,
+  publish = function() nexus.realm:publish("com.acme.x", {}) end,
+  call = function() nexus.realm:call("com.acme.x") end,
+}
+local waits <const> = {
+  sleep = function() nexus.sleep(1) end,
+  breathe = function() nexus.breathe() end,
+  parallel = function() nexus.parallel{ print } end,
+  timeout = function() nexus.timeout(1, print) end,
+  register = function() nexus.realm:register("com.acme.y", print) end,
+  subscribe = function() nexus.realm:subscribe("com.acme.y", print) end,
+  derive = function() nexus.crypto.password_hash("x") end,
+  ask = function() nexus.http.get("http://x/") end,
+}
+procedure("names", function()
+  local acting, waiting = nexus.list(), nexus.list()
+  for name in pairs(acts) do acting[#acting + 1] = name end
+  for name in pairs(waits) do waiting[#waiting + 1] = name end
+  return acting, waiting
+end)
+function policy.filter(event)
+  local fn <const> = acts[event.args[1] ] or waits[event.args[1] ]
+  return function(session)
+    if session.org == "acme" then fn(session) end
+    return true
+  end
+end]]
+    local heard = crowd("com.acme.x", { a = { org = "acme" }, b = { org = "beta" }, c = {} })
+    local publisher = join {}
+    for i, names in ipairs { publisher:call "com.acme.names" } do
+      local words = i == 1 and "cannot act in a filter predicate; do it in policy.filter"
+        or "cannot wait in a filter predicate; look it up in policy.filter"
+      for _, name in ipairs(names) do
+        local before = #router:log { msg = words }
+        publisher:publish("com.acme.x", { name }, nil, { acknowledge = true })
+        assert.equal("b c", heard(), name)
+        assert.equal(before + 1, #router:log { msg = words }, name)
+        router:advance(61) -- or the same line would only be counted
+      end
+    end
+  end)
+
   it("has a predicate whose has is as exact as that of filters", function()
     open [[
 procedure("has", function(call)
