@@ -163,6 +163,20 @@ describe("nexusd", function()
     assert.equal("nexus", program:status().router)
   end)
 
+  it("says at SIGHUP that the file of the configuration has changed", function()
+    local program = start { config = {
+      listen = { "127.0.0.1:0" }, realms = { realm1 = { policy = "open" } },
+      audit = { file = "audit" },
+    } }
+    assert(os.rename(program:path "audit", program:path "audit.1"))
+    program:signal("HUP")
+    daemon.eventually(function() return io.open(program:path "audit") end)
+    assert.is_nil(program:log():find("configuration-changed", 1, true))
+    assert(os.remove(program:path "nexusd.lua"))
+    program:signal("HUP")
+    assert.matches("file=nexusd.lua", program:wait_for_log("configuration-changed"))
+  end)
+
   it("does not start twice on one port", function()
     for _, workers in ipairs { 1, 2 } do
       local program = start { flags = short .. "--workers " .. workers }

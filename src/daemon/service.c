@@ -22,6 +22,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 /* Descriptors that are no connections: loops, listeners, the log. */
@@ -36,6 +37,8 @@ struct service {
     bool is_stopping;      /* under lock */
     atomic_bool has_ended;
     int log_fd;
+    const char *file;   /* of the configuration, as it was at the start */
+    struct stat status; /* all zero: there is none */
 };
 
 /* ---- signals ---- */
@@ -92,6 +95,24 @@ static void reopen_log(const struct service *service)
 }
 
 /* Certificates and policies can change while it runs, and the logs be other files. */
+/* The file that is read once only. Whoever changed it and sends SIGHUP thinks otherwise. */
+static void note_change(const struct service *service)
+{
+    const struct stat *then = &service->status;
+    struct stat now = {0};
+
+    if (then->st_ino == 0 ||
+        (stat(service->file, &now) == 0 && now.st_ino == then->st_ino &&
+         now.st_size == then->st_size && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
+         now.st_mtim.tv_nsec == then->st_mtim.tv_nsec))
+        return;
+    log_line(
+        LOG_WARN, "configuration-changed",
+        "SIGHUP: the file of the configuration is another one than at the start, and is not read "
+        "again; restart to use it",
+        "file", service->file, NULL);
+}
+
 static void on_reload(struct service *service)
 {
     bool has_tls = false, has_policies = has_policy(service->config);
@@ -100,6 +121,7 @@ static void on_reload(struct service *service)
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
     reopen_log(service);
+    note_change(service);
     if (!has_tls && !has_policies && !audit_is_on() && service->config->log_file == NULL)
         log_line(LOG_WARN, "reload-not-supported",
                  "SIGHUP: the configuration is not read again; restart to change it", NULL);
@@ -338,8 +360,11 @@ static int start_router(struct service *service)
 
 int service_run(const struct config *config, const struct report *report)
 {
-    struct service service = {.config = config, .lock = PTHREAD_MUTEX_INITIALIZER};
+    struct service service = {
+        .config = config, .lock = PTHREAD_MUTEX_INITIALIZER, .file = report->file};
 
+    if (stat(report->file, &service.status) != 0)
+        service.status = (struct stat){0};
     if (!open_log(&service))
         return EXIT_RUNTIME;
     set_log(&service, false);
