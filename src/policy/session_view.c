@@ -161,7 +161,8 @@ static int no_attribute(lua_State *lua, const struct policy *policy, struct slic
     char words[128];
 
     for (const struct module_row *row = policy_sessions.rows; row->name != NULL; row++)
-        if (slice_eq(name, slice_of(row->name))) /* session.x has it, has and set do not */
+        if (name.data != NULL &&
+            slice_eq(name, slice_of(row->name))) /* session.x has it, has and set do not */
             return luaL_error(
                 lua, "\"%s\" is none of the attributes that policy.attributes declares", row->name);
     for (size_t i = 0; i < policy->attribute_count; i++)
@@ -317,14 +318,14 @@ static bool read_token(lua_State *lua, int index, struct token *token)
 /* Equal as filters see it: 3 is neither "3" nor 3.0. */
 static bool is_same(lua_State *lua, int a, int b)
 {
-    lua_Number x, y;
+    struct token x, y; /* as the tree of a predicate compares them: by their octets */
 
     if (lua_type(lua, a) != LUA_TNUMBER || lua_type(lua, b) != LUA_TNUMBER ||
         (lua_isinteger(lua, a) && lua_isinteger(lua, b)))
         return lua_rawequal(lua, a, b) != 0;
-    x = lua_tonumber(lua, a);
-    y = lua_tonumber(lua, b);
-    return !lua_isinteger(lua, a) && !lua_isinteger(lua, b) && memcmp(&x, &y, sizeof(x)) == 0;
+    x.real = lua_tonumber(lua, a);
+    y.real = lua_tonumber(lua, b);
+    return !lua_isinteger(lua, a) && !lua_isinteger(lua, b) && x.natural == y.natural;
 }
 
 /* session:has(name, value) */
