@@ -133,6 +133,65 @@ end)]]):format(body))
     end)
   end
 
+  for what, answer in pairs {
+    ["rewrites the arguments"] = "nexus.allow{ args = {} }",
+    ["rewrites the names"] = "nexus.allow{ kwargs = {} }",
+    ["rewrites the URI"] = 'nexus.allow{ uri = "com.acme.x" }',
+    ["changes options"] = "nexus.allow{ options = { timeout = 1000 } }",
+    ["is not to be kept"] = "nexus.allow{ cache = 0 }",
+    ["is undone by an error"] = "error('not now')",
+    ["has details"] = "nexus.deny{ kwargs = { left = 0 } }",
+    ["came too late"] = "nexus.sleep(6)",
+    ["is none"] = "7",
+  } do
+    it("is not one that " .. what, function()
+      open(([[
+authorize(function(request) return %s end)
+policy.roles.user[2] = { allow = "call", uri = "com.acme.count" }
+policy.procedures["com.acme.count"] = policy.procedures["com.acme.x"]
+policy.procedures["com.acme.x"] = function() end]]):format(answer))
+      local alice = join()
+      for _ = 1, 3 do alice:try_call "com.acme.x" end
+      assert.equal(3, alice:call "com.acme.count")
+    end)
+  end
+
+  it("is not one that says who gets an event, which is for each publication", function()
+    open [[
+policy.roles.user[2] = { ask = "publish", uri = "com.acme.t" }
+policy.roles.user[3] = { allow = "subscribe", uri = "com.acme.t" }
+authorize(function(request)
+  return request.action == "call" or nexus.allow{ filter = nexus.only("org", request.session.org) }
+end)]]
+    local acme, beta = join { org = "acme" }, join { org = "beta" }
+    local seen = { acme = join({ org = "acme" }):collect "com.acme.t",
+      beta = join({ org = "beta" }):collect "com.acme.t" }
+    for i = 1, 2 do
+      acme:publish("com.acme.t", {}, nil, { acknowledge = true })
+      assert.same({ i, 0 }, { #seen.acme, #seen.beta })
+    end
+    beta:publish("com.acme.t", {}, nil, { acknowledge = true })
+    assert.same({ 2, 1 }, { #seen.acme, #seen.beta })
+    assert.equal(4, asked(acme))
+  end)
+
+  it("is forgotten for those whom forget_decisions names", function()
+    open [[
+authorize(function(request) return request.session.org ~= nil end)
+policy.roles.user[2] = { allow = "call", uri = "com.acme.forget" }
+policy.procedures["com.acme.forget"] = function(call)
+  nexus.realm:forget_decisions(call.args[1])
+end]]
+    local acme, beta = join { org = "acme" }, join { org = "beta" }
+    assert.same({ 1, 1 }, { asked(acme), asked(beta) })
+    acme:call("com.acme.forget", { org = "acme" })
+    assert.same({ 0, 1 }, { asked(beta), asked(acme) })
+    acme:call("com.acme.forget", { org = "nobody's" })
+    assert.same({ 0, 0 }, { asked(beta), asked(acme) })
+    acme:call("com.acme.forget", {})
+    assert.same({ 1, 1 }, { asked(beta), asked(acme) })
+  end)
+
   it("is asked for anew when what it depends on changes, and once its time is over", function()
     open [[
 policy.procedures["com.acme.set"] = function(call) call.caller:set{ org = call.args[1] } end
