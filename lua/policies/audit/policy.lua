@@ -8,10 +8,10 @@
 --     prefix = "com.acme.audit.",        -- default: "audit."
 --   },
 --
--- An entry is { at, event, session, authid, authrole, uri, arguments, reason } with event =
--- "join", "leave", "call" or "publish". A call or a publication is noted when it is allowed,
--- before it happens. What the rules deny is in the audit log of the router, whose file the
--- configuration names.
+-- An entry is { at, event, session, authid, authrole, uri, arguments = { args, kwargs }, reason }
+-- with event = "join", "leave", "call" or "publish". A call or a publication is noted when it is
+-- allowed, before it happens. What the rules deny is in the audit log of the router, whose file
+-- the configuration names.
 --
 --   audit.entry              each entry as an event, kwargs
 --   audit.last(n, authid)    -> the newest first, at most n (100), of one authid or of all
