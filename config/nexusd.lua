@@ -608,6 +608,8 @@ return {
     --     max_connections_per_address = 0,
     --     -- a peer that sends a longer message is closed
     --     max_message_size = "16MiB",
+    --     -- the same as long as it has no session: for HELLO and AUTHENTICATE
+    --     max_joining_message_size = "128KiB",
     --     -- connection to the end of the TLS, WebSocket or RawSocket handshake
     --     handshake_timeout = "10s",
     --     -- handshake to a session

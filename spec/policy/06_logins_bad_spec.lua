@@ -261,6 +261,17 @@ describe("bad input of a login", function()
     end)
   end
 
+  it("that is longer than anything is before there is a session", function()
+    for method in pairs(right) do
+      local client = challenged(method)
+      client:send { wamp.AUTHENTICATE, ("x"):rep(200000), {} }
+      client:expect_closed(1009)
+    end
+    local client = policies.connect(nexusd)
+    policies.hello(client, details_of("ticket", { authextra = { x = ("x"):rep(200000) } }))
+    client:expect_closed(1009)
+  end)
+
   it("in what SCRAM repeats", function()
     for _, wrong in ipairs { "AAAA", "", 7, true, wamp.list { "AAAA" }, ("A"):rep(5000) } do
       for _, name in ipairs { "nonce", "channel_binding", "cbind_data" } do

@@ -126,6 +126,39 @@ conformance.over({ "ws", "wss" }, "A WebSocket message", { limits = { max_messag
     end)
   end)
 
+conformance.over_mixed("Without a session a message", {
+  limits = { max_joining_message_size = 5000, close_timeout = "100ms" },
+}, function(peer)
+  local function hello(len)
+    local function encode(padding)
+      return peer.codec.encode(wamp.list { wamp.HELLO, "realm1",
+        { roles = wamp.roles(), x = ("x"):rep(padding) } })
+    end
+    return encode(len - #encode(4000) + 4000)
+  end
+
+  it("may be as long as max_joining_message_size, and not longer", function()
+    local alice = peer.connect()
+    alice:send_payload(hello(5000))
+    alice:expect { wamp.WELCOME, wamp.id, wamp.any }
+    alice = peer.connect()
+    alice:send_payload(hello(5001))
+    alice:expect_closed(1009)
+  end)
+
+  it("is longer with a session, and not any more after it", function()
+    local alice = peer.join()
+    alice:publish_surely("com.x", { ("x"):rep(200000) })
+    alice:goodbye()
+    alice:send_payload(hello(5000))
+    alice:expect { wamp.WELCOME, wamp.id, wamp.any }
+    alice:publish_surely("com.x", { ("x"):rep(200000) })
+    alice:goodbye()
+    alice:send_payload(hello(5001))
+    alice:expect_closed(1009)
+  end)
+end)
+
 conformance.with_router("Connections", { limits = { max_connections = 4 } }, function(router)
   for _, transport in ipairs { "ws", "rawsocket" } do
     it(("over %s are refused beyond max_connections, and welcome when one is gone"):format(

@@ -97,7 +97,7 @@ static bool read_header(struct conn *conn, const char *data, enum rawsocket_fram
     int err;
 
     memcpy(header, data, sizeof header);
-    err = rawsocket_read_header(header, conn->recv_max, type, len);
+    err = rawsocket_read_header(header, conn_recv_max(conn), type, len);
     if (err == 0)
         return true;
     if (err == ERR_TOO_LONG)

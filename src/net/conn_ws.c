@@ -58,7 +58,7 @@ int ws_receive(struct conn *conn, struct slice bytes)
 {
     struct lws *wsi = conn->wsi;
     bool is_last = lws_is_final_fragment(wsi);
-    uint32_t max = conn->recv_max;
+    uint32_t max = conn_recv_max(conn);
 
     conn_received(conn, bytes.len);
     if (conn->state != CONN_OPEN)

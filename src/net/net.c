@@ -340,6 +340,7 @@ void net_set_joined(struct net *net, uint64_t id, bool joined)
         return;
     conn->is_joined = joined;
     conn->was_joined = true;
+    conn->has_session = conn->has_session && joined;
     if (joined || conn->state != CONN_OPEN)
         return;
     conn->clock_at = net->now;
@@ -350,8 +351,10 @@ void net_set_queue(struct net *net, uint64_t id, const struct queue_limits *limi
 {
     struct conn *conn = conn_find(net, id);
 
-    if (conn != NULL)
-        conn->limits = *limits;
+    if (conn == NULL)
+        return;
+    conn->limits = *limits;
+    conn->has_session = true;
 }
 
 uint64_t net_take_dropped(struct net *net, uint64_t id)

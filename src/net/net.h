@@ -100,6 +100,7 @@ struct net_limits {
     uint32_t max_connections;             /* of this worker */
     uint32_t max_connections_per_address; /* of this worker; 0: no bound */
     uint32_t max_message_len;             /* a longer inbound message fails the connection */
+    uint32_t max_joining_len;             /* the same until net_set_queue; 0: no other bound */
     uint32_t handshake_timeout_ms;        /* accept -> TLS and WebSocket or RawSocket handshake */
     uint32_t hello_timeout_ms;            /* handshake -> net_set_joined(true) */
     uint32_t rejoin_timeout_ms;           /* net_set_joined(false) -> joined again */
@@ -249,6 +250,7 @@ void net_pause(struct net *net, uint64_t conn, bool pause);
 /* Says whether a session lives on the connection: false starts a clock. */
 void net_set_joined(struct net *net, uint64_t conn, bool joined);
 
+/* A session has come to be, with these bounds; its messages may be long until net_set_joined(false). */
 void net_set_queue(struct net *net, uint64_t conn, const struct queue_limits *limits);
 
 /* How many EVENTs of the connection were dropped that on_dropped has not told yet; it will not

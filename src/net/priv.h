@@ -105,6 +105,7 @@ struct conn {
     bool is_attached : 1; /* the handler knows it */
     bool is_joined : 1;
     bool was_joined : 1;
+    bool has_session : 1; /* and not only a HELLO that was taken */
     bool is_paused : 1;
     bool is_resumed : 1; /* kept input is to be delivered */
     bool is_doomed : 1;  /* above the limit: refuse politely */
@@ -240,6 +241,14 @@ void conn_drop_rx(struct conn *conn);
 static inline bool conn_takes_input(const struct conn *conn)
 {
     return conn->state == CONN_OPEN && !conn->is_paused;
+}
+
+/* The longest message that it may send now: who may send long ones has shown who they are. */
+static inline uint32_t conn_recv_max(const struct conn *conn)
+{
+    uint32_t joining = conn->net->limits.max_joining_len;
+
+    return conn->has_session || joining == 0 || joining > conn->recv_max ? conn->recv_max : joining;
 }
 
 /* Gives the memory of an empty queue back. */
