@@ -200,21 +200,26 @@ for _, workers in ipairs { 1, 2 } do
 
     it("tells the versions of each other", function()
       local hooks = [[
-function policy.on_load(info) nexus.realm:publish("com.acme.heard", { "load", info.first }) end
+function policy.on_load(info)
+  nexus.realm:publish("com.acme.heard", { "load", info.version, info.previous, info.first })
+end
 function policy.on_unload(info)
-  nexus.realm:publish("com.acme.heard", { "unload", info.next ~= info.version })
+  nexus.realm:publish("com.acme.heard", { "unload", info.version, info.next })
 end]]
       local client = join()
       client:send { wamp.SUBSCRIBE, request(client), wamp.dict {}, "com.acme.heard" }
       client:receive()
+      local function heard() return { table.unpack(client:receive()[5]) } end
+      local first = call(client, "nexus.policy.status").version
       write(version(2, hooks))
-      assert.truthy(nexusd:wait_for_log("policy-reloaded"))
-      assert.same({ "load", false }, { table.unpack(client:receive()[5]) })
+      local second = nexusd:wait_for_log("policy-reloaded"):match "version=(%x+)"
+      assert.not_equal(first, second)
+      assert.same({ "load", second, first, false }, heard())
       write(version(3, hooks))
-      local seen = {}
-      for i = 1, 2 do seen[i] = client:receive()[5][1] end
-      table.sort(seen)
-      assert.same({ "load", "unload" }, seen)
+      assert.same({ "unload", second }, { table.unpack(heard(), 1, 2) })
+      local loaded = heard()
+      local third = call(client, "nexus.policy.status").version
+      assert.same({ "load", third, second, false }, loaded)
     end)
 
     it("goes on when the folder vanishes, and when it is there again", function()

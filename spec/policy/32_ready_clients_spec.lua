@@ -103,7 +103,7 @@ describe("a ready-made policy, from outside:", function()
     assert.same(wamp.list { 7 }, last[1].arguments.args)
   end)
 
-  it("jwt lets in who has a token, until it ends", function()
+  it("jwt lets in who has a token for this realm", function()
     write { key = KEY }
     start { policy = "jwt", secrets = { jwt_key = { file = folder .. "/key" } },
       settings = { alg = "HS256",

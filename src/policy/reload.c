@@ -126,7 +126,6 @@ static void retire(struct mind *mind, struct version *version)
 {
     tasks_stop(version);
     waiting_forget(version);
-    lifecycle_unloaded(mind, version);
     version->drain.fire = on_drained;
     realm_set_timer(mind->realm, &version->drain, realm_now(mind->realm) + DRAIN_MS);
     version_drop(version); /* it lives as long as somebody needs it */
@@ -160,6 +159,8 @@ static void swap(struct reloads *reloads, struct policy *policy)
     mind->current = mind_version(mind, policy);
     realm_step(mind->realm, &ev);
     handlers_swap(mind, before);
+    if (before != NULL)
+        lifecycle_unloaded(mind, before); /* the old one first: it may leave something to the new */
     lifecycle_loaded(mind, before);
     if (before != NULL)
         retire(mind, before);
