@@ -198,6 +198,24 @@ for _, workers in ipairs { 1, 2 } do
         select(2, call(client, "nexus.policy.rollback", "none")))
     end)
 
+    it("leaves five versions to go back to", function()
+      local client = join()
+      local known = { call(client, "nexus.policy.status").version }
+      for number = 2, 7 do
+        write(version(number))
+        call(client, "nexus.policy.reload")
+        known[number] = call(client, "nexus.policy.status").version
+      end
+      local kept = {}
+      for i, entry in ipairs(call(client, "nexus.policy.history")) do kept[i] = entry.version end
+      assert.same({ known[7], known[6], known[5], known[4], known[3] }, kept)
+      assert.equal("wamp.error.invalid_argument",
+        select(2, call(client, "nexus.policy.rollback", known[2])))
+      assert.equal(7, call(client, "com.acme.version"))
+      assert.equal(known[3], call(client, "nexus.policy.rollback", known[3]).version)
+      assert.equal(3, call(client, "com.acme.version"))
+    end)
+
     it("tells the versions of each other", function()
       local hooks = [[
 function policy.on_load(info)
