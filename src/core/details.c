@@ -4,6 +4,7 @@
  */
 #include "core/details.h"
 
+#include "base/check.h"
 #include "base/mem.h"
 #include "base/utf8.h"
 #include "core/core_priv.h"
@@ -126,6 +127,41 @@ static void set_details(struct core *core, struct session *session, struct encod
     session->compound_count = tags.compound_count;
 }
 
+/* ---- claims ---- */
+
+static void add_claim(struct core *core, struct session *session, struct slice name)
+{
+    uint32_t key = intern_text(&core->intern, name);
+
+    if (key == INTERN_NONE)
+        return;
+    session->claims =
+        mem_grow(session->claims, (session->claim_count + 1) * sizeof *session->claims);
+    session->claims[session->claim_count++] = key;
+}
+
+/* Where the name is among the claims; their count: it is none. */
+static uint32_t find_claim(const struct core *core, const struct session *session,
+                           struct slice name)
+{
+    uint32_t key = intern_find_text(&core->intern, name), i = 0;
+
+    while (i < session->claim_count && session->claims[i] != key)
+        i++;
+    return i;
+}
+
+/* Somebody else has said what it is. */
+static void drop_claim(struct core *core, struct session *session, struct slice name)
+{
+    uint32_t i = find_claim(core, session, name);
+
+    if (i == session->claim_count)
+        return;
+    intern_drop(&core->intern, session->claims[i]);
+    session->claims[i] = session->claims[--session->claim_count];
+}
+
 /* ---- the dict ---- */
 
 /* The entry of the delta that counts for this key: the last one. */
@@ -191,6 +227,23 @@ static void put_transport(struct encoder *e, const struct core *core,
     encode_end(e);
 }
 
+/* What HELLO says, where the decision says nothing. */
+static void put_claims(struct encoder *e, struct core *core, struct session *session,
+                       const struct hello *hello, enum codec codec, const struct decision *decision)
+{
+    struct dict_walk given;
+
+    for (unsigned i = 0; i < hello->attribute_count; i++) {
+        struct slice key = hello->attributes[i].key;
+
+        if (find_change(core, decision->codec, decision->attributes, key, &given))
+            continue;
+        encode_text(e, key);
+        encode_value(e, codec, hello->attributes[i].value);
+        add_claim(core, session, key);
+    }
+}
+
 void details_init(struct core *core, struct session *session, const struct welcome *welcome,
                   const struct hello *hello, enum codec codec, const struct transport *transport,
                   const struct decision *decision)
@@ -210,13 +263,7 @@ void details_init(struct core *core, struct session *session, const struct welco
     encode_text_pair(&e, "authprovider", welcome->authprovider);
     encode_text_pair(&e, "realm", welcome->realm);
     put_transport(&e, core, transport);
-    for (unsigned i = 0; i < hello->attribute_count; i++) {
-        if (find_change(core, decision->codec, decision->attributes, hello->attributes[i].key,
-                        &given))
-            continue;
-        encode_text(&e, hello->attributes[i].key);
-        encode_value(&e, codec, hello->attributes[i].value);
-    }
+    put_claims(&e, core, session, hello, codec, decision);
     dict_walk(&given, decision->codec, decision->attributes, &core->scratch);
     while (dict_next(&given)) {
         if (is_fixed(given.key) || given.token.type == TOKEN_NULL)
@@ -231,6 +278,9 @@ void details_init(struct core *core, struct session *session, const struct welco
 void details_fini(struct core *core, struct session *session)
 {
     drop_tags(core, session);
+    for (uint32_t i = 0; i < session->claim_count; i++)
+        intern_drop(&core->intern, session->claims[i]);
+    mem_free(session->claims);
     intern_drop(&core->intern, session->authid);
     intern_drop(&core->intern, session->authrole);
     mem_free((void *)(uintptr_t)session->details.data);
@@ -331,6 +381,7 @@ int details_modify(struct core *core, struct session *session, enum codec codec,
                    struct fault *fault)
 {
     struct bounds bounds = {0};
+    struct dict_walk entry;
     struct encoder e;
     int err = check_keys(core, codec, delta, fault);
 
@@ -345,8 +396,37 @@ int details_modify(struct core *core, struct session *session, enum codec codec,
         return too_much(fault, SLICE("delta"));
     }
     set_details(core, session, &e);
+    dict_walk(&entry, codec, delta, &core->scratch);
+    while (dict_next(&entry))
+        drop_claim(core, session, entry.key);
     kept_forget_session(core, session);
     if (throttle_is_for(&core->throttle, LIMIT_SESSION))
         throttle_count(core, session);
     return 0;
+}
+
+void details_disown(struct core *core, struct session *session, const struct slice *names,
+                    size_t count)
+{
+    struct fault fault;
+    struct encoder e;
+    struct blob *blob;
+    bool is_any = false;
+
+    if (session->claim_count == 0)
+        return;
+    encode_start(&e, KEPT, 64);
+    encode_map(&e, COUNT_UNKNOWN);
+    for (size_t i = 0; i < count; i++) {
+        if (find_claim(core, session, names[i]) == session->claim_count)
+            continue;
+        is_any = true;
+        encode_text(&e, names[i]);
+        encode_null(&e);
+    }
+    encode_end(&e);
+    blob = encode_finish(&e);
+    if (is_any) /* what is taken away has been found, and makes nothing longer */
+        CHECK(details_modify(core, session, KEPT, blob_slice(blob), &fault) == 0);
+    blob_drop(blob);
 }

@@ -34,4 +34,8 @@ void details_encode(struct encoder *e, struct core *core, const struct session *
 int details_modify(struct core *core, struct session *session, enum codec codec, struct slice delta,
                    struct fault *fault) MUST_CHECK;
 
+/* Takes the attributes away that only the client has given: from now on these names are for others. */
+void details_disown(struct core *core, struct session *session, const struct slice *names,
+                    size_t count);
+
 #endif

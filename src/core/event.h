@@ -43,6 +43,9 @@ struct admin_done {
  * ones are not needed after the step), intercepts, limits, expose, asks_filter and filterable. */
 struct renewal {
     const struct core_options *options;
+    const struct slice
+        *declared; /* attributes that a policy gives: what clients said of them goes */
+    size_t declared_count;
     bool rechecks; /* what sessions hold is judged again */
 };
 

@@ -61,6 +61,7 @@ void govern_renew(struct core *core, const struct renewal *renewal)
         struct session *session = at->value;
 
         session->rule_role = permit_role(core, intern_get_text(&core->intern, session->authrole));
+        details_disown(core, session, renewal->declared, renewal->declared_count);
     }
     if (renewal->rechecks)
         recheck_all(core);

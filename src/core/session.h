@@ -63,7 +63,9 @@ struct session {
     uint32_t tag_count;
     struct tag *tags; /* owned; counted */
     uint32_t compound_count;
-    uint32_t *compounds;     /* owned; counted: attributes that are lists or nothing plain */
+    uint32_t *compounds; /* owned; counted: attributes that are lists or nothing plain */
+    uint32_t claim_count;
+    uint32_t *claims;        /* owned; counted: attributes that its client has given in HELLO */
     struct list late;        /* retained events that are asked about: struct late; see late.h */
     struct slice details;    /* owned; see details.h */
     struct slice vars;       /* owned; an encoded dict that its policy keeps here, or none */

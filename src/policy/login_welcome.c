@@ -38,6 +38,21 @@ static struct slice provider_of(const struct login *login, const struct auth_rec
     return login_is_by_cookie(login) ? SLICE("cookie") : SLICE("policy");
 }
 
+/* What a version that came meanwhile declares is not for the client to say either. */
+static void put_nulls(struct encoder *e, const struct login *login)
+{
+    const struct version *current = login->mind->current;
+
+    for (size_t i = 0; current != NULL && i < current->policy->attribute_count; i++) {
+        struct slice name = current->policy->attributes[i].name;
+
+        if (policy_attribute(login->version->policy, name) != NULL)
+            continue;
+        encode_text(e, name);
+        encode_null(e);
+    }
+}
+
 static struct blob *attributes_of(const struct login *login, const struct auth_record *record)
 {
     struct encoder e;
@@ -45,6 +60,7 @@ static struct blob *attributes_of(const struct login *login, const struct auth_r
     encode_start(&e, CODEC_MSGPACK, record->attributes.len + 64);
     encode_map(&e, COUNT_UNKNOWN);
     records_encode_attributes(&e, login->version->policy, record, true);
+    put_nulls(&e, login);
     encode_end(&e);
     return encode_finish(&e);
 }

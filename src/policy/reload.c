@@ -144,12 +144,25 @@ void reload_core_options(const struct policy *policy, struct core_options *optio
     options->asks_filter = policy->has_filter;
 }
 
+static struct slice *declared_names(const struct policy *policy)
+{
+    struct slice *names = mem_alloc((policy->attribute_count + 1) * sizeof(*names));
+
+    for (size_t i = 0; i < policy->attribute_count; i++)
+        names[i] = policy->attributes[i].name;
+    return names;
+}
+
 static void swap(struct reloads *reloads, struct policy *policy)
 {
     struct mind *mind = reloads->mind;
     struct version *before = mind->current;
     struct core_options options;
-    struct renewal renewal = {.options = &options, .rechecks = reloads->use->rechecks};
+    struct slice *declared = declared_names(policy);
+    struct renewal renewal = {.options = &options,
+                              .declared = declared,
+                              .declared_count = policy->attribute_count,
+                              .rechecks = reloads->use->rechecks};
     struct event ev = {.type = EV_RULES, .renewal = &renewal};
 
     bool was_held = fibers_hold(&mind->fibers); /* all of it, before code sees some of it */
@@ -158,6 +171,7 @@ static void swap(struct reloads *reloads, struct policy *policy)
     reload_core_options(policy, &options);
     mind->current = mind_version(mind, policy);
     realm_step(mind->realm, &ev);
+    mem_free(declared);
     handlers_swap(mind, before);
     if (before != NULL)
         lifecycle_unloaded(mind, before); /* the old one first: it may leave something to the new */
