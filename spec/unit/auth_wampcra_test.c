@@ -279,6 +279,20 @@ TEST(nobody_has_role_and_salt_of_somebody)
     stage_fini(&s);
 }
 
+TEST(nobody_has_a_salt_of_base64_when_somebody_has_another_one)
+{
+    static struct auth_looks looks;
+    struct stage s;
+
+    set_scene(&s, CODEC_JSON, NULL);
+    s.settings.looks = &looks;
+    learn(&s, &looks, SALTED); /* "salt123" */
+    EXPECT_EQ(stage_begin(&s, "wampcra", NULL), AUTH_CHALLENGE);
+    EXPECT_EQ(strlen(stage_told(&s, "salt")), 24);
+    EXPECT_STR(stage_told(&s, "iterations"), "1000");
+    stage_fini(&s);
+}
+
 TEST(the_first_looks_stay)
 {
     static struct auth_looks looks;
