@@ -47,10 +47,12 @@ nil
 nexus.type(nexus.null)
 policy.api, type(policy.procedures["com.acme.add"])
 local y = 5; return y
+"a\n\"b\"\27[1m\\"
+"a\nb", 1
 ]]
     assert.same({ 0, "" }, { code, errors })
     assert.equal('3\t"a\\"b"\n{ 1, "two", { ["three"] = 3 } }\nhello\t7\n1\n2\nnil\n"null"\n' ..
-      '1\t"function"\n5\n', out)
+      '1\t"function"\n5\na\n"b"\\x1b[1m\\\n"a\\nb"\t1\n', out)
   end)
 
   it("has a router with the policy in it", function()

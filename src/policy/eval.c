@@ -138,26 +138,28 @@ static void l_show_other(lua_State *lua, int index, struct writer *out)
     lua_pop(lua, 1);
 }
 
-static void show_string(lua_State *lua, int index, struct writer *out)
+/* As Lua has it, or lines as they stand; what would do something to a terminal is escaped in both. */
+static void show_string(lua_State *lua, int index, struct writer *out, bool are_lines)
 {
+    const char *quote = are_lines ? "" : "\"";
     size_t len;
     const char *text = lua_tolstring(lua, index, &len);
 
-    put_word(out, "\"");
+    put_word(out, quote);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = (unsigned char)text[i];
         char escaped[8];
 
-        if (c == '"' || c == '\\')
+        if (!are_lines && (c == '"' || c == '\\'))
             put_word(out, "\\");
         if (c == '\n')
-            put_word(out, "\\n");
+            put_word(out, are_lines ? "\n" : "\\n");
         else if (c < 32 || c == 127)
             put(out, escaped, (size_t)snprintf(escaped, sizeof(escaped), "\\x%02x", c));
         else
             put(out, text + i, 1);
     }
-    put_word(out, "\"");
+    put_word(out, quote);
 }
 
 /* The key at -2: nothing for those of a list. */
@@ -198,13 +200,20 @@ static void l_show(lua_State *lua, int index, struct writer *out, int level)
     luaL_checkstack(lua, 8, NULL);
     vm_charge(lua, 10);
     if (lua_type(lua, index) == LUA_TSTRING)
-        show_string(lua, index, out);
+        show_string(lua, index, out, false);
     else if (!lua_istable(lua, index) || level == MAX_LEVELS ||
              luaL_getmetafield(lua, index, "__tostring") != LUA_TNIL)
         l_show_other(lua, index, out);
     else
         l_show_table(lua, index, out, level + 1);
     lua_settop(lua, top);
+}
+
+/* One text of several lines, such as what t:explain says. */
+static bool is_page(lua_State *lua, int first, int last)
+{
+    return first == last && lua_type(lua, first) == LUA_TSTRING &&
+           strchr(lua_tostring(lua, first), '\n') != NULL;
 }
 
 void l_eval_show(lua_State *lua, int globals, int first, int last, struct writer *out)
@@ -229,7 +238,10 @@ void l_eval_show(lua_State *lua, int globals, int first, int last, struct writer
         lua_pop(lua, 1);
     }
     for (int i = first; i <= last; i++) {
-        l_show(lua, i, out, 0);
+        if (is_page(lua, first, last))
+            show_string(lua, i, out, true);
+        else
+            l_show(lua, i, out, 0);
         put_word(out, i == last ? "\n" : "\t");
     }
 }
