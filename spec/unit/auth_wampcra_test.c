@@ -238,8 +238,8 @@ TEST(nobody_has_role_and_salt_of_somebody)
     static const char *const looks_like[] = {
         "\"authrole\":\"member\",\"authmethod\":\"wampcra\",\"authprovider\":\"book\" plain//",
         "\"authrole\":\"admin\",\"authmethod\":\"wampcra\",\"authprovider\":\"static\" plain//",
-        "\"authrole\":\"member\",\"authmethod\":\"wampcra\",\"authprovider\":\"static\" "
-        "salted/5000/20",
+        ("\"authrole\":\"member\",\"authmethod\":\"wampcra\",\"authprovider\":\"static\" "
+         "salted/5000/20"),
     };
     static struct auth_looks looks, others;
     unsigned before[64], seen[3] = {0}, changed = 0;

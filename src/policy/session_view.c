@@ -383,11 +383,11 @@ static bool check_attribute(lua_State *lua)
     static const char *const types[] = {"a string", "an integer", "a boolean", "a list"};
     const struct policy *policy = policy_of(lua);
     const struct attribute *attribute;
-    struct slice key = {0};
+    size_t len = 0;
+    const char *text = lua_type(lua, -2) == LUA_TSTRING ? lua_tolstring(lua, -2, &len) : NULL;
+    struct slice key = text == NULL ? SLICE("") : slice_make(text, len);
 
-    if (lua_type(lua, -2) == LUA_TSTRING)
-        key.data = lua_tolstring(lua, -2, &key.len);
-    attribute = key.data == NULL ? NULL : policy_attribute(policy, key);
+    attribute = policy_attribute(policy, key);
     if (attribute == NULL)
         return no_attribute(lua, policy, key);
     if (values_is_null(lua, -1))
