@@ -379,7 +379,8 @@ return nexus.policy{ api = 1,
   roles = { user = { { allow = "publish", uri = "a.b", filter = "org" } } },
   procedures = { ["com.acme.add"] = { handler = print, concurency = 1 },
     ["com.{x}.**"] = print, ["com..y"] = print },
-  tasks = { t = { cron = "61 * * * *", run = print } },
+  tasks = { t = { cron = "61 * * * *", run = print },
+    never = { cron = "0 0 31 2 *", run = print } },
 }
 ]]
     for _, words in ipairs {
@@ -397,6 +398,7 @@ return nexus.policy{ api = 1,
       'policy.procedures["com.{x}.**"]: a registration is a prefix',
       'policy.procedures["com..y"]',
       'policy.tasks.t.cron: found "61" for the minute; allowed: numbers from 0 to 59',
+      'policy.tasks.never.cron: found "0 0 31 2 *", which never comes; allowed: days that there are',
     } do
       assert.truthy(out:find(words, 1, true), ("no %q in:\n%s"):format(words, out))
     end

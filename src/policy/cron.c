@@ -73,35 +73,6 @@ static bool list(const struct field *field, const char *text, uint64_t *bits)
     }
 }
 
-bool cron_parse(struct cron *cron, struct slice text, char words[160])
-{
-    uint64_t *const bits[] = {&cron->minutes, &cron->hours, &cron->days, &cron->months,
-                              &cron->weekdays};
-    char copy[120], *at = copy, *part[6];
-    size_t count = 0;
-
-    *cron = (struct cron){0};
-    snprintf(copy, sizeof(copy), "%.*s", SLICE_ARG(text));
-    while (count < 6 && (part[count] = strtok_r(at, " \t", &at)) != NULL)
-        count++;
-    if (count != 5 || text.len >= sizeof(copy)) {
-        snprintf(words, 160, "found \"%.60s\"; allowed: five fields, as in \"0 6 * * 1-5\"",
-                 text.data);
-        return false;
-    }
-    for (size_t i = 0; i < 5; i++) {
-        if (list(&fields[i], part[i], bits[i]))
-            continue;
-        snprintf(words, 160, "found \"%.40s\" for the %s; allowed: numbers from %u to %u", part[i],
-                 fields[i].name, fields[i].min, fields[i].max);
-        return false;
-    }
-    cron->is_any_day = part[2][0] == '*';
-    cron->is_any_weekday = part[4][0] == '*';
-    cron->weekdays |= cron->weekdays >> 7 & 1;
-    return true;
-}
-
 static bool has(uint64_t bits, int number)
 {
     return (bits >> number & 1) != 0;
@@ -137,4 +108,38 @@ uint64_t cron_next(const struct cron *cron, uint64_t wall)
             return (uint64_t)at * 1000;
     }
     return 0;
+}
+
+bool cron_parse(struct cron *cron, struct slice text, char words[160])
+{
+    uint64_t *const bits[] = {&cron->minutes, &cron->hours, &cron->days, &cron->months,
+                              &cron->weekdays};
+    char copy[120], *at = copy, *part[6];
+    size_t count = 0;
+
+    *cron = (struct cron){0};
+    snprintf(copy, sizeof(copy), "%.*s", SLICE_ARG(text));
+    while (count < 6 && (part[count] = strtok_r(at, " \t", &at)) != NULL)
+        count++;
+    if (count != 5 || text.len >= sizeof(copy)) {
+        snprintf(words, 160, "found \"%.60s\"; allowed: five fields, as in \"0 6 * * 1-5\"",
+                 text.data);
+        return false;
+    }
+    for (size_t i = 0; i < 5; i++) {
+        if (list(&fields[i], part[i], bits[i]))
+            continue;
+        snprintf(words, 160, "found \"%.40s\" for the %s; allowed: numbers from %u to %u", part[i],
+                 fields[i].name, fields[i].min, fields[i].max);
+        return false;
+    }
+    cron->is_any_day = part[2][0] == '*';
+    cron->is_any_weekday = part[4][0] == '*';
+    cron->weekdays |= cron->weekdays >> 7 & 1;
+    if (cron_next(cron, 0) == 0) {
+        snprintf(words, 160, "found \"%.60s\", which never comes; allowed: days that there are",
+                 text.data);
+        return false;
+    }
+    return true;
 }
