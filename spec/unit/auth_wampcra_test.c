@@ -300,7 +300,7 @@ TEST(the_first_looks_stay)
 
     set_scene(&s, CODEC_JSON, NULL);
     s.settings.looks = &looks;
-    learn(&s, &looks, text("{\"authrole\":\"%0100d\",\"secret\":\"x\"}", 1));
+    learn(&s, &looks, text("{\"authrole\":\"%064d\",\"secret\":\"x\"}", 1));
     EXPECT_EQ(looks.count, 0);
     for (int i = 0; i < 2 * MAX_LOOKS; i++)
         learn(&s, &looks, text("{\"authrole\":\"role%d\",\"secret\":\"x\"}", i));
