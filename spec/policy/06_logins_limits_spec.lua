@@ -137,6 +137,7 @@ describe("failed logins", function()
       local client = connect()
       policies.hello(client, { authmethods = { "ticket" }, authid = "user1" })
       local message = client:receive()
+      client:drop()
       return message[1] == wamp.CHALLENGE
     end))
   end)
