@@ -398,7 +398,7 @@ return nexus.policy{ api = 1,
       'policy.procedures["com.{x}.**"]: a registration is a prefix',
       'policy.procedures["com..y"]',
       'policy.tasks.t.cron: found "61" for the minute; allowed: numbers from 0 to 59',
-      'policy.tasks.never.cron: found "0 0 31 2 *", which never comes; allowed: days that there are',
+      'policy.tasks.never.cron: found "0 0 31 2 *", which never comes; allowed: days that there',
     } do
       assert.truthy(out:find(words, 1, true), ("no %q in:\n%s"):format(words, out))
     end

@@ -85,8 +85,6 @@ static void print_lines(const struct report_list *list)
 
 static int do_task(enum task task, const struct config *config, const struct report *report)
 {
-    if (task == TASK_RUN)
-        return service_run(config, report);
     print_lines(&report->notes);
     if (task == TASK_PRINT)
         return print_config(config);
@@ -94,19 +92,31 @@ static int do_task(enum task task, const struct config *config, const struct rep
     return EXIT_OK;
 }
 
+static int run(const struct flags *flags, const struct node *root, struct policies *policies,
+               const struct config *config, const struct report *report)
+{
+    struct renewals *renewals = renewals_new(flags, root, policies);
+    int code = service_run(config, report, renewals);
+
+    renewals_free(renewals);
+    return code;
+}
+
 /* Policies are code: to print a configuration none is run. */
-static int with_policies(enum task task, struct config *config, const struct report *report)
+static int with_policies(const struct flags *flags, const struct node *root, struct config *config,
+                         const struct report *report)
 {
     struct policies *policies;
     int code = EXIT_CONFIG;
 
-    if (task == TASK_PRINT)
-        return do_task(task, config, report);
+    if (flags->task == TASK_PRINT)
+        return do_task(flags->task, config, report);
     if (!login_config_use(config))
         return EXIT_CONFIG;
     policies = policies_load(config);
     if (policies != NULL)
-        code = do_task(task, config, report);
+        code = flags->task == TASK_RUN ? run(flags, root, policies, config, report)
+                                       : do_task(flags->task, config, report);
     policies_free(policies);
     return code;
 }
@@ -115,7 +125,7 @@ static int with_config(const struct flags *flags, struct arena *arena)
 {
     bool is_file = flags->config != NULL;
     struct report report;
-    struct config config;
+    struct config config = {0};
     int code = is_file ? EXIT_CONFIG : EXIT_USAGE;
 
     report_init(&report, is_file ? flags->config : "nexusd");
@@ -123,7 +133,7 @@ static int with_config(const struct flags *flags, struct arena *arena)
     if (root != NULL) {
         flags_override(flags, root, arena);
         if (config_check(&config, root, &report) == 0)
-            code = with_policies(flags->task, &config, &report);
+            code = with_policies(flags, root, &config, &report);
         config_fini(&config);
     }
     print_lines(&report.errors);

@@ -14,10 +14,12 @@
 #include <stdio.h>
 
 struct loaded {
-    const char *path;       /* borrowed from the configuration */
-    struct policy *policy;  /* owned; NULL: it is not sound */
-    struct policy_use use;  /* of the realm */
-    struct secret *secrets; /* owned */
+    const char *path, *realm; /* borrowed from the configuration */
+    struct policy *policy;    /* owned; NULL: it is not sound */
+    struct policy_use use;    /* of the realm */
+    struct secret *secrets;   /* owned */
+    struct loaded
+        *renewed; /* owned: as a later reading of the configuration has it; NULL: none does */
 };
 
 struct policies {
@@ -26,6 +28,8 @@ struct policies {
     struct policy_template *templates; /* owned */
     struct loaded *opener;             /* owned: router.lua; NULL: there is none */
     struct realm_options opener_options;
+    const char *folder; /* borrowed: where they keep what outlives the router; NULL: nowhere */
+    size_t realm_count; /* the first of them are those of realms with a name */
     size_t count;
     struct loaded of[];
 };
@@ -52,6 +56,7 @@ static bool configure(struct loaded *loaded, const struct policies *policies,
                       const struct realm_config *config, const char *folder, const char *kind)
 {
     loaded->path = config->policy_path;
+    loaded->realm = config->router.core.realm;
     loaded->use.config = (struct host_config){.settings = config->settings.packed,
                                               .memory = config->memory,
                                               .budgets = &config->budgets,
@@ -202,12 +207,13 @@ struct policies *policies_load(struct config *config)
     size_t count = config->router.realm_count;
     size_t room = count + config->template_count + 1;
     struct policies *policies = mem_zero(1, sizeof(*policies) + room * sizeof(struct loaded));
-    const char *folder = config->data_path;
+    const char *folder = policies->folder = config->data_path;
     bool is_sound = true;
 
     share(policies, config);
     for (size_t i = 0; i < count; i++)
         is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder, "realms");
+    policies->realm_count = policies->count;
     if (config->has_template)
         is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder,
                         "realm_template");
@@ -222,6 +228,64 @@ struct policies *policies_load(struct config *config)
     }
     policies_free(policies);
     return NULL;
+}
+
+/* ---- the configuration, read again ---- */
+
+static bool has_secrets(const struct loaded *loaded, const struct secret *secrets, size_t count)
+{
+    if (loaded->use.config.secret_count != count)
+        return false;
+    for (size_t i = 0; i < count; i++) {
+        if (!slice_eq(slice_of(loaded->secrets[i].name), slice_of(secrets[i].name)) ||
+            !slice_eq(loaded->secrets[i].value, secrets[i].value))
+            return false;
+    }
+    return true;
+}
+
+static void loaded_free(struct loaded *loaded)
+{
+    secrets_free(loaded->secrets, loaded->use.config.secret_count);
+    mem_free(loaded);
+}
+
+static struct loaded *find_realm(struct policies *policies, const char *realm)
+{
+    for (size_t i = 0; i < policies->realm_count; i++) {
+        if (strcmp(policies->of[i].realm, realm) == 0)
+            return &policies->of[i];
+    }
+    return NULL;
+}
+
+int policies_renew(struct policies *policies, const struct realm_config *config, bool has_changed,
+                   const struct policy_use **use)
+{
+    struct loaded *first = find_realm(policies, config->router.core.realm), *last = first, *fresh;
+
+    *use = NULL;
+    if (first == NULL || config->policy_path == NULL)
+        return 0;
+    while (last->renewed != NULL)
+        last = last->renewed;
+    fresh = mem_zero(1, sizeof(*fresh));
+    if (!configure(fresh, policies, config, policies->folder, "realms")) {
+        loaded_free(fresh);
+        return ERR_CONFIG;
+    }
+    if (has_changed || !has_secrets(last, fresh->secrets, fresh->use.config.secret_count)) {
+        fresh->use.policy = first->use.policy; /* what cannot change: its file, who watches it */
+        fresh->use.logins = first->use.logins;
+        fresh->use.path = first->use.path;
+        fresh->use.is_watched = first->use.is_watched;
+        last = last->renewed = fresh;
+    } else {
+        loaded_free(fresh);
+        fresh = NULL;
+    }
+    *use = last == first ? NULL : &last->use;
+    return last == fresh;
 }
 
 int policies_check(const struct command_line *line)
@@ -245,8 +309,16 @@ void policies_free(struct policies *policies)
     if (policies == NULL)
         return;
     for (size_t i = 0; i < policies->count; i++) {
+        struct loaded *renewed = policies->of[i].renewed;
+
         policy_free(policies->of[i].policy);
         secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
+        while (renewed != NULL) {
+            struct loaded *next = renewed->renewed;
+
+            loaded_free(renewed);
+            renewed = next;
+        }
     }
     if (policies->opener != NULL) {
         policy_free(policies->opener->policy);

@@ -13,7 +13,6 @@
 #include "daemon/port_probe.h"
 #include "daemon/prompt.h"
 #include "daemon/tls_watch.h"
-#include "policy/policy.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -22,7 +21,6 @@
 #include <stdatomic.h>
 #include <stdio.h>
 #include <sys/resource.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 /* Descriptors that are no connections: loops, listeners, the log. */
@@ -37,8 +35,7 @@ struct service {
     bool is_stopping;      /* under lock */
     atomic_bool has_ended;
     int log_fd;
-    const char *file;   /* of the configuration, as it was at the start */
-    struct stat status; /* all zero: there is none */
+    struct renewals *renewals;
 };
 
 /* ---- signals ---- */
@@ -67,16 +64,6 @@ static void on_stop(struct service *service, int number)
     pthread_mutex_unlock(&service->lock);
 }
 
-static bool has_policy(const struct config *config)
-{
-    bool has = config->opener.policy_path != NULL ||
-               (config->has_template && config->realm_template.policy_path != NULL);
-
-    for (size_t i = 0; i < config->router.realm_count; i++)
-        has = has || config->realms[i].policy_path != NULL;
-    return has;
-}
-
 /* The file was moved away: from now on lines go into a new one under the old name. The descriptor stays
  * what it is, since other threads write to it. */
 static void reopen_log(const struct service *service)
@@ -94,43 +81,22 @@ static void reopen_log(const struct service *service)
         close(fd);
 }
 
-/* Certificates and policies can change while it runs, and the logs be other files. */
-/* The file that is read once only. Whoever changed it and sends SIGHUP thinks otherwise. */
-static void note_change(const struct service *service)
-{
-    const struct stat *then = &service->status;
-    struct stat now = {0};
-
-    if (then->st_ino == 0 ||
-        (stat(service->file, &now) == 0 && now.st_ino == then->st_ino &&
-         now.st_size == then->st_size && now.st_mtim.tv_sec == then->st_mtim.tv_sec &&
-         now.st_mtim.tv_nsec == then->st_mtim.tv_nsec))
-        return;
-    log_line(
-        LOG_WARN, "configuration-changed",
-        "SIGHUP: the file of the configuration is another one than at the start, and is not read "
-        "again; restart to use it",
-        "file", service->file, NULL);
-}
-
+/* Certificates, policies and what they are given can change while it runs, and the logs be other
+ * files. */
 static void on_reload(struct service *service)
 {
-    bool has_tls = false, has_policies = has_policy(service->config);
+    bool has_tls = false;
     char words[512];
 
     for (size_t i = 0; i < service->config->router.listener_count; i++)
         has_tls = has_tls || service->config->router.listeners[i].tls != TLS_OFF;
     reopen_log(service);
-    note_change(service);
-    if (!has_tls && !has_policies && !audit_is_on() && service->config->log_file == NULL)
-        log_line(LOG_WARN, "reload-not-supported",
-                 "SIGHUP: the configuration is not read again; restart to change it", NULL);
     audit_reopen();
     pthread_mutex_lock(&service->lock);
     if (has_tls && service->router != NULL)
         (void)router_reload_tls(service->router, "SIGHUP", words, sizeof(words));
-    if (has_policies && service->router != NULL)
-        policy_reload_all(service->router, "SIGHUP");
+    if (service->router != NULL)
+        renewals_read(service->renewals, service->router, "SIGHUP");
     pthread_mutex_unlock(&service->lock);
 }
 
@@ -358,13 +324,11 @@ static int start_router(struct service *service)
     return code;
 }
 
-int service_run(const struct config *config, const struct report *report)
+int service_run(const struct config *config, const struct report *report, struct renewals *renewals)
 {
     struct service service = {
-        .config = config, .lock = PTHREAD_MUTEX_INITIALIZER, .file = report->file};
+        .config = config, .lock = PTHREAD_MUTEX_INITIALIZER, .renewals = renewals};
 
-    if (stat(report->file, &service.status) != 0)
-        service.status = (struct stat){0};
     if (!open_log(&service))
         return EXIT_RUNTIME;
     set_log(&service, false);

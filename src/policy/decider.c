@@ -295,6 +295,28 @@ static void visit(void *ctx, void *by)
         reloads_wish(mind->reloads, by, NULL);
 }
 
+/* The realm with that name is configured otherwise; others are read again. */
+static void visit_change(void *ctx, void *changes_of)
+{
+    const struct policy_changes *changes = changes_of;
+    const struct mind *mind = ctx;
+
+    if (mind->is_stopped)
+        return;
+    for (size_t i = 0; !mind->use->is_dynamic && i < changes->count; i++) {
+        if (strcmp(changes->of[i].realm, realm_name(mind->realm)) != 0)
+            continue;
+        reloads_configure(mind->reloads, changes->of[i].use, changes->by);
+        return;
+    }
+    reloads_wish(mind->reloads, changes->by, NULL);
+}
+
+void policy_change_all(struct router *router, const struct policy_changes *changes)
+{
+    router_visit(router, &policy_decider, visit_change, (void *)(uintptr_t)changes);
+}
+
 void policy_reload_all(struct router *router, const char *by)
 {
     router_visit(router, &policy_decider, visit, (void *)(uintptr_t)by);

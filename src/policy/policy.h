@@ -136,4 +136,18 @@ void policy_configure(const struct policy_use *use, struct realm_options *realm)
  * wanted it. From any thread. */
 void policy_reload_all(struct router *router, const char *by);
 
+/* The same, and these realms have it configured otherwise from then on, even when its files are as they
+ * were; a realm that refuses the policy goes on as before. What differs may be in `config`, `rechecks`
+ * and `probation_ms`. All is borrowed as long as the router lives. */
+struct policy_changes {
+    const char *by;
+    size_t count;
+    struct policy_change {
+        const char *realm;
+        const struct policy_use *use;
+    } of[];
+};
+
+void policy_change_all(struct router *router, const struct policy_changes *changes);
+
 #endif

@@ -27,7 +27,7 @@ struct reload {
     uv_work_t work;
     struct list link;             /* reloads->waiting */
     struct reloads *reloads;      /* NULL: the realm has ended */
-    const struct policy_use *use; /* what the other thread needs */
+    const struct policy_use *use; /* what the other thread needs; NULL: as the realm has it then */
     struct source *source;        /* held; of a roll back, or what was read */
     bool is_check_only, is_roll_back;
     struct list wishes; /* struct reload_wish */
@@ -186,7 +186,7 @@ static void take_over(struct reload *reload)
 {
     struct reloads *reloads = reload->reloads;
     struct mind *mind = reloads->mind;
-    struct policy *policy = policy_instance(reload->source, &reloads->use->config, mind->state,
+    struct policy *policy = policy_instance(reload->source, &reload->use->config, mind->state,
                                             realm_name(mind->realm), say, reload);
     struct slice taken;
     char line[300];
@@ -237,12 +237,16 @@ static void write_log(const struct reload *reload, const struct reload_report *r
 static void note_success(struct reload *reload, const char *previous)
 {
     struct reloads *reloads = reload->reloads;
+    bool is_same_source = strcmp(source_version(reload->source), previous) == 0;
 
-    keep(reloads, reload->source, reload->by);
+    reloads->use = reloads->mind->use = reload->use;
+    if (!is_same_source)
+        keep(reloads, reload->source, reload->by);
     reloads->failures_before = reloads->failures;
     reloads->failures = (struct failures){0};
     reloads->probation_ends = 0;
-    if (reloads->use->probation_ms != 0 && !reload->is_roll_back && *previous != '\0')
+    if (reloads->use->probation_ms != 0 && !reload->is_roll_back && *previous != '\0' &&
+        !is_same_source)
         reloads->probation_ends = realm_now(reloads->mind->realm) + reloads->use->probation_ms;
     if (reloads->watch != NULL)
         watch_source(reloads->watch, reload->source);
@@ -259,7 +263,8 @@ static void finish(struct reload *reload)
     if (mind->current != NULL)
         memcpy(previous, policy_version(mind->current->policy), sizeof(previous));
     if (*reload->words == '\0' && !reload->is_check_only) {
-        is_same = strcmp(source_version(reload->source), previous) == 0;
+        is_same =
+            reload->use == reloads->use && strcmp(source_version(reload->source), previous) == 0;
         if (!is_same)
             take_over(reload);
     }
@@ -310,6 +315,8 @@ static void begin_next(struct reloads *reloads)
         return;
     list_remove(node);
     reloads->current = container_of(node, struct reload, link);
+    if (reloads->current->use == NULL)
+        reloads->current->use = reloads->use;
     CHECK(uv_queue_work(realm_loop(reloads->mind->realm), &reloads->current->work, on_work,
                         on_worked) == 0);
 }
@@ -320,7 +327,6 @@ static struct reload *add(struct reloads *reloads, const char *by, struct reload
 
     reload->work.data = reload;
     reload->reloads = reloads;
-    reload->use = reloads->use;
     list_init(&reload->wishes);
     if (wish != NULL)
         list_append(&reload->wishes, &wish->link);
@@ -352,6 +358,12 @@ void reloads_wish(struct reloads *reloads, const char *by, struct reload_wish *w
         }
     }
     (void)add(reloads, by, wish);
+    begin_next(reloads);
+}
+
+void reloads_configure(struct reloads *reloads, const struct policy_use *use, const char *by)
+{
+    add(reloads, by, NULL)->use = use;
     begin_next(reloads);
 }
 
@@ -438,6 +450,7 @@ static void rebuild(struct reloads *reloads)
     struct reload *reload = mem_zero(1, sizeof(*reload)); /* never queued: for the words */
 
     reload->reloads = reloads;
+    reload->use = reloads->use;
     reload->source = source_hold(full->policy->source);
     full->refs++;
     take_over(reload);

@@ -46,6 +46,10 @@ bool reloads_is_busy(const struct reloads *reloads);
  * copied. */
 void reloads_wish(struct reloads *reloads, const char *by, struct reload_wish *wish);
 
+/* The same with another configuration, which the realm has from then on if the policy is sound with it;
+ * also when the policy is as it was. */
+void reloads_configure(struct reloads *reloads, const struct policy_use *use, const char *by);
+
 /* Reads and checks it, and leaves it at that. */
 void reloads_check(struct reloads *reloads, struct reload_wish *wish);
 
