@@ -104,8 +104,8 @@ TEST(attributes_have_types)
                 "acme/policy.lua:3: policy.attributes.authid: every session has that of its own\n");
     expect_said(HEAD "policy.roles.user = {\n { allow = \"call\", uri = \"a.{session.ogr}\" } }\n"
                      "return policy",
-                "acme/policy.lua: policy.roles: a pattern has {session.ogr}: no attribute \"ogr\" "
-                "(did you mean \"org\"?)\n");
+                "acme/policy.lua:4: policy.roles.user[1].uri has {session.ogr}: no attribute "
+                "\"ogr\" (did you mean \"org\"?)\n");
 }
 
 TEST(methods_are_of_a_kind)

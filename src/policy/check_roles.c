@@ -265,6 +265,31 @@ static void read_keys(struct reading *r)
     }
 }
 
+static size_t count_attributes(const struct rules *rules)
+{
+    size_t count = 0;
+
+    while (rules_attribute_name(rules, count).data != NULL)
+        count++;
+    return count;
+}
+
+/* Those that no rule before has named. */
+static void check_attributes(const struct reading *r, size_t from)
+{
+    const struct policy *policy = r->check->policy;
+    struct guess guess;
+    struct slice name;
+    char words[128];
+
+    for (size_t i = from; (name = rules_attribute_name(policy->rules, i)).data != NULL; i++) {
+        if (!policy_knows_attribute(policy, name, &guess))
+            check_complain(
+                r->check, r->at, RULE_FORMAT ".uri has {session.%.*s}: no attribute \"%.*s\"%s",
+                RULE_ARGS(r), SLICE_ARG(name), SLICE_ARG(name), guess_words(&guess, words));
+    }
+}
+
 static void read_rule(struct check *check, int index, struct slice role, lua_Integer number,
                       uint32_t role_index)
 {
@@ -275,7 +300,7 @@ static void read_rule(struct check *check, int index, struct slice role, lua_Int
                         .number = number,
                         .at = place_of(check, index),
                         .rule = {.disclose = RULE_DISCLOSE_AS_ASKED, .trustlevel = -1}};
-    size_t before = check->count;
+    size_t before = check->count, attributes = count_attributes(check->policy->rules);
 
     read_keys(&r);
     if (r.effects != 1)
@@ -293,6 +318,7 @@ static void read_rule(struct check *check, int index, struct slice role, lua_Int
     if (rules_add(check->policy->rules, role_index, &r.rule, &error) != 0)
         check_complain(check, r.at, RULE_FORMAT ": %s", RULE_ARGS(&r),
                        error.words + r.rule.where.len + strlen(": "));
+    check_attributes(&r, attributes);
 }
 
 /* ---- a role ---- */
@@ -407,21 +433,6 @@ bool policy_knows_attribute(const struct policy *policy, struct slice name, stru
     return is_known;
 }
 
-static void check_attributes(struct check *check)
-{
-    const struct policy *policy = check->policy;
-    struct guess guess;
-    struct slice name;
-    char words[128];
-
-    for (size_t i = 0; (name = rules_attribute_name(policy->rules, i)).data != NULL; i++) {
-        if (!policy_knows_attribute(policy, name, &guess))
-            check_complain(check, places_key(check->places, SLICE("roles")),
-                           "policy.roles: a pattern has {session.%.*s}: no attribute \"%.*s\"%s",
-                           SLICE_ARG(name), SLICE_ARG(name), guess_words(&guess, words));
-    }
-}
-
 void check_roles(struct check *check, int index)
 {
     lua_State *lua = check->lua;
@@ -443,7 +454,6 @@ void check_roles(struct check *check, int index)
     }
     if (!has_roles)
         add_default(check);
-    check_attributes(check);
     if (check->count == 0 && rules_freeze(check->policy->rules, &error) != 0)
         complain_whole(check, (struct place){0}, error.words);
 }
