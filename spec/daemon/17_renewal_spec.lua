@@ -92,6 +92,24 @@ describe("SIGHUP", function()
     end
   end)
 
+  it("judges what sessions hold again, or does not, as the configuration says now", function()
+    write(config.realms.realm1.policy .. "/policy.lua", (policy:gsub('allow = "%*"',
+      'allow = "call publish"')))
+    config.realms.realm1.recheck = false
+    save()
+    hup("policy%-reloaded", 1)
+    local function publish()
+      client:send { wamp.PUBLISH, client:next_id(), { exclude_me = false }, "com.acme.topic" }
+    end
+    publish()
+    assert.equal(wamp.EVENT, client:receive()[1])
+    config.realms.realm1.recheck = true
+    save()
+    hup("policy%-reloaded", 2)
+    publish()
+    assert.same({ "one", sha "first secret" }, told()) -- and no event before
+  end)
+
   it("leaves all as it is when nothing has changed", function()
     for _ = 1, 3 do
       nexusd:signal "HUP"

@@ -153,16 +153,16 @@ static struct slice *declared_names(const struct policy *policy)
     return names;
 }
 
-static void swap(struct reloads *reloads, struct policy *policy)
+static void swap(struct reload *reload, struct policy *policy)
 {
-    struct mind *mind = reloads->mind;
+    struct mind *mind = reload->reloads->mind;
     struct version *before = mind->current;
     struct core_options options;
     struct slice *declared = declared_names(policy);
     struct renewal renewal = {.options = &options,
                               .declared = declared,
                               .declared_count = policy->attribute_count,
-                              .rechecks = reloads->use->rechecks};
+                              .rechecks = reload->use->rechecks};
     struct event ev = {.type = EV_RULES, .renewal = &renewal};
 
     bool was_held = fibers_hold(&mind->fibers); /* all of it, before code sees some of it */
@@ -200,7 +200,7 @@ static void take_over(struct reload *reload)
         policy_free(policy);
         return;
     }
-    swap(reloads, policy);
+    swap(reload, policy);
 }
 
 /* ---- what comes of it ---- */
