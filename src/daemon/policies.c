@@ -40,6 +40,18 @@ static void say(void *ctx, const char *line)
     fprintf(stderr, "%s\n", line);
 }
 
+static void loaded_fini(struct loaded *loaded)
+{
+    policy_free(loaded->policy);
+    secrets_free(loaded->secrets, loaded->use.config.secret_count);
+}
+
+static void loaded_free(struct loaded *loaded)
+{
+    loaded_fini(loaded);
+    mem_free(loaded);
+}
+
 /* A realm before this one that names the same file; NULL: none does. */
 static const struct loaded *find(const struct policies *policies, const struct loaded *of)
 {
@@ -53,7 +65,7 @@ static const struct loaded *find(const struct policies *policies, const struct l
 /* Takes over what the configuration says. False: a secret cannot be read, which was said; `kind` and
  * name say whose. */
 static bool configure(struct loaded *loaded, const struct policies *policies,
-                      const struct realm_config *config, const char *folder, const char *kind)
+                      const struct realm_config *config, const char *kind)
 {
     loaded->path = config->policy_path;
     loaded->realm = config->router.core.realm;
@@ -61,7 +73,7 @@ static bool configure(struct loaded *loaded, const struct policies *policies,
                                               .memory = config->memory,
                                               .budgets = &config->budgets,
                                               .settings_file = config->settings_file,
-                                              .data_folder = folder,
+                                              .data_folder = policies->folder,
                                               .http_hosts = config->http_hosts,
                                               .other_realms = config->other_realms,
                                               .http_ca_file = config->http_ca_file,
@@ -82,7 +94,7 @@ static bool configure(struct loaded *loaded, const struct policies *policies,
 
 /* A file that is not sound is complained of once. */
 static bool use(struct policies *policies, const struct realm_config *config,
-                struct realm_options *realm, const char *folder, const char *kind)
+                struct realm_options *realm, const char *kind)
 {
     struct loaded *loaded;
     const struct loaded *before;
@@ -90,7 +102,7 @@ static bool use(struct policies *policies, const struct realm_config *config,
     if (config->policy_path == NULL)
         return true;
     loaded = &policies->of[policies->count++];
-    if (!configure(loaded, policies, config, folder, kind))
+    if (!configure(loaded, policies, config, kind))
         return false;
     loaded->use.logins = policies->logins;
     before = find(policies, loaded);
@@ -113,7 +125,7 @@ static bool use_templates(struct policies *policies, struct config *config)
         struct realm_config *template = &config->templates[i];
         size_t before = policies->count;
 
-        is_sound &= use(policies, template, &template->router, config->data_path, "templates");
+        is_sound &= use(policies, template, &template->router, "templates");
         policies->templates[i] = (struct policy_template){
             .name = template->router.core.realm,
             .options = &template->router,
@@ -133,7 +145,7 @@ static bool use_opener(struct policies *policies, struct config *config)
     if (config->opener.policy_path == NULL)
         return true;
     policies->opener = loaded = mem_zero(1, sizeof(*loaded));
-    if (!configure(loaded, policies, &config->opener, config->data_path, "router_policy"))
+    if (!configure(loaded, policies, &config->opener, "router_policy"))
         return false;
     loaded->use.config.is_router = true;
     loaded->use.templates = policies->templates;
@@ -207,15 +219,15 @@ struct policies *policies_load(struct config *config)
     size_t count = config->router.realm_count;
     size_t room = count + config->template_count + 1;
     struct policies *policies = mem_zero(1, sizeof(*policies) + room * sizeof(struct loaded));
-    const char *folder = policies->folder = config->data_path;
     bool is_sound = true;
 
+    policies->folder = config->data_path;
     share(policies, config);
     for (size_t i = 0; i < count; i++)
-        is_sound &= use(policies, &config->realms[i], &config->realm_options[i], folder, "realms");
+        is_sound &= use(policies, &config->realms[i], &config->realm_options[i], "realms");
     policies->realm_count = policies->count;
     if (config->has_template)
-        is_sound &= use(policies, &config->realm_template, &config->realm_template.router, folder,
+        is_sound &= use(policies, &config->realm_template, &config->realm_template.router,
                         "realm_template");
     is_sound &= use_templates(policies, config);
     is_sound &= use_opener(policies, config);
@@ -244,12 +256,6 @@ static bool has_secrets(const struct loaded *loaded, const struct secret *secret
     return true;
 }
 
-static void loaded_free(struct loaded *loaded)
-{
-    secrets_free(loaded->secrets, loaded->use.config.secret_count);
-    mem_free(loaded);
-}
-
 static struct loaded *find_realm(struct policies *policies, const char *realm)
 {
     for (size_t i = 0; i < policies->realm_count; i++) {
@@ -270,7 +276,7 @@ int policies_renew(struct policies *policies, const struct realm_config *config,
     while (last->renewed != NULL)
         last = last->renewed;
     fresh = mem_zero(1, sizeof(*fresh));
-    if (!configure(fresh, policies, config, policies->folder, "realms")) {
+    if (!configure(fresh, policies, config, "realms")) {
         loaded_free(fresh);
         return ERR_CONFIG;
     }
@@ -311,8 +317,7 @@ void policies_free(struct policies *policies)
     for (size_t i = 0; i < policies->count; i++) {
         struct loaded *renewed = policies->of[i].renewed;
 
-        policy_free(policies->of[i].policy);
-        secrets_free(policies->of[i].secrets, policies->of[i].use.config.secret_count);
+        loaded_fini(&policies->of[i]);
         while (renewed != NULL) {
             struct loaded *next = renewed->renewed;
 
@@ -320,11 +325,8 @@ void policies_free(struct policies *policies)
             renewed = next;
         }
     }
-    if (policies->opener != NULL) {
-        policy_free(policies->opener->policy);
-        secrets_free(policies->opener->secrets, policies->opener->use.config.secret_count);
-    }
-    mem_free(policies->opener);
+    if (policies->opener != NULL)
+        loaded_free(policies->opener);
     mem_free(policies->templates);
     (void)router_state_close(policies->state);
     policy_unshare_logins(policies->logins);

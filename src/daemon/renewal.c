@@ -32,6 +32,8 @@ struct renewals {
     struct reading *last; /* owned; NULL: nothing has changed so far */
 };
 
+static const struct policy_changes no_changes = {.by = "SIGHUP"};
+
 /* ---- reading ---- */
 
 static void log_refused(const char *words)
@@ -277,7 +279,7 @@ void renewals_free(struct renewals *renewals)
 }
 
 /* Fills in the changes of a reading. True: there is one that was not there before. */
-static bool collect(struct renewals *renewals, struct reading *reading, const char *by)
+static bool collect(struct renewals *renewals, struct reading *reading)
 {
     const struct node *then = renewals->last == NULL ? renewals->first : renewals->last->root;
     size_t count = reading->config.router.realm_count;
@@ -285,7 +287,7 @@ static bool collect(struct renewals *renewals, struct reading *reading, const ch
         mem_zero(1, sizeof(*changes) + count * sizeof(struct policy_change));
     bool is_new = false;
 
-    changes->by = by;
+    changes->by = no_changes.by;
     for (size_t i = 0; i < count; i++) {
         const struct realm_config *config = &reading->config.realms[i];
         const char *realm = config->router.core.realm;
@@ -305,7 +307,7 @@ static bool collect(struct renewals *renewals, struct reading *reading, const ch
     return is_new;
 }
 
-void renewals_read(struct renewals *renewals, struct router *router, const char *by)
+void renewals_read(struct renewals *renewals, struct router *router)
 {
     struct reading *reading = NULL;
 
@@ -316,15 +318,12 @@ void renewals_read(struct renewals *renewals, struct router *router, const char 
         reading = read_again(renewals->flags);
     if (reading != NULL) {
         each_pair(renewals->first, reading->root, compare_top);
-        if (collect(renewals, reading, by)) {
+        if (collect(renewals, reading)) {
             reading->before = renewals->last;
             renewals->last = reading;
         } else {
             reading_free(reading);
         }
     }
-    if (renewals->last == NULL)
-        policy_reload_all(router, by);
-    else
-        policy_change_all(router, renewals->last->changes);
+    policy_reload_all(router, renewals->last == NULL ? &no_changes : renewals->last->changes);
 }

@@ -19,8 +19,8 @@ struct renewals *renewals_new(const struct flags *flags, const struct node *root
                               struct policies *policies);
 void renewals_free(struct renewals *renewals);
 
-/* Reads the file again, if there is one, and has all policies read again. What comes of it is logged;
- * `by` is static. Not from a thread of the router, since it waits for another process. */
-void renewals_read(struct renewals *renewals, struct router *router, const char *by);
+/* Reads the file again, if there is one, and has all policies read again, by SIGHUP. What comes of it is
+ * logged. Not from a thread of the router, since it waits for another process. */
+void renewals_read(struct renewals *renewals, struct router *router);
 
 #endif

@@ -96,7 +96,7 @@ static void on_reload(struct service *service)
     if (has_tls && service->router != NULL)
         (void)router_reload_tls(service->router, "SIGHUP", words, sizeof(words));
     if (service->router != NULL)
-        renewals_read(service->renewals, service->router, "SIGHUP");
+        renewals_read(service->renewals, service->router);
     pthread_mutex_unlock(&service->lock);
 }
 

@@ -418,19 +418,26 @@ static void add_default(struct check *check)
         luaL_error(check->lua, "%s", error.words);
 }
 
+/* Every session has these. */
+static const char *const own[] = {"authid", "authrole", "authmethod", "authprovider"};
+
+bool policy_has_attribute(const struct policy *policy, struct slice name)
+{
+    bool has = policy_attribute(policy, name) != NULL;
+
+    for (size_t i = 0; !has && i < ARRAY_LEN(own); i++)
+        has = slice_eq(name, slice_of(own[i]));
+    return has;
+}
+
 bool policy_knows_attribute(const struct policy *policy, struct slice name, struct guess *guess)
 {
-    static const char *const own[] = {"authid", "authrole", "authmethod", "authprovider"};
-    bool is_known = policy_attribute(policy, name) != NULL;
-
     *guess = guess_begin(name);
-    for (size_t i = 0; i < ARRAY_LEN(own); i++) {
-        is_known |= slice_eq(name, slice_of(own[i]));
+    for (size_t i = 0; i < ARRAY_LEN(own); i++)
         guess_offer(guess, slice_of(own[i]));
-    }
     for (size_t i = 0; i < policy->attribute_count; i++)
         guess_offer(guess, policy->attributes[i].name);
-    return is_known;
+    return policy_has_attribute(policy, name);
 }
 
 void check_roles(struct check *check, int index)

@@ -287,16 +287,8 @@ const struct decider policy_decider = {.open = open_mind,
                                        .opened = opener_opened,
                                        .closed = opener_closed};
 
-static void visit(void *ctx, void *by)
-{
-    const struct mind *mind = ctx;
-
-    if (!mind->is_stopped)
-        reloads_wish(mind->reloads, by, NULL);
-}
-
 /* The realm with that name is configured otherwise; others are read again. */
-static void visit_change(void *ctx, void *changes_of)
+static void visit(void *ctx, void *changes_of)
 {
     const struct policy_changes *changes = changes_of;
     const struct mind *mind = ctx;
@@ -312,14 +304,9 @@ static void visit_change(void *ctx, void *changes_of)
     reloads_wish(mind->reloads, changes->by, NULL);
 }
 
-void policy_change_all(struct router *router, const struct policy_changes *changes)
+void policy_reload_all(struct router *router, const struct policy_changes *changes)
 {
-    router_visit(router, &policy_decider, visit_change, (void *)(uintptr_t)changes);
-}
-
-void policy_reload_all(struct router *router, const char *by)
-{
-    router_visit(router, &policy_decider, visit, (void *)(uintptr_t)by);
+    router_visit(router, &policy_decider, visit, (void *)(uintptr_t)changes);
 }
 
 const struct state *policy_state(const void *mind)

@@ -221,7 +221,6 @@ struct cookies *cookies_new(struct cookie_board *board, struct rng *rng)
 
     cookies->own_board = board == NULL ? cookie_board_new(rng) : NULL;
     cookies->board = board == NULL ? cookies->own_board : board;
-
     strmap_init(&cookies->by_hash, rng_u64(rng), rng_u64(rng));
     map_init(&cookies->uses, rng_u64(rng));
     list_init(&cookies->order);

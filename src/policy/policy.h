@@ -132,15 +132,11 @@ extern const struct decider policy_decider;
 /* Makes a realm use it: its decider, and what the policy says about options of the core. */
 void policy_configure(const struct policy_use *use, struct realm_options *realm);
 
-/* Every realm with a policy reads it again, soon; what comes of it is logged. `by` is static: who
- * wanted it. From any thread. */
-void policy_reload_all(struct router *router, const char *by);
-
-/* The same, and these realms have it configured otherwise from then on, even when its files are as they
- * were; a realm that refuses the policy goes on as before. What differs may be in `config`, `rechecks`
- * and `probation_ms`. All is borrowed as long as the router lives. */
+/* Realms that have their policy configured otherwise from the next reload on, even when its files are as
+ * they were; one that refuses the policy goes on as before. What differs may be in `config`, `rechecks`
+ * and `probation_ms`. */
 struct policy_changes {
-    const char *by;
+    const char *by; /* who wants it */
     size_t count;
     struct policy_change {
         const char *realm;
@@ -148,6 +144,8 @@ struct policy_changes {
     } of[];
 };
 
-void policy_change_all(struct router *router, const struct policy_changes *changes);
+/* Every realm with a policy reads it again, soon, and has its change; what comes of it is logged. All is
+ * borrowed as long as the router lives. From any thread. */
+void policy_reload_all(struct router *router, const struct policy_changes *changes);
 
 #endif

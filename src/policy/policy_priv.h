@@ -162,8 +162,10 @@ PRINTF_LIKE(2, 3) const char *policy_format(struct arena *arena, const char *for
 /* Everything that l_ functions of the module nexus need. */
 struct policy *policy_of(lua_State *lua);
 
-/* Whether patterns may name that attribute of sessions: what they always have, and what was declared.
- * The guess says what may have been meant. */
+/* Whether sessions have that attribute: those that they always have, and what was declared. */
+bool policy_has_attribute(const struct policy *policy, struct slice name);
+
+/* The same, and the guess says what may have been meant. */
 bool policy_knows_attribute(const struct policy *policy, struct slice name, struct guess *guess);
 
 static inline const struct attribute *policy_attribute(const struct policy *policy,

@@ -339,9 +339,7 @@ static int l_has(lua_State *lua)
 
     name.data = luaL_checklstring(lua, 2, &name.len);
     lua_settop(lua, 3);
-    if (policy_attribute(policy_of(lua), name) == NULL && !slice_eq(name, SLICE("authid")) &&
-        !slice_eq(name, SLICE("authrole")) && !slice_eq(name, SLICE("authmethod")) &&
-        !slice_eq(name, SLICE("authprovider")))
+    if (!policy_has_attribute(policy_of(lua), name))
         return no_attribute(lua, policy_of(lua), name);
     if (read_token(lua, 3, &token))
         reads_note_has(reads_of(lua), view->id, name, &token);
